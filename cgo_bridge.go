@@ -1,0 +1,168 @@
+package greenlet
+
+/*
+#cgo CFLAGS: -I${SRCDIR}/csrc
+#include "go.h"
+
+// Exported by callbacks.go.
+extern void greenletEnter(uintptr_t worker);
+extern void greenletThreadExit(uintptr_t thread);
+
+static void bridge_init(void *getstackbound, void *bindm)
+{
+    glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm};
+    glet_go_init(&calls);
+}
+
+// Plain numbers cost no pointer checks on the way.
+static int bridge_switch(uintptr_t to) { return glet_coro_switch((glet_coro *)to); }
+static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
+static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
+static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
+{
+    return glet_go_worker_new((glet_coro **)out, size, worker);
+}
+
+#cgo noescape bridge_switch
+#cgo nocallback bridge_switch
+#cgo noescape bridge_worker_new
+#cgo nocallback bridge_worker_new
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	_ "github.com/go-greenlet/greenlet/csrc" // the C core's object files
+	"github.com/go-greenlet/greenlet/internal/gort"
+	"github.com/go-greenlet/greenlet/internal/handle"
+)
+
+// This file holds the calls from Go to C. callbacks.go has those from C to Go.
+
+// A coro is a coroutine of the C core, as a number: C's memory, not Go's.
+type coro uintptr
+
+// Limits of a C stack; csrc/coro.h has the reasons.
+const (
+	minStackSize     = C.GLET_STACK_FLOOR
+	defaultStackSize = C.GLET_STACK_DEFAULT
+	maxStackSize     = C.GLET_STACK_MAX
+)
+
+// localOffset is where the two thread-local words of wordTree and wordThread are.
+var localOffset = uintptr(C.glet_go_local_offset())
+
+const (
+	wordTree   = 0 // *tree: whose greenlets run on this thread now
+	wordThread = 1 // *thread: what it keeps from one tree to the next
+)
+
+func init() {
+	bound, bindm := gort.Hooks()
+	C.bridge_init(bound, bindm)
+	gort.SetHooks(C.glet_go_getstackbound(), C.glet_go_bindm())
+}
+
+// ready finds and verifies g's thread-local word. It runs before the first root
+// is made and not at init: it needs a second thread, and a program that merely
+// imports the package should not pay for one.
+var ready = sync.OnceValue(func() error {
+	if runtime.GOOS != "linux" {
+		return fmt.Errorf("greenlet: %s is not supported: the C core is written for Linux", runtime.GOOS)
+	}
+	check := func(find bool) (ok bool) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if find && C.glet_go_find_word(C.intptr_t(gort.GSlot())) != C.GLET_OK {
+			return false
+		}
+		return C.glet_go_verify_word() == C.GLET_OK && gort.GSlotHoldsG()
+	}
+	runtime.LockOSThread() // so that the second goroutine gets a second thread
+	defer runtime.UnlockOSThread()
+	ok := check(true)
+	second := make(chan bool)
+	go func() { second <- check(false) }()
+	if !<-second || !ok {
+		return fmt.Errorf("greenlet: %s with %s: %s", runtime.GOARCH, runtime.Version(), text(C.GLET_EWORD))
+	}
+	return nil
+})
+
+// Backend names what switches the stacks: "amd64", "arm64" or "ucontext".
+func Backend() string { return C.GoString(C.glet_backend()) }
+
+func text(code C.int) string { return C.GoString(C.glet_text(code)) }
+
+// switchTo switches the thread to another coroutine, and returns when somebody
+// switches back.
+func switchTo(c coro) {
+	if code := C.bridge_switch(C.uintptr_t(c)); code != C.GLET_OK {
+		panic("greenlet: internal error: switch refused: " + text(code))
+	}
+}
+
+// currentCoro is the thread's coroutine that runs now.
+func currentCoro() coro { return coro(C.bridge_current()) }
+
+// errNoStack says why a stack could not be had. It unwraps to the system's error.
+func errNoStack(size int, code C.int, errno error) error {
+	hint := ""
+	switch {
+	case code == C.GLET_ESIZE:
+		errno = syscall.EINVAL
+	case code == C.GLET_EGUARD && errors.Is(errno, syscall.ENOMEM):
+		hint = "; before Linux 6.13 every stack takes two mappings: raise vm.max_map_count, or end some greenlets"
+	default:
+		hint = "; end some greenlets, ask for smaller stacks, or raise the limit (ulimit -v, the container's memory)"
+	}
+	return fmt.Errorf("greenlet: cannot make a stack of %d bytes: %s: %w%s", size, text(code), errno, hint)
+}
+
+func newCoro(size int, h handle.Handle) (coro, error) {
+	var c C.uintptr_t
+	code, errno := C.bridge_worker_new(&c, C.size_t(size), C.uintptr_t(h))
+	if code != C.GLET_OK {
+		return 0, errNoStack(size, code, errno)
+	}
+	return coro(c), nil
+}
+
+func retireCoro(c coro) {
+	if code := C.bridge_retire(C.uintptr_t(c)); code != C.GLET_OK {
+		panic("greenlet: internal error: retire refused: " + text(code))
+	}
+}
+
+// attachThread makes the thread's end known to greenletThreadExit.
+func attachThread(h handle.Handle) error {
+	if code, errno := C.glet_go_attach(C.uintptr_t(h)); code != C.GLET_OK {
+		return fmt.Errorf("greenlet: cannot watch for the thread's end: %s: %w", text(code), errno)
+	}
+	return nil
+}
+
+// local reads one of the thread's two words; see gort.LoadLocal.
+func local(word uintptr) unsafe.Pointer {
+	if gort.HasLocal {
+		return gort.LoadLocal(localOffset + word*unsafe.Sizeof(word))
+	}
+	return C.glet_go_local(C.int(word))
+}
+
+// setLocal writes one of them. The goroutine must be locked to its thread, and
+// what v points to is kept alive by the thread's handle.
+func setLocal(word uintptr, v unsafe.Pointer) {
+	if gort.HasLocal {
+		gort.StoreLocal(localOffset+word*unsafe.Sizeof(word), v)
+		return
+	}
+	p := uintptr(v) // hides a Go pointer from cgo's check; see above
+	C.glet_go_local_set(C.int(word), *(*unsafe.Pointer)(unsafe.Pointer(&p)))
+}

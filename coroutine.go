@@ -1,0 +1,99 @@
+package greenlet
+
+// A Coroutine is an asymmetric coroutine with typed values: Resume hands one in
+// and gets one out. Values pass without an allocation. Make it with NewCoroutine.
+//
+// Like every greenlet it belongs to the goroutine (or the tree) that resumes it
+// first.
+type Coroutine[In, Out any] struct {
+	g *Greenlet
+	s *coroutine[In, Out]
+}
+
+// coroutine is what the body may hold; see hand.
+type coroutine[In, Out any] struct {
+	hand
+	in  In
+	out Out
+}
+
+// NewCoroutine makes a coroutine that will run body, and does not start it. The
+// first Resume calls body with the value that it hands in. In the body, yield
+// hands a value out and returns the one that the next Resume hands in.
+//
+// When yield returns an error, the body is to end: with ErrExit, somebody has
+// called Stop. What the body returns ends the coroutine; ErrExit counts as nil.
+func NewCoroutine[In, Out any](body func(yield func(Out) (In, error), first In) error) *Coroutine[In, Out] {
+	s := &coroutine[In, Out]{}
+	if body == nil {
+		return &Coroutine[In, Out]{s.newHand(nil), s}
+	}
+	return &Coroutine[In, Out]{s.newHand(func(any) (any, error) {
+		return nil, body(s.yield, s.take())
+	}), s}
+}
+
+func (s *coroutine[In, Out]) take() (in In) {
+	in, s.in = s.in, in
+	return in
+}
+
+func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
+	s.out = out
+	m, err := s.hand.yield("yield")
+	if err != nil {
+		return in, err
+	}
+	if _, err := m.open(); err != nil {
+		return in, err
+	}
+	return s.take(), nil
+}
+
+// Resume hands in a value and lets the body go on, until it yields: then Resume
+// returns what was yielded, and true. ok is false when the body has ended, with
+// the error that it returned, and in every later call, with a nil error. If the
+// body panics, Resume panics with a *PanicError.
+//
+// ok is false, too, with an error of this package when Resume is refused: the
+// coroutine runs, or belongs to another thread. Then nothing was touched. An
+// error that somebody throws at the caller while it waits here comes out with ok
+// false as well; the coroutine goes on then.
+func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
+	if c == nil || !c.g.valid() {
+		return out, false, fail("Resume", nil, errNil, "make a Coroutine with NewCoroutine")
+	}
+	s := c.s
+	if c.g.c.life.Load() == lifeDead {
+		return out, false, nil
+	}
+	if !s.parked {
+		return out, false, fail("Resume", c.g, errBusy, "")
+	}
+	old := s.in
+	s.in = in
+	m, err := s.resume(c.g, "Resume")
+	if err != nil {
+		s.in = old
+		return out, false, err
+	}
+	if s.yielded {
+		out, s.out = s.out, out
+		return out, true, nil
+	}
+	_, err = m.open()
+	if err == nil && c.g.c.life.Load() != lifeDead {
+		err = fail("Resume", c.g, errInterrupted, "")
+	}
+	return out, false, err
+}
+
+// Stop ends the coroutine: the yield that it waits in returns ErrExit. Stop
+// returns what Kill would: nil when the body has ended quietly, its error, or one
+// that says that the body went on. A coroutine that was never resumed just ends.
+func (c *Coroutine[In, Out]) Stop() error {
+	if c == nil {
+		return fail("Stop", nil, errNil, "make a Coroutine with NewCoroutine")
+	}
+	return c.g.Kill()
+}

@@ -1,0 +1,44 @@
+/*
+ * backend.h - what coro.c asks of the code that switches stacks.
+ *
+ * Two backends: a hand-written one per CPU (switch_amd64.S, switch_arm64.S) and
+ * ucontext for all others, or where the build tag greenlet_ucontext asks for it.
+ */
+#ifndef GLET_BACKEND_H
+#define GLET_BACKEND_H
+
+#if !defined(GLET_UCONTEXT) && !defined(__x86_64__) && !defined(__aarch64__)
+#define GLET_UCONTEXT 1
+#endif
+
+#ifdef GLET_UCONTEXT
+#include <ucontext.h>
+typedef ucontext_t glet_context;
+#else
+typedef struct { void *sp; } glet_context;
+#endif
+
+/*
+ * Prepares ctx so that the first switch to it calls glet_coro_main(self) on the
+ * stack [lo, hi).
+ */
+void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self);
+
+/* Where every fresh context begins; in coro.c.  Does not return. */
+void glet_coro_main(void *self);
+
+#ifdef GLET_UCONTEXT
+void glet_context_switch(glet_context *from, const glet_context *to);
+#else
+/* In assembly: stores the stack pointer in *from and goes on at to. */
+void glet_jump(void **from, void *to);
+/* In assembly: the first return address of a fresh stack. */
+void glet_start(void);
+
+static inline void glet_context_switch(glet_context *from, const glet_context *to)
+{
+    glet_jump(&from->sp, to->sp);
+}
+#endif
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * coro.c - coroutines: a stack, a context, and the thread they belong to.
+ */
+#include "coro.h"
+#include "backend.h"
+#include "stack.h"
+#include "word.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+ptrdiff_t glet_word_offset;
+
+struct glet_thread;
+
+struct glet_coro {
+    glet_context ctx;          /* where it goes on; valid while suspended */
+    void *word;                /* its thread word; valid while suspended */
+    struct glet_thread *owner; /* NULL once it has finished */
+    glet_body body;
+    void *arg;
+    glet_stack stack; /* slab is NULL for a thread's own */
+};
+
+/* What a thread knows: who runs, and the coroutine that is its own stack. */
+struct glet_thread {
+    glet_coro *current; /* NULL: nobody has switched yet */
+    glet_coro root;
+};
+
+static __thread struct glet_thread self_;
+
+/*
+ * Compilers may keep the address of a thread-local variable across calls.  Here
+ * that is no danger, since a coroutine never changes its thread.
+ */
+static inline struct glet_thread *thread_self(void)
+{
+    struct glet_thread *t = &self_;
+    if (__builtin_expect(t->current == NULL, 0)) {
+        t->root.owner = t;
+        t->current = &t->root;
+    }
+    return t;
+}
+
+glet_coro *glet_coro_current(void) { return thread_self()->current; }
+
+int glet_coro_finished(const glet_coro *c) { return c->owner == NULL; }
+
+void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)
+{
+    *lo = c->stack.lo;
+    *hi = c->stack.hi;
+}
+
+/*
+ * The record lives at the top of its own stack: one allocation, and it shares
+ * the page that every started coroutine touches anyway.
+ */
+int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
+{
+    if (out == NULL || body == NULL)
+        return GLET_ENULL;
+    glet_stack st;
+    int code = glet_stack_alloc(&st, stack_size);
+    if (code != GLET_OK)
+        return code;
+    uintptr_t top = ((uintptr_t)st.hi - sizeof(glet_coro)) & ~(uintptr_t)63;
+    glet_coro *c = (glet_coro *)top;
+    c->word = NULL;
+    c->owner = thread_self();
+    c->body = body;
+    c->arg = arg;
+    c->stack = st;
+    glet_context_init(&c->ctx, st.lo, c, c);
+    *out = c;
+    return GLET_OK;
+}
+
+int glet_coro_free(glet_coro *c)
+{
+    if (c == NULL)
+        return GLET_ENULL;
+    struct glet_thread *t = thread_self();
+    if (c->owner != NULL && c->owner != t)
+        return GLET_ETHREAD;
+    if (c == t->current || c->stack.slab == NULL)
+        return GLET_EBUSY;
+    glet_stack st = c->stack; /* a copy: c is on that stack */
+    glet_stack_free(&st);
+    return GLET_OK;
+}
+
+/* Why t may not switch to `to`. */
+static int refusal(const glet_coro *to)
+{
+    if (to == NULL)
+        return GLET_ENULL;
+    return to->owner == NULL ? GLET_EDONE : GLET_ETHREAD;
+}
+
+int glet_coro_switch(glet_coro *to)
+{
+    struct glet_thread *t = thread_self();
+    glet_coro *from = t->current;
+
+    if (__builtin_expect(to == NULL || to->owner != t, 0))
+        return refusal(to);
+    if (to == from)
+        return GLET_OK;
+    from->word = glet_word_load();
+    t->current = to;
+    glet_context_switch(&from->ctx, &to->ctx);
+    glet_word_store(from->word); /* somebody switched back to us */
+    return GLET_OK;
+}
+
+void glet_coro_main(void *p)
+{
+    glet_coro *c = p;
+    struct glet_thread *t = c->owner;
+
+    glet_word_store(NULL);
+    glet_coro *next = c->body(c->arg);
+    c->owner = NULL;
+    if (next == NULL || next->owner != t)
+        next = &t->root;
+    t->current = next;
+    glet_context_switch(&c->ctx, &next->ctx);
+    __builtin_trap(); /* nobody can switch to a coroutine without an owner */
+}
+
+const char *glet_text(int code)
+{
+    static const char *const text[] = {
+        [GLET_OK] = "no error",
+        [GLET_ENULL] = "an argument is NULL that must not be",
+        [GLET_ESIZE] = "the stack size is over the maximum of 1 GiB",
+        [GLET_ENOMEM] = "no memory or address space for a stack",
+        [GLET_EGUARD] = "the stack's guard page could not be made",
+        [GLET_ETHREAD] = "the coroutine belongs to another thread",
+        [GLET_EDONE] = "the coroutine has finished",
+        [GLET_EBUSY] = "the coroutine is running or is a thread's own",
+        [GLET_EKEY] = "no thread-local key is left",
+        [GLET_EWORD] = "Go's thread-local g was not found on this platform",
+    };
+    if (code < 0 || (size_t)code >= sizeof text / sizeof *text)
+        return "not a code of this library";
+    return text[code];
+}

@@ -1,0 +1,199 @@
+/*
+ * go.c - see go.h.  What is leaned on, with the functions to read again at the
+ * next Go release (all in runtime/ unless said otherwise):
+ *
+ *   - needm, needAndBindM, cgoBindM, dropm (proc.go), cgocallback (asm_*.s): a
+ *     nil g means an unknown thread; after the outermost callback g stays the
+ *     M's g0; crosscall2(NULL, g0, 0, 0) is dropm.
+ *   - callbackUpdateSystemStack (cgocall.go): asks _cgo_getstackbound on an
+ *     extra M and takes bounds that contain SP as accurate.
+ *   - cgo/gcc_libinit.c: x_cgo_bindm stores g0 under a pthread key, whose
+ *     destructor calls dropm for the last one stored.
+ */
+#define _GNU_SOURCE
+#include "go.h"
+#include "fault.h"
+#include "word.h"
+
+#include <errno.h>
+#include <link.h>
+#include <pthread.h>
+
+extern void crosscall2(void (*fn)(void *), void *arg, int n, size_t ctxt);
+
+static glet_go_calls calls;
+
+static __thread struct {
+    void *words[2];     /* Go's, see glet_go_local_offset */
+    glet_coro *retirer; /* who waits in glet_go_retire */
+    int bound;          /* runtime/cgo's own bindm was called on this thread */
+} local __attribute__((tls_model("initial-exec")));
+
+void glet_go_init(const glet_go_calls *c) { calls = *c; }
+
+/* Is the caller on the stack of a coroutine of ours? Then its bounds, too. */
+static int on_coroutine(uintptr_t b[2])
+{
+    void *lo, *hi;
+    uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+
+    glet_coro_bounds(glet_coro_current(), &lo, &hi);
+    b[0] = (uintptr_t)lo;
+    b[1] = (uintptr_t)hi;
+    return b[0] != 0 && sp > b[0] && sp < b[1];
+}
+
+/*
+ * The runtime's guess for an unknown stack is 32 KiB below SP, after asking for
+ * the pthread's bounds at every callback: microseconds, and tens of them on the
+ * first thread, where /proc/self/maps is read.  We know the bounds.
+ */
+static void getstackbound(uintptr_t bounds[2])
+{
+    if (!on_coroutine(bounds))
+        ((void (*)(uintptr_t *))calls.getstackbound)(bounds);
+}
+
+/*
+ * The key keeps the M that the thread itself bound: there is room for one, and
+ * the destructor must not drop an M that we drop ourselves.
+ */
+static void bindm(void *g0)
+{
+    uintptr_t bounds[2];
+    if (on_coroutine(bounds))
+        return;
+    local.bound = 1;
+    ((void (*)(void *))calls.bindm)(g0);
+}
+
+void *glet_go_getstackbound(void) { return (void *)getstackbound; }
+void *glet_go_bindm(void) { return (void *)bindm; }
+
+/*
+ * g as C code finds it: where Go keeps it in a register, asmcgocall leaves the
+ * M's g0 there, and the register is callee-saved in C.
+ */
+static inline void *g_register(void)
+{
+    void *g = NULL;
+#if defined(__aarch64__)
+    __asm__ volatile("mov %0, x28" : "=r"(g));
+#elif defined(__riscv)
+    __asm__ volatile("mv %0, s11" : "=r"(g));
+#elif defined(__powerpc64__)
+    __asm__ volatile("mr %0, 30" : "=r"(g));
+#elif defined(__s390x__)
+    __asm__ volatile("lgr %0, %%r13" : "=r"(g));
+#elif defined(__loongarch64)
+    __asm__ volatile("move %0, $r22" : "=r"(g));
+#endif
+    return g;
+}
+
+struct search {
+    void *g;
+    int found;
+    ptrdiff_t offset;
+};
+
+static int search_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct search *s = arg;
+    if (size < offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof info->dlpi_tls_data ||
+        info->dlpi_tls_data == NULL)
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        if (info->dlpi_phdr[i].p_type != PT_TLS)
+            continue;
+        void **w = info->dlpi_tls_data;
+        for (size_t n = info->dlpi_phdr[i].p_memsz / sizeof *w; n > 0; n--, w++)
+            if (*w == s->g) {
+                s->found++;
+                s->offset = (char *)w - glet_thread_pointer();
+            }
+    }
+    return 0;
+}
+
+int glet_go_find_word(intptr_t hint)
+{
+    if (hint != 0) {
+        glet_word_offset = hint;
+        return GLET_OK;
+    }
+    struct search s = {.g = g_register()};
+    if (s.g != NULL)
+        dl_iterate_phdr(search_module, &s);
+    if (s.found != 1)
+        return GLET_EWORD;
+    glet_word_offset = s.offset;
+    return GLET_OK;
+}
+
+int glet_go_verify_word(void)
+{
+    void *g = g_register(), *w = glet_word_load();
+    /* On amd64 there is no register to compare with; Go's side compares. */
+    return w != NULL && (g == NULL || g == w) ? GLET_OK : GLET_EWORD;
+}
+
+intptr_t glet_go_local_offset(void) { return (char *)local.words - glet_thread_pointer(); }
+void *glet_go_local(int i) { return local.words[i]; }
+void glet_go_local_set(int i, void *v) { local.words[i] = v; }
+
+static pthread_key_t exit_key;
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+static int exit_errno;
+
+/*
+ * At the end of a thread that Go made, g still is the g0 of an M that is gone
+ * (mexit, proc.go): the callback has to come as from an unknown thread.  On a
+ * thread that C made, g is a living M's g0, or nil when its turn came first.
+ */
+static void thread_exit(void *thread)
+{
+    if (!local.bound)
+        glet_word_store(NULL);
+    calls.thread_exit((uintptr_t)thread);
+}
+
+static void make_key(void)
+{
+    exit_errno = glet_fault(GLET_FAULT_KEY) ? errno : pthread_key_create(&exit_key, thread_exit);
+}
+
+int glet_go_attach(uintptr_t thread)
+{
+    pthread_once(&exit_once, make_key);
+    int e = exit_errno;
+    if (e == 0)
+        e = glet_fault(GLET_FAULT_KEY) ? errno : pthread_setspecific(exit_key, (void *)thread);
+    if (e == 0)
+        return GLET_OK;
+    errno = e;
+    return GLET_EKEY;
+}
+
+static glet_coro *worker_main(void *worker)
+{
+    calls.enter((uintptr_t)worker);
+
+    /* Retired.  Without a pthread key the runtime has dropped the M already. */
+    void *g0 = glet_word_load();
+    if (g0 != NULL)
+        crosscall2(NULL, g0, 0, 0);
+    return local.retirer;
+}
+
+int glet_go_worker_new(glet_coro **out, size_t stack_size, uintptr_t worker)
+{
+    return glet_coro_new(out, stack_size, worker_main, (void *)worker);
+}
+
+int glet_go_retire(glet_coro *worker)
+{
+    local.retirer = glet_coro_current();
+    int code = glet_coro_switch(worker);
+    return code != GLET_OK ? code : glet_coro_free(worker);
+}

@@ -1,0 +1,122 @@
+//go:build !greenlet_ucontext
+
+/*
+ * switch_amd64.S - the stack switch for amd64, System V ABI.
+ *
+ * Contract
+ *
+ *   void glet_jump(void **from, void *to)       rdi, rsi
+ *       Saves what the ABI calls callee-saved on the present stack, stores the
+ *       stack pointer in *from, takes `to` for the new one, restores from it
+ *       and goes on where that stack left off.  Everything else may change, as
+ *       at any call.
+ *
+ *   glet_start
+ *       Not called: it is the address at which a fresh stack "left off".
+ *       Calls glet_coro_main(self), which does not return.
+ *
+ * A suspended stack; the saved stack pointer points at its lowest word:
+ *
+ *            high addresses
+ *          +----------------------+
+ *   +0x38  | return address       |  of the call of glet_jump; fresh: glet_start
+ *   +0x30  | rbp                  |  fresh: 0, so frame pointer walks end here
+ *   +0x28  | rbx                  |
+ *   +0x20  | r12                  |  fresh: self
+ *   +0x18  | r13                  |
+ *   +0x10  | r14                  |
+ *   +0x08  | r15                  |
+ *   +0x00  | MXCSR | x87 CW | 0   |  4 + 2 + 2 bytes
+ *          +----------------------+  <- saved stack pointer
+ *            low addresses
+ *
+ * Three odd choices:
+ *
+ *   - It ends with `jmp *%rcx`, not with `ret`.  The return predictor remembers
+ *     the caller on the old stack, so a `ret` to another stack is always
+ *     mispredicted; an indirect jump is predicted like any other branch.
+ *     (Seen in boost.context and corosensei.)
+ *   - The control words are stored always, which is cheap, but loaded only when
+ *     they differ from the present ones, since ldmxcsr and fldcw are not.
+ *   - endbr64 marks the two places that are entered by an indirect branch.  No
+ *     Go executable has the shadow stack property, so there is no shadow stack
+ *     to switch.
+ */
+
+        .text
+
+        .globl  glet_jump
+        .hidden glet_jump
+        .type   glet_jump, @function
+        .p2align 4
+glet_jump:
+        .cfi_startproc
+        endbr64
+        pushq   %rbp
+        .cfi_adjust_cfa_offset 8
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        pushq   %r12
+        .cfi_adjust_cfa_offset 8
+        pushq   %r13
+        .cfi_adjust_cfa_offset 8
+        pushq   %r14
+        .cfi_adjust_cfa_offset 8
+        pushq   %r15
+        .cfi_adjust_cfa_offset 8
+        leaq    -8(%rsp), %rsp
+        .cfi_adjust_cfa_offset 8
+        stmxcsr (%rsp)
+        fnstcw  4(%rsp)
+
+        movl    (%rsp), %eax            /* the control words of the old ...  */
+        movzwl  4(%rsp), %edx
+        movq    %rsp, (%rdi)            /* here the old stack is suspended   */
+        movq    %rsi, %rsp              /* and from here on we are the other */
+
+        cmpl    (%rsp), %eax            /* ... and those of the new stack    */
+        jne     1f
+        cmpw    4(%rsp), %dx
+        jne     1f
+2:      leaq    8(%rsp), %rsp
+        .cfi_adjust_cfa_offset -8
+        popq    %r15
+        .cfi_adjust_cfa_offset -8
+        popq    %r14
+        .cfi_adjust_cfa_offset -8
+        popq    %r13
+        .cfi_adjust_cfa_offset -8
+        popq    %r12
+        .cfi_adjust_cfa_offset -8
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        popq    %rbp
+        .cfi_adjust_cfa_offset -8
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register rip, rcx
+        jmp     *%rcx
+
+1:      .cfi_adjust_cfa_offset 64       /* undo the above for this tail      */
+        .cfi_restore rip
+        ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+        jmp     2b
+        .cfi_endproc
+        .size   glet_jump, .-glet_jump
+
+        .globl  glet_start
+        .hidden glet_start
+        .type   glet_start, @function
+        .p2align 4
+glet_start:
+        .cfi_startproc
+        .cfi_undefined rip              /* no caller: unwinders stop here    */
+        endbr64
+        movq    %r12, %rdi              /* self                              */
+        call    glet_coro_main          /* the stack is 16-aligned here      */
+        ud2
+        .cfi_endproc
+        .size   glet_start, .-glet_start
+
+        .section .note.GNU-stack, "", @progbits

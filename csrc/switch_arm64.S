@@ -1,0 +1,113 @@
+//go:build !greenlet_ucontext
+
+/*
+ * switch_arm64.S - the stack switch for arm64, AAPCS64.
+ *
+ * Contract
+ *
+ *   void glet_jump(void **from, void *to)       x0, x1
+ *       Saves what the ABI calls callee-saved on the present stack, stores the
+ *       stack pointer in *from, takes `to` for the new one, restores from it
+ *       and goes on where that stack left off.
+ *
+ *   glet_start
+ *       Not called: it is the address at which a fresh stack "left off".
+ *       Calls glet_coro_main(self), which does not return.
+ *
+ * A suspended stack; the saved stack pointer points at its lowest word:
+ *
+ *            high addresses
+ *          +------------------+
+ *   +0xa8  | (padding)        |
+ *   +0xa0  | FPCR             |
+ *   +0x90  | x29, x30         |  x30: return address; fresh: 0, glet_start
+ *   +0x80  | x27, x28         |  x28 is Go's g while Go code runs
+ *   +0x70  | x25, x26         |
+ *   +0x60  | x23, x24         |
+ *   +0x50  | x21, x22         |
+ *   +0x40  | x19, x20         |  fresh: self in x19
+ *   +0x30  | d14, d15         |  only the low halves of v8-v15 are
+ *   +0x20  | d12, d13         |  callee-saved
+ *   +0x10  | d10, d11         |
+ *   +0x00  | d8, d9           |
+ *          +------------------+  <- saved stack pointer; 0xb0 bytes in all
+ *            low addresses
+ *
+ *   - It ends with `br x16`, not with `ret`, which would be mispredicted on
+ *     another stack.  x16 is the register that a `bti c` lets an indirect branch
+ *     come from.
+ *   - FPCR is written only when it differs: writing it is slow.
+ */
+
+#define FRAME 0xb0
+
+        .text
+
+        .globl  glet_jump
+        .hidden glet_jump
+        .type   glet_jump, %function
+        .p2align 4
+glet_jump:
+        .cfi_startproc
+        hint    #34                     /* bti c */
+        sub     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset FRAME
+        stp     d8,  d9,  [sp, #0x00]
+        stp     d10, d11, [sp, #0x10]
+        stp     d12, d13, [sp, #0x20]
+        stp     d14, d15, [sp, #0x30]
+        stp     x19, x20, [sp, #0x40]
+        stp     x21, x22, [sp, #0x50]
+        stp     x23, x24, [sp, #0x60]
+        stp     x25, x26, [sp, #0x70]
+        stp     x27, x28, [sp, #0x80]
+        stp     x29, x30, [sp, #0x90]
+        .cfi_rel_offset x29, 0x90
+        .cfi_rel_offset x30, 0x98
+        mrs     x9, fpcr
+        str     x9, [sp, #0xa0]
+
+        mov     x10, sp
+        str     x10, [x0]               /* here the old stack is suspended   */
+        mov     sp, x1                  /* and from here on we are the other */
+
+        ldr     x10, [sp, #0xa0]
+        cmp     x9, x10
+        b.ne    1f
+2:      ldp     d8,  d9,  [sp, #0x00]
+        ldp     d10, d11, [sp, #0x10]
+        ldp     d12, d13, [sp, #0x20]
+        ldp     d14, d15, [sp, #0x30]
+        ldp     x19, x20, [sp, #0x40]
+        ldp     x21, x22, [sp, #0x50]
+        ldp     x23, x24, [sp, #0x60]
+        ldp     x25, x26, [sp, #0x70]
+        ldp     x27, x28, [sp, #0x80]
+        ldp     x29, x30, [sp, #0x90]
+        mov     x16, x30
+        add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
+        br      x16
+
+1:      .cfi_adjust_cfa_offset FRAME
+        msr     fpcr, x10
+        b       2b
+        .cfi_endproc
+        .size   glet_jump, .-glet_jump
+
+        .globl  glet_start
+        .hidden glet_start
+        .type   glet_start, %function
+        .p2align 4
+glet_start:
+        .cfi_startproc
+        .cfi_undefined x30              /* no caller: unwinders stop here    */
+        hint    #36                     /* bti j */
+        hint    #34                     /* bti c: `br x16` lands on it       */
+        mov     x0, x19                 /* self                              */
+        bl      glet_coro_main
+        brk     #1
+        .cfi_endproc
+        .size   glet_start, .-glet_start
+
+        .section .note.GNU-stack, "", %progbits

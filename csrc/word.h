@@ -1,0 +1,52 @@
+/*
+ * word.h - one word of thread-local memory that travels with the coroutine.
+ *
+ * A language runtime that knows its threads by a thread-local word (Go: g) must
+ * see the word of the coroutine that runs.  The core saves and restores it at
+ * every switch like a callee-saved register.  A fresh coroutine has NULL there,
+ * which to Go says "a thread that you have never seen".
+ */
+#ifndef GLET_WORD_H
+#define GLET_WORD_H
+
+#include <stddef.h>
+
+/* The word's distance from the thread pointer, in bytes; 0: there is no word. */
+extern ptrdiff_t glet_word_offset;
+
+static inline char *glet_thread_pointer(void)
+{
+#if defined(__x86_64__)
+    char *tp;
+    __asm__("movq %%fs:0, %0" : "=r"(tp)); /* word 0 of the block is its address */
+    return tp;
+#else
+    return __builtin_thread_pointer();
+#endif
+}
+
+static inline void *glet_word_load(void)
+{
+    if (glet_word_offset == 0)
+        return NULL;
+#if defined(__x86_64__)
+    void *w;
+    __asm__ volatile("movq %%fs:(%1), %0" : "=r"(w) : "r"(glet_word_offset) : "memory");
+    return w;
+#else
+    return *(void *volatile *)(glet_thread_pointer() + glet_word_offset);
+#endif
+}
+
+static inline void glet_word_store(void *w)
+{
+    if (glet_word_offset == 0)
+        return;
+#if defined(__x86_64__)
+    __asm__ volatile("movq %0, %%fs:(%1)" : : "r"(w), "r"(glet_word_offset) : "memory");
+#else
+    *(void *volatile *)(glet_thread_pointer() + glet_word_offset) = w;
+#endif
+}
+
+#endif

@@ -1,0 +1,103 @@
+package greenlet
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The errors that tell what went wrong, for errors.Is. What the methods return
+// wraps them and says more: the operation, both greenlets and their threads.
+var (
+	// ErrExit ends a greenlet in an expected way (Python's GreenletExit). A body
+	// that returns it, or anything that wraps it, has not failed: its parent gets
+	// the error as a value, with a nil error. Kill and Throw(nil) throw it.
+	ErrExit = errors.New("greenlet: exit")
+
+	// ErrWrongThread: the target belongs to another, living thread.
+	ErrWrongThread = errors.New("cannot switch to a different thread")
+
+	// ErrThreadExited: the target's thread is gone, or the Run that it belonged to
+	// has returned.
+	ErrThreadExited = errors.New("cannot switch to a different thread (which happens to have exited)")
+
+	// ErrCyclicParent: the new parent is the greenlet itself or descends from it.
+	ErrCyclicParent = errors.New("cyclic parent chain")
+
+	// ErrRootParent: a root has no parent and cannot be given one.
+	ErrRootParent = errors.New("cannot set the parent of a root")
+
+	// ErrNoRun: the greenlet was made by New(nil) and has nothing to run.
+	ErrNoRun = errors.New("the greenlet has no run function")
+)
+
+var (
+	errNil         = errors.New("the greenlet is nil or was not made by New")
+	errNilParent   = errors.New("the parent is nil")
+	errNilContext  = errors.New("the context is nil")
+	errInTree      = errors.New("Run inside a tree: this goroutine already is a root or a greenlet")
+	errKillRoot    = errors.New("a root ends with its goroutine or its Run, not by Kill")
+	errLivesOn     = errors.New("it answered ErrExit by going on and lives")
+	errStackSize   = fmt.Errorf("the stack size must be from 0 (the default) to %d bytes", int(maxStackSize))
+	errBusy        = errors.New("called while the coroutine runs or waits elsewhere than in its yield")
+	errInterrupted = errors.New("somebody else switched to the caller before the coroutine yielded")
+	errNotYours    = errors.New("it waits in a yield and goes on by its own next or Resume only")
+)
+
+// opError is what the methods return.
+type opError struct {
+	op      string
+	err     error
+	target  string // String() of the greenlets at the time of the error
+	current string
+	detail  string
+}
+
+func (e *opError) Error() string {
+	var b strings.Builder
+	b.WriteString("greenlet: ")
+	b.WriteString(e.op)
+	if e.target != "" {
+		fmt.Fprintf(&b, " on %s", e.target)
+	}
+	if e.current != "" {
+		fmt.Fprintf(&b, " from %s", e.current)
+	}
+	fmt.Fprintf(&b, ": %v", e.err)
+	if e.detail != "" {
+		fmt.Fprintf(&b, "; %s", e.detail)
+	}
+	return b.String()
+}
+
+func (e *opError) Unwrap() error { return e.err }
+
+// fail makes the error of operation op on g, seen from the calling goroutine.
+func fail(op string, g *Greenlet, err error, detail string) error {
+	e := &opError{op: op, err: err, detail: detail, current: "a goroutine without greenlets"}
+	if g != nil && g.c != nil {
+		e.target = g.String()
+	}
+	if t := currentTree(); t != nil {
+		e.current = t.current.String()
+	}
+	return e
+}
+
+// PanicError is a panic on its way up the tree. When a body panics, its parent's
+// pending Switch panics with a *PanicError; passing through further greenlets
+// does not wrap it again.
+type PanicError struct {
+	Value any    // what panic was called with
+	Stack []byte // the stack of the greenlet that panicked, from runtime/debug.Stack
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("greenlet: panic: %v\n\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns Value when that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

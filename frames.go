@@ -1,0 +1,59 @@
+package greenlet
+
+import (
+	"runtime"
+	"strings"
+)
+
+// Stack returns the Go frames of a suspended greenlet, innermost first: from its
+// pending Switch to its body. Where C code lies between, its boundary shows as
+// the frames of runtime.cgocall and of the call back into Go.
+//
+// It returns nil for a greenlet that is not suspended, and when called from
+// another thread than the greenlet's.
+func (g *Greenlet) Stack() []runtime.Frame {
+	t := currentTree()
+	if t == nil || !g.valid() || g.c.life.Load() != lifeStarted || g.c.tree.Load() != t || g.c == t.current.c {
+		return nil
+	}
+	// Only a goroutine itself can walk its stack, so the greenlet is asked to.
+	var frames []runtime.Frame
+	from := t.current
+	t.inbox = message{kind: kindProbe, value: &frames, origin: from}
+	t.enter(g)
+	switchTo(g.c.coro)
+	t.raceRelease()
+	return frames
+}
+
+// answer collects the frames of the current greenlet for the Stack that asks, and
+// goes back there.
+func (t *tree) answer(m message) {
+	pcs := make([]uintptr, 64)
+	n := runtime.Callers(1, pcs)
+	for n == len(pcs) {
+		pcs = make([]uintptr, 2*len(pcs))
+		n = runtime.Callers(1, pcs)
+	}
+	var frames []runtime.Frame
+	const (
+		pkg    = "github.com/go-greenlet/greenlet."
+		inside = pkg + "(*tree)."
+		below  = pkg + "(*core).execute"
+	)
+	it := runtime.CallersFrames(pcs[:n])
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = it.Next()
+		if f.Function == below {
+			break
+		}
+		if len(frames) == 0 && strings.HasPrefix(f.Function, inside) {
+			continue // our own machinery under Switch
+		}
+		frames = append(frames, f)
+	}
+	*m.value.(*[]runtime.Frame) = frames
+	t.enter(m.origin)
+	switchTo(m.origin.c.coro)
+}

@@ -1,0 +1,291 @@
+package greenlet
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"weak"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
+)
+
+// Func is a greenlet's body. arg is the value of the Switch that started it; the
+// results go to its parent.
+type Func func(arg any) (any, error)
+
+// A Greenlet is a coroutine with a native stack of its own. Make it with New.
+//
+// Its methods are called on the thread that it belongs to; those that only read
+// (State, Dead, Active, IsRoot, Parent, ID, Name, String, Context) from any
+// goroutine.
+type Greenlet struct {
+	// The user's reference and what it refers to are two objects, so that the
+	// collector can tell that a suspended greenlet has been forgotten although
+	// its own stack is still there. Nothing on that stack, and nothing that the
+	// tree needs to end it, may lead to the Greenlet; all that leads to core.
+	c *core
+}
+
+// core is what a greenlet consists of.
+type core struct {
+	id    uint64
+	name  string
+	stack int // asked for, in bytes; 0: the default
+
+	run    Func // nil once started
+	life   atomic.Uint32
+	parent atomic.Pointer[Greenlet] // nil: a root, or the root it is first used from
+	tree   atomic.Pointer[tree]     // nil: never started; belongs where its parents belong
+	ctx    atomic.Pointer[context.Context]
+
+	// The rest is the own thread's business.
+	waiter     *waiter // who is to get control back in place of the parent
+	worker     *worker // while it runs
+	coro       coro    // the worker's, or the thread's for a root
+	self       weak.Pointer[Greenlet]
+	watched    bool // self is set, and the collector watches
+	prev, next *core
+}
+
+// What life says. Running and Suspended are one: the tree knows who runs.
+const (
+	lifePending uint32 = iota
+	lifeMoving         // being started or re-parented by somebody, for an instant
+	lifeStarted
+	lifeDead
+)
+
+// A waiter stands in for the parent for some time: Kill, or a Resume or next.
+// Waiters of one greenlet form a stack.
+type waiter struct {
+	by   *Greenlet
+	kill bool // a Kill, which SetParent overrides
+	next *waiter
+}
+
+// State is what a greenlet is doing.
+type State int
+
+const (
+	Pending   State = iota // made, not started
+	Running                // the one of its tree that runs
+	Suspended              // started, waiting to be switched to
+	Dead                   // finished, killed, or its thread is gone
+)
+
+func (s State) String() string {
+	switch s {
+	case Pending:
+		return "pending"
+	case Running:
+		return "running"
+	case Suspended:
+		return "suspended"
+	case Dead:
+		return "dead"
+	}
+	return "State(" + strconv.Itoa(int(s)) + ")"
+}
+
+// An Option changes what New makes.
+type Option func(*core)
+
+// WithParent sets the parent: the greenlet that gets the body's results. The
+// default is the greenlet that calls New. nil means the default.
+func WithParent(p *Greenlet) Option {
+	return func(c *core) {
+		if p.valid() {
+			c.parent.Store(p)
+		}
+	}
+}
+
+// WithStackSize sets the size of the C stack in bytes; C code that the greenlet
+// calls runs there, Go code has a growing stack besides. 0 means the default,
+// 256 KiB. Less than 64 KiB is taken for 64 KiB, and sizes are rounded up to whole
+// pages. Memory is taken only as it is used. A negative size or one over 1 GiB is
+// an error of the first Switch.
+func WithStackSize(bytes int) Option { return func(c *core) { c.stack = bytes } }
+
+// WithName sets a name for people: it shows in String, in errors, and as the
+// label "greenlet" in goroutine and CPU profiles.
+func WithName(name string) Option { return func(c *core) { c.name = name } }
+
+// WithContext sets the greenlet's context. The default is context.Background().
+func WithContext(ctx context.Context) Option {
+	return func(c *core) {
+		if ctx != nil {
+			c.ctx.Store(&ctx)
+		}
+	}
+}
+
+var lastID atomic.Uint64
+
+// New makes a greenlet that will run run(v) at the first Switch(v) to it, and
+// does not start it.
+//
+// Its parent is the calling greenlet, or the calling goroutine's root. In a
+// goroutine that has no greenlets yet it gets its parent later: the root that it
+// is first used from. Until then it belongs to nobody and may be used from any
+// goroutine.
+//
+// New(nil) makes a greenlet whose first Switch or Throw returns ErrNoRun.
+func New(run Func, opts ...Option) *Greenlet {
+	c := &core{id: lastID.Add(1), run: run}
+	for _, o := range opts {
+		if o != nil {
+			o(c)
+		}
+	}
+	if c.parent.Load() == nil {
+		if t := currentTree(); t != nil {
+			c.parent.Store(t.current)
+			t.raceRelease()
+		}
+	}
+	return &Greenlet{c: c}
+}
+
+// valid says whether g can be used at all.
+func (g *Greenlet) valid() bool { return g != nil && g.c != nil }
+
+// State returns what the greenlet is doing.
+func (g *Greenlet) State() State {
+	if !g.valid() {
+		return Dead
+	}
+	switch g.c.life.Load() {
+	case lifeDead:
+		return Dead
+	case lifeStarted:
+		if g.c.tree.Load().runs(g.c) {
+			return Running
+		}
+		return Suspended
+	}
+	return Pending
+}
+
+// Dead says whether the greenlet has finished, was killed, or lost its thread.
+func (g *Greenlet) Dead() bool { return g.State() == Dead }
+
+// Active says whether the greenlet was started and has not finished; true for a
+// living root.
+func (g *Greenlet) Active() bool { return g.valid() && g.c.life.Load() == lifeStarted }
+
+// IsRoot says whether the greenlet is a goroutine's own, and not made by New.
+func (g *Greenlet) IsRoot() bool { return g.valid() && g.c.isRoot() }
+
+// ID returns the greenlet's number, unique in the process and never 0.
+func (g *Greenlet) ID() uint64 {
+	if !g.valid() {
+		return 0
+	}
+	return g.c.id
+}
+
+// Name returns what WithName set; "root" for a root, else "".
+func (g *Greenlet) Name() string {
+	if !g.valid() {
+		return ""
+	}
+	return g.c.name
+}
+
+// String describes the greenlet for people: its name, ID and state, and the
+// thread that it belongs to, once it does.
+func (g *Greenlet) String() string {
+	if !g.valid() {
+		return "greenlet(nil)"
+	}
+	name := g.c.name
+	if name == "" {
+		name = "greenlet"
+	}
+	if t := g.c.tree.Load(); t != nil {
+		return fmt.Sprintf("%s/%d (%v, thread %d%s)", name, g.c.id, g.State(), t.tid, t.over())
+	}
+	return fmt.Sprintf("%s/%d (%v)", name, g.c.id, g.State())
+}
+
+// Context returns the greenlet's context.
+func (g *Greenlet) Context() context.Context {
+	if g.valid() {
+		if p := g.c.ctx.Load(); p != nil {
+			return *p
+		}
+	}
+	return context.Background()
+}
+
+// SetContext replaces the greenlet's context. It takes effect at once. While the
+// greenlet runs, only its own thread may do that.
+func (g *Greenlet) SetContext(ctx context.Context) error {
+	switch {
+	case !g.valid():
+		return fail("SetContext", g, errNil, "")
+	case ctx == nil:
+		return fail("SetContext", g, errNilContext, "use context.Background()")
+	case g.State() == Running && g.c.tree.Load() != currentTree():
+		return fail("SetContext", g, ErrWrongThread, "it is running there")
+	}
+	g.c.ctx.Store(&ctx)
+	return nil
+}
+
+// Parent returns the greenlet that gets this one's result. While a Kill, a next
+// or a Resume waits for this greenlet, that is the one that waits (seen from its
+// own thread). It is nil for a root, and for a greenlet made in a goroutine
+// without greenlets as long as nobody has used it.
+func (g *Greenlet) Parent() *Greenlet {
+	if !g.valid() || g.c.isRoot() {
+		return nil
+	}
+	t := currentTree()
+	p := g.c.parent.Load()
+	if t != nil && g.c.tree.Load() == t && g.c.waiter != nil {
+		p = g.c.waiter.by
+	}
+	if p != nil && p.c.isRoot() {
+		p.c.tree.Load().ask()
+	}
+	return p
+}
+
+func (c *core) isRoot() bool {
+	t := c.tree.Load()
+	return t != nil && t.root.c == c
+}
+
+// heir is who gets control when c ends: the waiter, or the parent. nil stands for
+// the root of the tree it is used in.
+func (c *core) heir() *Greenlet {
+	if c.waiter != nil {
+		return c.waiter.by
+	}
+	return c.parent.Load()
+}
+
+func (c *core) push(w *waiter) {
+	w.next = c.waiter
+	c.waiter = w
+}
+
+// remove takes w out, wherever in the stack it is by now.
+func (c *core) remove(w *waiter) {
+	for p := &c.waiter; *p != nil; p = &(*p).next {
+		if *p == w {
+			*p = w.next
+			break
+		}
+	}
+	w.by, w.next = nil, nil
+}
+
+// runs says whether c is the one of its tree that runs. The word is written by
+// the tree's thread and read by any.
+func (t *tree) runs(c *core) bool { return atomic.LoadUint64(&t.running) == c.id }
+
+func (t *tree) setRunning(c *core) { gort.StoreRelease(&t.running, c.id) }

@@ -1,0 +1,9 @@
+// Package gort holds what this module knows of the Go runtime's insides, and
+// nothing else in the module does.
+//
+//   - g, the thread-local word that names the running goroutine: where it is
+//     (gslot), so that the C core can carry it from stack to stack.
+//   - Two thread-local words of our own, read and written without a call into C
+//     (local).
+//   - The two hooks that runtime/cgo publishes as Go variables (hooks).
+package gort

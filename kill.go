@@ -1,0 +1,137 @@
+package greenlet
+
+import (
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"weak"
+)
+
+// Kill ends g and comes back: it throws ErrExit into g, with the current greenlet
+// as g's parent for that time.
+//
+// Kill returns nil when g is dead and went quietly, what it died with when it did
+// not (an error, or a panic as *PanicError), and an error that says so when g
+// answered by going on. A pending greenlet is dead at once, without its body ever
+// running. Kill of a dead one returns nil; of the current one ErrExit, for the
+// body to return; of a root an error.
+func (g *Greenlet) Kill() error {
+	if g.valid() {
+		// The cases that need no tree.
+		switch c := g.c; {
+		case c.isRoot():
+			return fail("Kill", g, errKillRoot, "")
+		case c.life.Load() == lifeDead:
+			return nil
+		}
+	}
+	t, err := g.use("Kill")
+	if err != nil {
+		return err
+	}
+	t.reap()
+	err = t.kill(g)
+	t.done()
+	return err
+}
+
+// kill is Kill of a greenlet of this tree.
+func (t *tree) kill(g *Greenlet) error {
+	c := g.c
+	for c.life.Load() == lifeMoving {
+		runtime.Gosched()
+	}
+	switch {
+	case c.life.CompareAndSwap(lifePending, lifeDead):
+		return nil
+	case c.life.Load() == lifeDead:
+		return nil
+	case g.c == t.current.c:
+		return ErrExit
+	}
+	if err := t.foreign(g); err != nil { // started by another thread just now
+		return fail("Kill", g, err, "")
+	}
+
+	w := &waiter{by: t.current, kill: true}
+	c.push(w)
+	m := t.exchange(g, message{kind: kindError, err: ErrExit})
+	c.remove(w)
+
+	if m.kind == kindGoexit {
+		t.done()
+		runtime.Goexit()
+	}
+	err := m.err // nil for a value; a panic's *PanicError is an error
+	if c.life.Load() != lifeDead {
+		return errors.Join(fail("Kill", g, errLivesOn, ""), err)
+	}
+	return err
+}
+
+// watch lets the collector tell us when nobody holds g any more although it is
+// suspended. That is done at the first suspension: a greenlet that never suspends
+// needs nobody to end it.
+func (t *tree) watch(g *Greenlet) {
+	c := g.c
+	c.watched = true
+	c.self = weak.Make(g)
+	runtime.AddCleanup(g, forget, c)
+}
+
+// forget is called by the runtime, on a goroutine of its own, when the last
+// reference to a Greenlet has gone.
+func forget(c *core) {
+	t := c.tree.Load()
+	if c.life.Load() != lifeStarted || t.end.Load() != endNot {
+		return
+	}
+	n := &forgotten{c: c}
+	for {
+		n.next = t.forgotten.Load()
+		if t.forgotten.CompareAndSwap(n.next, n) {
+			return
+		}
+	}
+}
+
+// A forgotten is an entry of a tree's stack of forgotten greenlets.
+type forgotten struct {
+	c    *core
+	next *forgotten
+}
+
+// reap kills the forgotten greenlets. Their thread does it, at its next call.
+func (t *tree) reap() {
+	if t.forgotten.Load() == nil || t.reaping {
+		return
+	}
+	t.reaping = true
+	defer func() { t.reaping = false }()
+	for n := t.forgotten.Swap(nil); n != nil; n = n.next {
+		c := n.c
+		if c.life.Load() != lifeStarted || c.self.Value() != nil || c == t.current.c {
+			continue // dead by now, or somebody got hold of it again
+		}
+		g := c.greenlet()
+		if err := t.kill(g); err != nil {
+			if h := unraisable.Load(); h != nil && *h != nil {
+				(*h)(g, err)
+			}
+		}
+	}
+}
+
+var unraisable atomic.Pointer[func(g *Greenlet, err error)]
+
+// SetUnraisableHook sets the function that is told when a greenlet that was
+// forgotten while suspended, and killed for that, did not go quietly: it died
+// with an error or a panic, or lives on. There is nobody else to tell. The hook
+// runs on the greenlet's thread, inside some other call of this package. It
+// returns the hook that was set before; nil, the default, tells nobody.
+func SetUnraisableHook(hook func(g *Greenlet, err error)) (previous func(g *Greenlet, err error)) {
+	if p := unraisable.Swap(&hook); p != nil {
+		return *p
+	}
+	return nil
+}

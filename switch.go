@@ -1,0 +1,364 @@
+package greenlet
+
+import (
+	"errors"
+	"runtime"
+	"weak"
+)
+
+// A message is what travels with a switch.
+type message struct {
+	kind   kind
+	value  any
+	err    error // an error, or the *PanicError of a panic
+	origin *Greenlet
+}
+
+type kind uint8
+
+const (
+	kindValue  kind = iota // a Switch, or a body's result
+	kindError              // a Throw, or a body's error
+	kindPanic              // a body panicked
+	kindGoexit             // a body called runtime.Goexit
+	kindProbe              // asks a suspended greenlet for its stack; see Stack
+)
+
+// Switch passes control to g with the value v, and returns when somebody passes
+// control back: with a value, which is returned, or with an error.
+//
+// If g is pending, it starts: its body is called with v. If g is suspended, its
+// pending Switch returns v. If g is dead, its parent is meant instead, and so on
+// up to the root, which always lives. A Switch to the current greenlet returns v
+// at once.
+//
+// If the one that passes control back has died of a panic, Switch panics with a
+// *PanicError; if by runtime.Goexit, Switch calls it here, too.
+//
+// A Switch that is refused (ErrWrongThread, ErrThreadExited, ErrNoRun, no memory
+// for a stack) has changed nothing.
+func (g *Greenlet) Switch(v any) (any, error) {
+	t := currentTree()
+	// The common case first, and nothing else in it.
+	if t != nil && g.valid() && g.c.life.Load() == lifeStarted && g.c.tree.Load() == t &&
+		g != t.current && t.forgotten.Load() == nil {
+		t.inbox.kind, t.inbox.value, t.inbox.err = kindValue, v, nil
+		t.pass(g)
+		m := t.take()
+		t.done()
+		return m.open()
+	}
+	return g.send("Switch", message{kind: kindValue, value: v})
+}
+
+// Throw passes control to g with an error: g's pending Switch returns (nil, err).
+// If g handles it and goes on, Throw returns whatever is next passed to the
+// caller. Throw(nil) throws ErrExit.
+//
+// If g is pending, its body never runs: it is dead, and err goes to its parent.
+// If g is dead, err goes to its first ancestor that lives. In both cases an error
+// that is ErrExit arrives as a value. A Throw at the current greenlet returns err
+// at once.
+//
+// An error that g does not handle goes to g's parent, which need not be the
+// caller.
+func (g *Greenlet) Throw(err error) (any, error) {
+	if err == nil {
+		err = ErrExit
+	}
+	return g.send("Throw", message{kind: kindError, err: err})
+}
+
+// send is Switch and Throw in full.
+func (g *Greenlet) send(op string, m message) (any, error) {
+	t, err := g.use(op)
+	if err != nil {
+		return nil, err
+	}
+	t.reap()
+	target, m, err := t.resolve(g, m)
+	if err != nil {
+		err = fail(op, g, err, "")
+		t.done()
+		return nil, err
+	}
+	m = t.exchange(target, m)
+	t.done()
+	return m.open()
+}
+
+// use checks that operation op on g is allowed here, and returns the tree,
+// which is made if there is none. Nothing is touched if it is not.
+func (g *Greenlet) use(op string) (*tree, error) {
+	if !g.valid() {
+		return nil, fail(op, g, errNil, "")
+	}
+	t := currentTree()
+	if owner := g.owner(); owner != nil && owner != t {
+		return nil, g.misused(op, owner)
+	}
+	if t == nil {
+		return newTree(true)
+	}
+	return t, nil
+}
+
+// misused is the error for a greenlet of another tree.
+func (g *Greenlet) misused(op string, owner *tree) error {
+	switch owner.end.Load() {
+	case endThread:
+		return fail(op, g, ErrThreadExited, "what was suspended there can never run again")
+	case endScope:
+		return fail(op, g, ErrThreadExited, "its Run has returned")
+	}
+	return fail(op, g, ErrWrongThread, "a started greenlet runs only on its own thread; a pending one can be moved with SetParent")
+}
+
+// owner is the tree that g belongs to: its own once it was started, else that of
+// its parents. nil: nobody's yet, or nobody's any more.
+func (g *Greenlet) owner() *tree {
+	for g != nil {
+		if t := g.c.tree.Load(); t != nil {
+			if t.end.Load() == endReleased {
+				return nil
+			}
+			return t
+		}
+		g = g.c.parent.Load()
+	}
+	return nil
+}
+
+// exchange passes m to target, which is started or the current greenlet, and
+// returns what comes back.
+func (t *tree) exchange(target *Greenlet, m message) message {
+	m.origin = t.current
+	t.inbox = m
+	if target != t.current {
+		t.pass(target)
+	}
+	return t.take()
+}
+
+// pass switches to target, which finds t.inbox, and returns when somebody
+// switches back.
+func (t *tree) pass(target *Greenlet) {
+	from := t.current
+	if !from.c.watched {
+		t.watch(from)
+	}
+	t.inbox.origin = from
+	t.enter(target)
+	switchTo(target.c.coro)
+}
+
+// enter makes target the current greenlet.
+func (t *tree) enter(target *Greenlet) {
+	t.current = target
+	t.setRunning(target.c)
+}
+
+// take is the first thing that a greenlet does when it goes on: it takes the
+// message, and tells the tracer.
+func (t *tree) take() message {
+	for {
+		m := t.inbox
+		t.inbox = message{} // not retained
+		if m.kind == kindProbe {
+			t.answer(m)
+			continue
+		}
+		if n := len(t.th.pool.idle); n > minIdle && n > t.nlive {
+			t.th.pool.trim(max(minIdle, t.nlive))
+		}
+		if t.tracer != nil && !t.tracing {
+			t.trace(m.kind, m.origin, t.current)
+		}
+		return m
+	}
+}
+
+// open turns a message into what a Switch does with it.
+func (m message) open() (any, error) {
+	switch m.kind {
+	case kindValue:
+		return m.value, nil
+	case kindPanic:
+		panic(m.err)
+	case kindGoexit:
+		runtime.Goexit()
+	}
+	return nil, m.err
+}
+
+// resolve finds who is to get a message that the user addressed to g, and makes
+// it what arrives there. Pending greenlets on the way start or die as the rules
+// say. An error means that nothing was touched.
+func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
+	for {
+		if err := t.foreign(g); err != nil {
+			return nil, m, err
+		}
+		switch c := g.c; c.life.Load() {
+		case lifeStarted:
+			return g, m, nil
+		case lifeDead:
+			if m.kind == kindError {
+				m = failureMessage(m.err) // ErrExit arrives as a value
+			}
+			if c.isRoot() {
+				return t.root, m, nil // a released one stands for the present one
+			}
+			g = t.above(c)
+		case lifePending:
+			switch err := t.start(g, m.kind); err {
+			case nil:
+				return g, m, nil
+			case errDies:
+				target, m := t.deliver(g, failureMessage(m.err))
+				return target, m, nil
+			case errTaken:
+			default:
+				return nil, m, err
+			}
+		default:
+			runtime.Gosched() // being moved by another thread, for an instant
+		}
+	}
+}
+
+// foreign says why g is none of this tree's business, if so.
+func (t *tree) foreign(g *Greenlet) error {
+	switch o := g.owner(); {
+	case o == nil || o == t:
+		return nil
+	case o.end.Load() == endNot:
+		return ErrWrongThread
+	}
+	return ErrThreadExited
+}
+
+// above is the heir of c, with the root for what has no parent.
+func (t *tree) above(c *core) *Greenlet {
+	if p := c.heir(); p != nil {
+		return p
+	}
+	return t.root
+}
+
+// deliver finds who gets the last message of g, which is dead. Unlike resolve it
+// cannot fail: an error on the way goes to the next ancestor in place of the
+// message, and the root always lives.
+func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
+	next := t.above(g.c)
+	for {
+		g, c := next, next.c
+		err := t.foreign(g)
+		if c.isRoot() {
+			if err != nil {
+				m.fail(fail("a greenlet's end", g, err, "its parent was moved there"))
+			}
+			return t.root, m
+		}
+		next = t.above(c)
+		if err != nil {
+			m.fail(fail("a greenlet's end", g, err, "its parent was moved there"))
+			continue
+		}
+		switch c.life.Load() {
+		case lifeStarted:
+			return g, m
+		case lifeDead:
+		case lifePending:
+			switch err := t.start(g, m.kind); err {
+			case nil:
+				return g, m
+			case errDies: // and passes it on
+			case errTaken:
+				next = g
+			default:
+				m.fail(fail("a greenlet's end", g, err, "it should have started with its child's result"))
+			}
+		default:
+			runtime.Gosched()
+			next = g
+		}
+	}
+}
+
+// fail replaces the message by an error. What it was, if an error, stays wrapped;
+// a panic or Goexit is not to be lost and stays what it is.
+func (m *message) fail(err error) {
+	switch m.kind {
+	case kindValue:
+		m.kind, m.value, m.err = kindError, nil, err
+	case kindError:
+		m.err = errors.Join(err, m.err)
+	}
+}
+
+var (
+	errDies  = errors.New("pending and dies")    // by an error, without running
+	errTaken = errors.New("somebody else's now") // started or moved by another thread
+)
+
+// start makes a pending greenlet ready to be switched to. Nothing is touched when
+// it returns an error, but that on errDies the greenlet is dead.
+func (t *tree) start(g *Greenlet, k kind) error {
+	c := g.c
+	if !c.life.CompareAndSwap(lifePending, lifeMoving) {
+		return errTaken
+	}
+	var w *worker
+	var err error
+	switch {
+	case c.run == nil && (k == kindValue || k == kindError):
+		err = ErrNoRun
+	case k != kindValue && t.tracer == nil:
+		// Dying needs no stack, unless a tracer is to run on it.
+		c.run = nil
+		c.tree.Store(t)
+		c.life.Store(lifeDead)
+		return errDies
+	default:
+		w, err = t.th.pool.get(t.th, c.stack)
+	}
+	if err != nil {
+		c.life.Store(lifePending)
+		return err
+	}
+	w.core = c
+	c.worker, c.coro = w, w.coro
+	c.parent.CompareAndSwap(nil, t.root)
+	c.tree.Store(t)
+	c.prev, c.next = t.live.prev, &t.live
+	c.prev.next, c.next.prev = c, c
+	t.nlive++
+	c.life.Store(lifeStarted)
+	return nil
+}
+
+// die ends the current greenlet.
+func (t *tree) die(c *core) {
+	t.unlink(c)
+	c.worker, c.coro = nil, 0
+	c.life.Store(lifeDead)
+}
+
+func (t *tree) unlink(c *core) {
+	c.prev.next, c.next.prev = c.next, c.prev
+	c.prev, c.next = nil, nil
+	t.nlive--
+}
+
+// greenlet returns the user's reference to c, which is made again if the
+// collector has taken it.
+func (c *core) greenlet() *Greenlet {
+	if g := c.self.Value(); g != nil {
+		return g
+	}
+	g := &Greenlet{c: c}
+	c.self = weak.Make(g)
+	c.watched = false // the collector is to watch the new one
+	return g
+}

@@ -1,0 +1,241 @@
+package greenlet
+
+import (
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"github.com/go-greenlet/greenlet/internal/handle"
+)
+
+// A thread is what an OS thread keeps from one tree to the next, to its end. Its
+// handle keeps it alive, and with it all that the thread's two local words name.
+type thread struct {
+	tid    int
+	handle handle.Handle
+	root   coro // the thread's own stack
+	tree   *tree
+	pool   pool
+}
+
+// A tree is a root and the greenlets under it: all that run on one thread. Only
+// that thread touches it, but for the fields that say otherwise.
+type tree struct {
+	th      *thread
+	tid     int // of th; to be read by anybody
+	root    *Greenlet
+	current *Greenlet
+	running uint64 // atomic: ID of current, 0 when the tree is over
+
+	inbox message // what the greenlet that is switched to will find
+
+	live     core // list of the started greenlets, oldest first; the ring's head
+	nlive    int
+	tracer   Tracer
+	tracing  bool // the tracer runs
+	implicit bool // made by a Switch or Throw, not by Run
+	asked    atomic.Int32
+	end      atomic.Int32
+
+	forgotten atomic.Pointer[forgotten] // found by the collector; any goroutine adds
+	reaping   bool                      // reap is at work
+}
+
+// What asked says about an implicit tree. Whoever changes it first decides: a
+// root that somebody has a reference to is not released.
+const (
+	askedNobody int32 = iota
+	askedSomebody
+	askedTooLate // released
+)
+
+// What end says.
+const (
+	endNot      int32 = iota
+	endReleased       // the goroutine goes on without greenlets
+	endScope          // the Run has returned
+	endThread         // the thread is gone
+)
+
+// currentTree is the tree of the calling goroutine, or nil.
+//
+// The word is set only while a root has its thread locked, so a goroutine that
+// may change threads finds nil on whichever it is.
+func currentTree() *tree { return (*tree)(local(wordTree)) }
+
+// ask notes that somebody has a reference to the root.
+func (t *tree) ask() { t.asked.CompareAndSwap(askedNobody, askedSomebody) }
+
+// over is a word for String about a tree that has ended.
+func (t *tree) over() string {
+	switch t.end.Load() {
+	case endReleased, endScope:
+		return ", released"
+	case endThread:
+		return ", exited"
+	}
+	return ""
+}
+
+// Current returns the running greenlet. In a goroutine that has no greenlets it
+// makes that goroutine a root, which locks it to its thread for the rest of its
+// life, and returns the root.
+//
+// If the operating system refuses what that takes (a thread-local key), Current
+// panics with the error that a Switch would return.
+func Current() *Greenlet {
+	t := currentTree()
+	if t == nil {
+		var err error
+		if t, err = newTree(true); err != nil {
+			panic(err)
+		}
+	}
+	g := t.current
+	if g == t.root {
+		t.ask()
+	}
+	t.raceRelease()
+	return g
+}
+
+// Run makes the calling goroutine a root, locked to its thread, and calls f with
+// it. When f is done, Run kills the greenlets that still live, youngest first,
+// gives everything back, unlocks the goroutine, and returns f's error joined with
+// what the killed ones reported: an error that one died with, a panic as
+// *PanicError, or that it refused to die.
+//
+// A panic or runtime.Goexit in f goes on after that. Run inside a tree is an
+// error.
+func Run(f func(root *Greenlet) error) (err error) {
+	if f == nil {
+		return &opError{op: "Run", err: errors.New("the function is nil")}
+	}
+	if currentTree() != nil {
+		return fail("Run", nil, errInTree, "Run belongs around everything else; here, just use New and Switch")
+	}
+	t, err := newTree(false)
+	if err != nil {
+		return err
+	}
+	t.ask()
+	defer func() {
+		err = errors.Join(err, t.killAll())
+		t.close(endScope)
+	}()
+	return f(t.root)
+}
+
+// newTree locks the goroutine to its thread and makes it a root.
+func newTree(implicit bool) (*tree, error) {
+	if err := ready(); err != nil {
+		return nil, err
+	}
+	runtime.LockOSThread()
+	th := (*thread)(local(wordThread))
+	if th == nil {
+		th = &thread{tid: syscall.Gettid(), root: currentCoro()}
+		th.handle = handle.New(th)
+		if err := attachThread(th.handle); err != nil {
+			err = errors.Join(err, th.handle.Delete())
+			runtime.UnlockOSThread()
+			return nil, err
+		}
+		setLocal(wordThread, unsafe.Pointer(th))
+	}
+	made := &struct {
+		t tree
+		c core
+		g Greenlet
+	}{}
+	t, c := &made.t, &made.c
+	c.id = lastID.Add(1)
+	c.name = "root"
+	c.life.Store(lifeStarted)
+	c.coro = th.root
+	c.watched = true // nobody kills a root
+	c.tree.Store(t)
+	made.g.c = c
+	t.th, t.tid = th, th.tid
+	t.root, t.current = &made.g, &made.g
+	t.setRunning(c)
+	t.live.next, t.live.prev = &t.live, &t.live
+	t.implicit = implicit
+	th.tree = t
+	setLocal(wordTree, unsafe.Pointer(t))
+	return t, nil
+}
+
+// close ends the tree, called by its root's goroutine.
+//
+// The thread may end, or become somebody else's root, as soon as it is unlocked.
+func (t *tree) close(end int32) {
+	t.finish(end)
+	setLocal(wordTree, nil)
+	t.th.tree = nil
+	t.th.pool.trim(minIdle)
+	t.raceRelease()
+	runtime.UnlockOSThread()
+}
+
+// finish marks all that belongs to the tree as over.
+func (t *tree) finish(end int32) {
+	t.end.Store(end)
+	t.root.c.life.Store(lifeDead)
+	atomic.StoreUint64(&t.running, 0)
+	for t.nlive > 0 {
+		t.drop(t.live.prev)
+	}
+	t.tracer = nil
+	t.inbox = message{}
+}
+
+// done is the last thing that an operation does. It ends an implicit tree whose
+// root nobody knows and which has nothing left to run, and unlocks the goroutine.
+func (t *tree) done() {
+	if t.nlive == 0 && t.implicit && t.asked.CompareAndSwap(askedNobody, askedTooLate) {
+		t.close(endReleased)
+	}
+	t.raceRelease()
+}
+
+// killAll kills what lives, youngest first, at the end of a Run.
+func (t *tree) killAll() error {
+	var errs []error
+	// Deaths may start greenlets that die hard, too: that has to end some time.
+	for tries := 2*t.nlive + 1000; t.nlive > 0 && tries > 0; tries-- {
+		c := t.live.prev
+		g := c.greenlet()
+		if err := g.Kill(); err != nil {
+			errs = append(errs, err)
+		}
+		if c.life.Load() == lifeStarted && c == t.live.prev {
+			t.drop(c) // it had its chance
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// drop ends a started greenlet of which nothing will ever run again.
+func (t *tree) drop(c *core) {
+	t.th.pool.abandon(c.worker)
+	t.die(c)
+}
+
+// exit is called by the C library as the thread ends. What is suspended there
+// can never run again.
+func (th *thread) exit() {
+	th.raceAcquire()
+	if t := th.tree; t != nil {
+		t.finish(endThread)
+		th.tree = nil
+	}
+	setLocal(wordTree, nil)
+	setLocal(wordThread, nil)
+	th.pool.trim(0)
+	if err := th.handle.Delete(); err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,213 @@
+package greenlet
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"runtime/pprof"
+
+	"github.com/go-greenlet/greenlet/internal/handle"
+)
+
+// A worker is a coroutine of the C core together with the extra M and the
+// goroutine that the Go runtime gave it when it first called Go (csrc/go.h). It
+// runs one greenlet after the other.
+type worker struct {
+	th      *thread
+	coro    coro
+	size    int // of its C stack, as asked for
+	handle  handle.Handle
+	core    *core // whom it runs or is to run; nil while idle
+	labels  bool  // its goroutine has profiler labels
+	retired bool  // to return from serve
+}
+
+// minIdle is how many idle workers a thread keeps whatever happens, so that
+// making and ending greenlets costs no system calls. It keeps more only while as
+// many greenlets live.
+const minIdle = 64
+
+// A pool holds a thread's idle workers, the last used at the end.
+type pool struct {
+	idle []*worker
+}
+
+// get takes an idle worker of that size, or makes one.
+func (p *pool) get(th *thread, size int) (*worker, error) {
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if w := p.idle[i]; w.size == size {
+			last := len(p.idle) - 1
+			copy(p.idle[i:], p.idle[i+1:])
+			p.idle[last] = nil
+			p.idle = p.idle[:last]
+			return w, nil
+		}
+	}
+	if size < 0 || size > maxStackSize {
+		return nil, errStackSize
+	}
+	w := &worker{th: th, size: size}
+	w.handle = handle.New(w)
+	c, err := newCoro(size, w.handle)
+	if err != nil {
+		return nil, errors.Join(err, w.handle.Delete())
+	}
+	w.coro = c
+	return w, nil
+}
+
+func (p *pool) put(w *worker) {
+	w.core = nil
+	p.idle = append(p.idle, w)
+}
+
+// trim retires idle workers, the longest idle first, until at most keep are left.
+// The caller runs on their thread and is none of them.
+func (p *pool) trim(keep int) {
+	n := len(p.idle) - keep
+	if n <= 0 {
+		return
+	}
+	old := p.idle[:n:n]
+	p.idle = append([]*worker(nil), p.idle[n:]...)
+	for _, w := range old {
+		w.retire()
+	}
+}
+
+// retire ends an idle worker: its M goes back to the runtime and its stack to
+// the system.
+func (w *worker) retire() {
+	w.retired = true
+	retireCoro(w.coro)
+	if err := w.handle.Delete(); err != nil {
+		panic(err)
+	}
+}
+
+// abandon gives up a worker that will never go on. Its stack and its M cannot be
+// freed, since frames are still there.
+func (p *pool) abandon(w *worker) {
+	if err := w.handle.Delete(); err != nil {
+		panic(err)
+	}
+}
+
+// serve is the worker's life: one greenlet after the other.
+func (w *worker) serve() {
+	for !w.retired {
+		t := w.th.tree
+		m := w.run(t)
+		t.leave(w, m)
+	}
+}
+
+// leave ends the current greenlet, which w has run: its last message goes to its
+// heir. It returns when w has something to do again.
+func (t *tree) leave(w *worker, m message) {
+	g := t.current
+	t.die(g.c)
+	w.th.pool.put(w)
+	target, m := t.deliver(g, m)
+	m.origin = g
+	t.inbox = m
+	t.enter(target)
+	if target.c.coro != w.coro { // else a pending parent starts on this very worker
+		switchTo(target.c.coro)
+	}
+}
+
+// run runs the greenlet that the worker was given, and returns what its end says
+// to its heir.
+func (w *worker) run(t *tree) (end message) {
+	c := w.core
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		r := recover()
+		if r == nil {
+			// runtime.Goexit. To return from here would end the goroutine, which
+			// the runtime does not allow an extra M (gdestroy, proc.go). So this
+			// worker never goes on, and its stack and M are lost.
+			t.leaveForGood(w)
+		}
+		end = panicMessage(r)
+	}()
+	w.label(c)
+	end = c.execute(t)
+	returned = true
+	return end
+}
+
+// execute calls the body with what started the greenlet. A Throw that started it
+// is its end.
+func (c *core) execute(t *tree) message {
+	run := c.run
+	c.run = nil
+	switch m := t.take(); m.kind {
+	case kindValue:
+		v, err := run(m.value)
+		if err == nil {
+			return message{kind: kindValue, value: v}
+		}
+		return failureMessage(err)
+	case kindError:
+		return failureMessage(m.err)
+	default:
+		return m
+	}
+}
+
+// leaveForGood is leave for a worker whose goroutine is in runtime.Goexit.
+func (t *tree) leaveForGood(w *worker) {
+	g := t.current
+	t.die(g.c)
+	w.th.pool.abandon(w)
+	target, m := t.deliver(g, message{kind: kindGoexit})
+	m.origin = g
+	t.inbox = m
+	t.enter(target)
+	switchTo(target.c.coro)
+	panic("greenlet: internal error: a worker went on after runtime.Goexit")
+}
+
+// panicMessage makes of a recovered value what goes up to the parent. It is
+// called while the stack that panicked still stands.
+func panicMessage(r any) message {
+	switch r := r.(type) {
+	case *PanicError: // on its way up already
+		return message{kind: kindPanic, err: r}
+	case thrown: // an error in an operation that has no error result
+		return failureMessage(r.error)
+	}
+	return message{kind: kindPanic, err: &PanicError{Value: r, Stack: debug.Stack()}}
+}
+
+// failureMessage is a death by err. One by ErrExit has not failed.
+func failureMessage(err error) message {
+	if errors.Is(err, ErrExit) {
+		return message{kind: kindValue, value: err}
+	}
+	return message{kind: kindError, err: err}
+}
+
+// thrown carries an error through code that has no way to return it: next and a
+// yield of an iterator. At the end of a body it counts as a returned error.
+type thrown struct{ error }
+
+func (t thrown) Unwrap() error { return t.error }
+
+// label makes the greenlet's name show in goroutine and CPU profiles.
+func (w *worker) label(c *core) {
+	if c.name == "" && !w.labels {
+		return
+	}
+	ctx := context.Background()
+	if c.name != "" {
+		ctx = pprof.WithLabels(ctx, pprof.Labels("greenlet", c.name))
+	}
+	pprof.SetGoroutineLabels(ctx)
+	w.labels = c.name != ""
+}
