@@ -38,7 +38,6 @@ import (
 	"syscall"
 	"unsafe"
 
-	_ "github.com/go-greenlet/greenlet/csrc" // the C core's object files
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )

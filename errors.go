@@ -38,6 +38,7 @@ var (
 	errInTree      = errors.New("Run inside a tree: this goroutine already is a root or a greenlet")
 	errKillRoot    = errors.New("a root ends with its goroutine or its Run, not by Kill")
 	errLivesOn     = errors.New("it answered ErrExit by going on and lives")
+	errGoexit      = errors.New("it called runtime.Goexit")
 	errStackSize   = fmt.Errorf("the stack size must be from 0 (the default) to %d bytes", int(maxStackSize))
 	errBusy        = errors.New("called while the coroutine runs or waits elsewhere than in its yield")
 	errInterrupted = errors.New("somebody else switched to the caller before the coroutine yielded")

@@ -30,27 +30,31 @@ func (g *Greenlet) Kill() error {
 		return err
 	}
 	t.reap()
-	err = t.kill(g)
+	err, goexit := t.kill(g)
 	t.done()
+	if goexit {
+		runtime.Goexit()
+	}
 	return err
 }
 
-// kill is Kill of a greenlet of this tree.
-func (t *tree) kill(g *Greenlet) error {
+// kill is Kill of a greenlet of this tree. goexit says that it died by
+// runtime.Goexit.
+func (t *tree) kill(g *Greenlet) (err error, goexit bool) {
 	c := g.c
 	for c.life.Load() == lifeMoving {
 		runtime.Gosched()
 	}
 	switch {
 	case c.life.CompareAndSwap(lifePending, lifeDead):
-		return nil
+		return nil, false
 	case c.life.Load() == lifeDead:
-		return nil
+		return nil, false
 	case g.c == t.current.c:
-		return ErrExit
+		return ErrExit, false
 	}
 	if err := t.foreign(g); err != nil { // started by another thread just now
-		return fail("Kill", g, err, "")
+		return fail("Kill", g, err, ""), false
 	}
 
 	w := &waiter{by: t.current, kill: true}
@@ -58,15 +62,11 @@ func (t *tree) kill(g *Greenlet) error {
 	m := t.exchange(g, message{kind: kindError, err: ErrExit})
 	c.remove(w)
 
-	if m.kind == kindGoexit {
-		t.done()
-		runtime.Goexit()
-	}
-	err := m.err // nil for a value; a panic's *PanicError is an error
+	err = m.err // nil for a value; a panic's *PanicError is an error
 	if c.life.Load() != lifeDead {
-		return errors.Join(fail("Kill", g, errLivesOn, ""), err)
+		err = errors.Join(fail("Kill", g, errLivesOn, ""), err)
 	}
-	return err
+	return err, m.kind == kindGoexit
 }
 
 // watch lets the collector tell us when nobody holds g any more although it is
@@ -114,7 +114,11 @@ func (t *tree) reap() {
 			continue // dead by now, or somebody got hold of it again
 		}
 		g := c.greenlet()
-		if err := t.kill(g); err != nil {
+		err, goexit := t.kill(g)
+		if goexit { // not to be passed on to whoever happens to be here
+			err = errors.Join(err, errGoexit)
+		}
+		if err != nil {
 			if h := unraisable.Load(); h != nil && *h != nil {
 				(*h)(g, err)
 			}

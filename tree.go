@@ -107,8 +107,8 @@ func Current() *Greenlet {
 // what the killed ones reported: an error that one died with, a panic as
 // *PanicError, or that it refused to die.
 //
-// A panic or runtime.Goexit in f goes on after that. Run inside a tree is an
-// error.
+// A panic or runtime.Goexit in f goes on after that, and so does a Goexit of a
+// greenlet that Run has killed. Run inside a tree is an error.
 func Run(f func(root *Greenlet) error) (err error) {
 	if f == nil {
 		return &opError{op: "Run", err: errors.New("the function is nil")}
@@ -121,11 +121,18 @@ func Run(f func(root *Greenlet) error) (err error) {
 		return err
 	}
 	t.ask()
+	returned := false
 	defer func() {
-		err = errors.Join(err, t.killAll())
+		errs, goexit := t.killAll()
+		err = errors.Join(append([]error{err}, errs...)...)
 		t.close(endScope)
+		if goexit && returned { // else a panic or Goexit of f is under way
+			runtime.Goexit()
+		}
 	}()
-	return f(t.root)
+	err = f(t.root)
+	returned = true
+	return err
 }
 
 // newTree locks the goroutine to its thread and makes it a root.
@@ -145,6 +152,7 @@ func newTree(implicit bool) (*tree, error) {
 		}
 		setLocal(wordThread, unsafe.Pointer(th))
 	}
+	th.raceAcquire()
 	made := &struct {
 		t tree
 		c core
@@ -201,21 +209,23 @@ func (t *tree) done() {
 	t.raceRelease()
 }
 
-// killAll kills what lives, youngest first, at the end of a Run.
-func (t *tree) killAll() error {
-	var errs []error
+// killAll kills what lives, youngest first, at the end of a Run. goexit says that
+// one of them died by runtime.Goexit.
+func (t *tree) killAll() (errs []error, goexit bool) {
 	// Deaths may start greenlets that die hard, too: that has to end some time.
 	for tries := 2*t.nlive + 1000; t.nlive > 0 && tries > 0; tries-- {
 		c := t.live.prev
 		g := c.greenlet()
-		if err := g.Kill(); err != nil {
+		err, exited := t.kill(g)
+		if err != nil {
 			errs = append(errs, err)
 		}
+		goexit = goexit || exited
 		if c.life.Load() == lifeStarted && c == t.live.prev {
 			t.drop(c) // it had its chance
 		}
 	}
-	return errors.Join(errs...)
+	return errs, goexit
 }
 
 // drop ends a started greenlet of which nothing will ever run again.

@@ -142,10 +142,6 @@ intptr_t glet_go_local_offset(void) { return (char *)local.words - glet_thread_p
 void *glet_go_local(int i) { return local.words[i]; }
 void glet_go_local_set(int i, void *v) { local.words[i] = v; }
 
-static pthread_key_t exit_key;
-static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
-static int exit_errno;
-
 /*
  * At the end of a thread that Go made, g still is the g0 of an M that is gone
  * (mexit, proc.go): the callback has to come as from an unknown thread.  On a
@@ -158,17 +154,30 @@ static void thread_exit(void *thread)
     calls.thread_exit((uintptr_t)thread);
 }
 
-static void make_key(void)
+/* Makes the key at the first call, or says why it cannot. */
+static int exit_key(pthread_key_t *out)
 {
-    exit_errno = glet_fault(GLET_FAULT_KEY) ? errno : pthread_key_create(&exit_key, thread_exit);
+    static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_key_t key;
+    static int made;
+
+    pthread_mutex_lock(&mu);
+    int e = 0;
+    if (!made) {
+        e = glet_fault(GLET_FAULT_KEY) ? errno : pthread_key_create(&key, thread_exit);
+        made = e == 0;
+    }
+    *out = key;
+    pthread_mutex_unlock(&mu);
+    return e;
 }
 
 int glet_go_attach(uintptr_t thread)
 {
-    pthread_once(&exit_once, make_key);
-    int e = exit_errno;
+    pthread_key_t key;
+    int e = exit_key(&key);
     if (e == 0)
-        e = glet_fault(GLET_FAULT_KEY) ? errno : pthread_setspecific(exit_key, (void *)thread);
+        e = glet_fault(GLET_FAULT_KEY) ? errno : pthread_setspecific(key, (void *)thread);
     if (e == 0)
         return GLET_OK;
     errno = e;

@@ -1,0 +1,111 @@
+/*
+Package greenlet gives Go coroutines with native stacks: Python's greenlets.
+
+A [Greenlet] is a function that runs on a stack of its own and can stop anywhere,
+at any depth of calls, through Go and C frames alike, to let another one go on.
+There is no scheduler: exactly one greenlet of a tree runs, and it says who is
+next.
+
+	err := greenlet.Run(func(root *greenlet.Greenlet) error {
+		var a, b *greenlet.Greenlet
+		a = greenlet.New(func(any) (any, error) {
+			fmt.Println(12)
+			b.Switch(nil)
+			fmt.Println(34)
+			return nil, nil // a is dead; its parent, the root, goes on
+		})
+		b = greenlet.New(func(any) (any, error) {
+			fmt.Println(56)
+			a.Switch(nil)
+			fmt.Println(78) // never printed: nobody switches back
+			return nil, nil
+		})
+		a.Switch(nil) // prints 12 56 34
+		return nil    // Run kills b
+	})
+
+# When to use it, and when not
+
+Use [iter.Pull] to turn a Go iterator around, and goroutines with channels for
+nearly everything else: they are portable, preemptive and use all processors.
+
+Use this package where those cannot go: when the function to be suspended is a C
+function that calls back (iter.Pull ends the process there); when many coroutines
+must run on one and the same thread, in an order that the program decides; when
+control passes between equals rather than up and down; and when coroutine code in
+C is to live in a Go program.
+
+# Switching
+
+[Greenlet.Switch] passes control to a greenlet with a value. What happens depends
+on the target:
+
+  - pending (made by [New], not started): it starts, with the value as its
+    argument;
+  - suspended: its own Switch, in which it waits, returns the value;
+  - dead: its parent is meant, and so on up;
+  - the current one: Switch returns the value at once.
+
+[Greenlet.Throw] does the same with an error: the target's Switch returns it. A
+pending target dies of it without running.
+
+# Parents
+
+Every greenlet has a parent: the one that made it, unless [WithParent] or
+[Greenlet.SetParent] say otherwise. When the body is done, the parent gets what it
+returned, as if by a Switch: (v, nil) as a value; (_, err) as an error; a panic as
+a panic with a [*PanicError]; a [runtime.Goexit] as a Goexit. So t.FailNow works in
+a greenlet. A parent that has not started yet is started by a value, and dies by
+the others.
+
+[ErrExit] is different: a greenlet that ends by it has not failed, and its parent
+gets the error as a value. It is what [Greenlet.Kill] throws.
+
+At the top of the tree is the root: the goroutine's own stack. It has no parent.
+
+# Threads
+
+Greenlets run on an OS thread. The goroutine that first switches to one becomes a
+root and is locked to its thread; all greenlets under it run there, one at a time,
+so they need no locks among themselves. A greenlet that was started cannot leave
+its thread: using it elsewhere is [ErrWrongThread]. One that is pending can be
+moved with SetParent. Other goroutines go on as usual; a call that blocks in a
+greenlet stops the greenlets of its thread and nothing else.
+
+[Run] is the tidy form: a scope that makes the calling goroutine a root, and at
+its end kills what is left and gives everything back. Without Run, a root that
+nobody has asked for (with [Current], [Greenlet.Parent] or a tracer) goes away
+with its last greenlet, so that a [Pull] in some handler leaves no trace; one that
+has been asked for lasts as long as its goroutine.
+
+# Ends
+
+A greenlet ends when its body returns, when it is killed, or when its Run ends. A
+suspended greenlet that nobody refers to any more is found by the garbage
+collector some time, and killed by its thread at the next call of this package
+there; see [SetUnraisableHook]. That is a backstop: end them yourself.
+
+When a thread ends, its suspended greenlets are dead, but their deferred calls do
+not run. The process may exit at any time.
+
+# Iterators and typed coroutines
+
+[Pull] and [Pull2] are iter.Pull for iterators that run through C frames.
+[Coroutine] is an asymmetric coroutine with typed values in both directions. All
+pass values without an allocation.
+
+# What it relies on
+
+Each greenlet is, to the Go runtime, a C thread of its own that called Go: it has
+an extra M and a goroutine, and its C stack is that M's system stack. The library
+carries the runtime's thread-local g from stack to stack. None of that is promised
+by Go; csrc/go.c and internal/gort name the functions of the runtime that matter,
+and the tests run on every Go version that is supported: 1.24 to 1.27, on Linux,
+on amd64 and arm64. It needs cgo and a C compiler.
+
+The rules are those of greenlet for Python,
+https://greenlet.readthedocs.io, said in Go's terms.
+*/
+package greenlet
+
+import _ "github.com/go-greenlet/greenlet/csrc" // the C core; without cgo it says what to do

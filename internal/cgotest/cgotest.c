@@ -1,0 +1,177 @@
+#include "cgotest.h"
+
+#include <fenv.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+extern void cgotestCallback(uintptr_t);
+
+void cgotest_call(uintptr_t callback) { cgotestCallback(callback); }
+
+__attribute__((noinline)) int cgotest_locals(uintptr_t callback, size_t bytes)
+{
+    volatile unsigned char a[bytes];
+    unsigned char seed = (unsigned char)(callback >> 4);
+    for (size_t i = 0; i < bytes; i++)
+        a[i] = (unsigned char)(seed + i);
+    cgotestCallback(callback);
+    for (size_t i = 0; i < bytes; i++)
+        if (a[i] != (unsigned char)(seed + i))
+            return 0;
+    return 1;
+}
+
+__attribute__((noinline)) uintptr_t cgotest_stack_address(void)
+{
+    return (uintptr_t)__builtin_frame_address(0);
+}
+
+/* Two coroutines, each with registers of its own pattern. */
+
+struct half {
+    glet_coro *self, *other, *root;
+    uint64_t pattern, wrong;
+    int rounding, rounds, code;
+};
+
+static void swap(void *arg)
+{
+    struct half *h = arg;
+    int code = glet_coro_switch(h->other);
+    if (code != GLET_OK)
+        h->code = code;
+}
+
+static glet_coro *half(void *arg)
+{
+    struct half *h = arg;
+    fesetround(h->rounding);
+    for (int i = 0; i < h->rounds; i++) {
+        h->wrong |= cgotest_fill(swap, h, h->pattern + (uint64_t)i * 64);
+        if (fegetround() != h->rounding)
+            h->wrong |= (uint64_t)1 << 63;
+    }
+    /* Let the other one finish its last round. */
+    glet_coro *next = glet_coro_finished(h->other) ? h->root : h->other;
+    return next;
+}
+
+cgotest_result cgotest_registers(int rounds)
+{
+    struct half a = {.pattern = 0x1111111111110000, .rounding = FE_UPWARD, .rounds = rounds};
+    struct half b = {.pattern = 0xeeeeeeeeeeee0000, .rounding = FE_DOWNWARD, .rounds = rounds};
+    cgotest_result r = {0, 0};
+    int before = fegetround();
+
+    if ((r.code = glet_coro_new(&a.self, 0, half, &a)) != GLET_OK)
+        return r;
+    if ((r.code = glet_coro_new(&b.self, 0, half, &b)) != GLET_OK) {
+        glet_coro_free(a.self);
+        return r;
+    }
+    a.root = b.root = glet_coro_current();
+    a.other = b.self;
+    b.other = a.self;
+    r.code = glet_coro_switch(a.self);
+    if (fegetround() != before)
+        r.wrong |= (uint64_t)1 << 62;
+    r.wrong |= a.wrong | b.wrong;
+    if (r.code == GLET_OK)
+        r.code = a.code != GLET_OK ? a.code : b.code;
+    if (r.code == GLET_OK && !(glet_coro_finished(a.self) && glet_coro_finished(b.self)))
+        r.code = -1;
+    glet_coro_free(a.self);
+    glet_coro_free(b.self);
+    return r;
+}
+
+/* Misuse. Each line that does not get its code is returned. */
+
+#define WANT(code, call) do { if ((call) != (code)) return __LINE__; } while (0)
+
+static glet_coro *to_root(void *root) { return root; }
+
+static glet_coro *to_nobody(void *arg)
+{
+    (void)arg;
+    return NULL;
+}
+
+static void *free_elsewhere(void *c)
+{
+    return (void *)(intptr_t)(glet_coro_free(c) == GLET_ETHREAD && glet_coro_switch(c) == GLET_ETHREAD);
+}
+
+int cgotest_misuse(void)
+{
+    glet_coro *c, *root = glet_coro_current();
+    WANT(GLET_ENULL, glet_coro_new(NULL, 0, to_root, root));
+    WANT(GLET_ENULL, glet_coro_new(&c, 0, NULL, root));
+    WANT(GLET_ESIZE, glet_coro_new(&c, (size_t)-1, to_root, root));
+    WANT(GLET_ESIZE, glet_coro_new(&c, GLET_STACK_MAX + 1, to_root, root));
+    WANT(GLET_ENULL, glet_coro_switch(NULL));
+    WANT(GLET_ENULL, glet_coro_free(NULL));
+    WANT(GLET_EBUSY, glet_coro_free(root));
+    WANT(GLET_OK, glet_coro_switch(root));
+
+    WANT(GLET_OK, glet_coro_new(&c, 1, to_root, root));
+    void *lo, *hi;
+    glet_coro_bounds(c, &lo, &hi);
+    WANT(1, (size_t)((char *)hi - (char *)lo) >= GLET_STACK_FLOOR);
+    pthread_t thread;
+    void *ok = NULL;
+    WANT(0, pthread_create(&thread, NULL, free_elsewhere, c));
+    WANT(0, pthread_join(thread, &ok));
+    WANT(1, ok != NULL);
+    WANT(0, glet_coro_finished(c));
+    WANT(GLET_OK, glet_coro_switch(c));
+    WANT(1, glet_coro_finished(c));
+    WANT(GLET_EDONE, glet_coro_switch(c));
+    WANT(GLET_OK, glet_coro_free(c));
+
+    /* A body that returns nobody ends at the thread's own stack. */
+    WANT(GLET_OK, glet_coro_new(&c, 0, to_nobody, NULL));
+    WANT(GLET_OK, glet_coro_switch(c));
+    WANT(1, glet_coro_current() == root);
+    WANT(GLET_OK, glet_coro_free(c));
+
+    /* One that has never run is freed as well. */
+    WANT(GLET_OK, glet_coro_new(&c, 0, to_root, root));
+    WANT(GLET_OK, glet_coro_free(c));
+
+    for (int code = GLET_OK; code <= GLET_EWORD; code++)
+        WANT(1, glet_text(code) != NULL && strstr(glet_text(code), "not a code") == NULL);
+    WANT(1, strstr(glet_text(-1), "not a code") != NULL);
+    WANT(1, strstr(glet_text(GLET_EWORD + 1), "not a code") != NULL);
+    return 0;
+}
+
+static glet_coro *forever(void *other)
+{
+    while (glet_coro_switch(other) == GLET_OK)
+        ;
+    return NULL;
+}
+
+double cgotest_ping_pong(long switches)
+{
+    glet_coro *c;
+    int code = glet_coro_new(&c, 0, forever, glet_coro_current());
+    if (code != GLET_OK)
+        return -code;
+    struct timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (long i = 0; i < switches; i += 2)
+        glet_coro_switch(c);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    glet_coro_free(c);
+    return ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / (double)switches;
+}
+
+int cgotest_stack(size_t bytes)
+{
+    glet_coro *c;
+    int code = glet_coro_new(&c, bytes, to_nobody, NULL);
+    return code != GLET_OK ? code : glet_coro_free(c);
+}

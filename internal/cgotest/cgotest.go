@@ -1,0 +1,103 @@
+// Package cgotest is C code for this module's tests: test files cannot use cgo.
+package cgotest
+
+/*
+#cgo CFLAGS: -I${SRCDIR}/../../csrc -O2 -Wall -Wextra
+#cgo LDFLAGS: -lm
+#include "cgotest.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"math"
+
+	_ "github.com/go-greenlet/greenlet/csrc" // the core under test
+	"github.com/go-greenlet/greenlet/internal/handle"
+)
+
+// Call calls f from C: Go, C, Go.
+func Call(f func()) {
+	h := handle.New(f)
+	defer func() {
+		if err := h.Delete(); err != nil {
+			panic(err)
+		}
+	}()
+	C.cgotest_call(C.uintptr_t(h))
+}
+
+//export cgotestCallback
+func cgotestCallback(h C.uintptr_t) {
+	f, err := handle.Handle(h).Value()
+	if err != nil {
+		panic(err)
+	}
+	f.(func())()
+}
+
+// Locals calls f from C with an array of that many bytes on the C stack, filled
+// with a pattern, and says whether the pattern was still there afterwards.
+func Locals(bytes int, f func()) bool {
+	h := handle.New(f)
+	defer func() {
+		if err := h.Delete(); err != nil {
+			panic(err)
+		}
+	}()
+	return C.cgotest_locals(C.uintptr_t(h), C.size_t(bytes)) != 0
+}
+
+// StackAddress returns the address of a local variable of a C function called
+// from here: where the calling greenlet's C stack is.
+func StackAddress() uintptr { return uintptr(C.cgotest_stack_address()) }
+
+// Registers fills all callee-saved registers and the floating-point control words
+// with patterns, switches between two coroutines that do so, and reports what was
+// not preserved.
+func Registers(rounds int) error {
+	if r := C.cgotest_registers(C.int(rounds)); r.code != 0 || r.wrong != 0 {
+		return fmt.Errorf("code %d, wrong registers %#x", r.code, uint64(r.wrong))
+	}
+	return nil
+}
+
+// Misuse makes every mistake that the C core's functions can be called with, and
+// reports the first that did not get its code.
+func Misuse() error {
+	if line := C.cgotest_misuse(); line != 0 {
+		return fmt.Errorf("cgotest.c:%d: not the code it should be", int(line))
+	}
+	return nil
+}
+
+// PingPong makes two C coroutines that switch to each other, and returns how many
+// nanoseconds one switch took.
+func PingPong(switches int) (float64, error) {
+	ns := float64(C.cgotest_ping_pong(C.long(switches)))
+	if math.Signbit(ns) {
+		return 0, fmt.Errorf("code %v", -ns)
+	}
+	return ns, nil
+}
+
+// Usage is the C core's account of its stacks.
+type Usage struct {
+	Stacks, Slabs, Reserved int
+	Guard                   int // 0: none yet, 1: MADV_GUARD_INSTALL, 2: mprotect
+}
+
+// StackUsage returns that account, for the whole process.
+func StackUsage() Usage {
+	var u C.glet_usage
+	C.glet_stack_usage(&u)
+	return Usage{int(u.stacks), int(u.slabs), int(u.reserved), int(u.guard_kind)}
+}
+
+// Stack takes a stack of that size and gives it back.
+func Stack(bytes int) error {
+	if code := C.cgotest_stack(C.size_t(bytes)); code != 0 {
+		return fmt.Errorf("code %d: %s", int(code), C.GoString(C.glet_text(code)))
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+#ifndef CGOTEST_H
+#define CGOTEST_H
+
+#include "coro.h"
+#include <stdint.h>
+
+void cgotest_call(uintptr_t callback);
+int cgotest_locals(uintptr_t callback, size_t bytes);
+uintptr_t cgotest_stack_address(void);
+
+typedef struct {
+    int code;       /* a GLET_ code */
+    uint64_t wrong; /* a bit for each register that changed */
+} cgotest_result;
+
+cgotest_result cgotest_registers(int rounds);
+int cgotest_misuse(void);
+double cgotest_ping_pong(long switches);
+int cgotest_stack(size_t bytes);
+
+/*
+ * In assembly: fills the callee-saved registers with values made from pattern,
+ * calls fn(arg), and returns a bit for each that came back changed.
+ */
+uint64_t cgotest_fill(void (*fn)(void *), void *arg, uint64_t pattern);
+
+#endif

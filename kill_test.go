@@ -1,0 +1,333 @@
+package greenlet_test
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+)
+
+// suspended starts a greenlet that waits once and then does what end says with
+// the outcome.
+func suspended(t testing.TB, end func(v any, err error) (any, error), opts ...greenlet.Option) *greenlet.Greenlet {
+	t.Helper()
+	g := greenlet.New(func(back any) (any, error) { return end(back.(*greenlet.Greenlet).Switch(nil)) }, opts...)
+	value(t, nil)(g.Switch(greenlet.Current()))
+	return g
+}
+
+func quietly(v any, err error) (any, error) { return v, err }
+
+func TestKillASuspendedGreenlet(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var saw error
+		g := suspended(t, func(v any, err error) (any, error) { saw = err; return v, err })
+		require.NoError(t, g.Kill())
+		assert.True(t, g.Dead())
+		assert.Equal(t, greenlet.ErrExit, saw)
+		require.NoError(t, g.Kill(), "a dead one")
+
+		g = suspended(t, func(any, error) (any, error) { return "a value", nil })
+		require.NoError(t, g.Kill())
+		assert.True(t, g.Dead())
+	})
+}
+
+func TestKillReturnsWhatItDiedWith(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := suspended(t, func(any, error) (any, error) { return nil, errSome })
+		require.ErrorIs(t, g.Kill(), errSome)
+		assert.True(t, g.Dead())
+
+		g = suspended(t, func(any, error) (any, error) { panic(errOther) })
+		err := g.Kill()
+		var p *greenlet.PanicError
+		require.ErrorAs(t, err, &p)
+		assert.Equal(t, errOther, p.Value)
+		assert.True(t, g.Dead())
+	})
+}
+
+func TestKillOfAPendingGreenlet(t *testing.T) {
+	g := greenlet.New(func(any) (any, error) { t.Error("must not run"); return nil, nil })
+	require.NoError(t, g.Kill())
+	assert.True(t, g.Dead())
+}
+
+func TestKillOfTheCurrentGreenletReturnsErrExit(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := greenlet.New(func(any) (any, error) { return nil, greenlet.Current().Kill() })
+		value(t, greenlet.ErrExit)(g.Switch(nil))
+	})
+}
+
+func TestKillOfARootIsAnError(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		assert.ErrorContains(t, root.Kill(), "a root ends with its goroutine")
+		assert.Equal(t, greenlet.Running, root.State())
+	})
+}
+
+func TestKillSaysWhenItLivesOn(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := suspended(t, func(any, error) (any, error) {
+			v, err := root.Switch("I refuse")
+			return v, err
+		})
+		assert.ErrorContains(t, g.Kill(), "lives")
+		assert.Equal(t, greenlet.Suspended, g.State())
+		assert.Same(t, root, g.Parent())
+		require.NoError(t, g.Kill())
+	})
+}
+
+// While it is killed, its parent is the killer; afterwards its own again.
+func TestTheParentIsRestoredAfterAKill(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var result []*greenlet.Greenlet
+		hub := greenlet.New(func(any) (any, error) { return root.Switch(nil) }, greenlet.WithName("hub"))
+		worker := suspended(t, func(any, error) (any, error) {
+			me := greenlet.Current()
+			result = append(result, me.Parent(), me)
+			return hub.Switch(nil)
+		}, greenlet.WithParent(hub))
+		assert.ErrorContains(t, worker.Kill(), "lives")
+		assert.Same(t, root, result[0])
+		assert.Same(t, hub, result[1].Parent())
+	})
+}
+
+func TestKillComesBackToTheKillerAndNotToTheParent(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		parent := greenlet.New(func(any) (any, error) {
+			v, err := root.Switch(nil)
+			assert.ErrorIs(t, err, greenlet.ErrExit, "only the end of the tree may reach it")
+			return v, err
+		})
+		value(t, nil)(parent.Switch(nil))
+		g := suspended(t, quietly, greenlet.WithParent(parent))
+		killer := greenlet.New(func(any) (any, error) { return "killed", g.Kill() })
+		value(t, "killed")(killer.Switch(nil))
+	})
+}
+
+// A greenlet being killed may choose its heir, as in Python.
+func TestAKilledGreenletMaySetItsParent(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		heir := suspended(t, func(v any, err error) (any, error) { return root.Switch([]any{"heir", v, err}) })
+		g := suspended(t, func(any, error) (any, error) {
+			return "gift", greenlet.Current().SetParent(heir)
+		})
+		require.NoError(t, g.Kill())
+		assert.True(t, g.Dead())
+	})
+}
+
+func TestAValueOnItsWayAtAKillStillArrives(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var list []any
+		initiator := greenlet.New(func(any) (any, error) {
+			worker := greenlet.New(func(v any) (any, error) {
+				defer func() { list = append(list, "finally") }()
+				require.NoError(t, v.(*greenlet.Greenlet).SetParent(root))
+				return root.Switch(42)
+			})
+			_, err := worker.Switch(greenlet.Current())
+			return nil, err
+		})
+		value(t, 42)(initiator.Switch(nil))
+		require.NoError(t, initiator.Kill())
+		assert.Empty(t, list)
+	})
+}
+
+// ---- the end of a Run
+
+func TestRunKillsWhatLivesYoungestFirst(t *testing.T) {
+	var order []int
+	err := greenlet.Run(func(root *greenlet.Greenlet) error {
+		for i := range 4 {
+			g := suspended(t, func(any, error) (any, error) {
+				order = append(order, i)
+				switch i {
+				case 1:
+					return nil, errSome
+				case 2:
+					panic("two")
+				}
+				return nil, greenlet.ErrExit
+			})
+			runtime.KeepAlive(g)
+		}
+		return errOther
+	})
+	assert.Equal(t, []int{3, 2, 1, 0}, order)
+	require.ErrorIs(t, err, errOther)
+	require.ErrorIs(t, err, errSome)
+	var p *greenlet.PanicError
+	require.ErrorAs(t, err, &p)
+	assert.Equal(t, "two", p.Value)
+}
+
+func TestRunGivesUpOnAGreenletThatRefusesToDie(t *testing.T) {
+	var g *greenlet.Greenlet
+	refusals := 0
+	err := greenlet.Run(func(root *greenlet.Greenlet) error {
+		g = greenlet.New(func(any) (any, error) {
+			for {
+				_, _ = root.Switch(nil)
+				refusals++
+			}
+		})
+		_, err := g.Switch(nil)
+		return err
+	})
+	assert.ErrorContains(t, err, "lives")
+	assert.Equal(t, 1, refusals)
+	assert.True(t, g.Dead())
+}
+
+func TestRunEndsAlthoughDeathsStartGreenlets(t *testing.T) {
+	var spawn func(any) (any, error)
+	spawn = func(any) (any, error) {
+		_, err := greenlet.Current().Parent().Switch(nil)
+		_, _ = greenlet.New(spawn).Switch(nil)
+		return nil, err
+	}
+	err := greenlet.Run(func(root *greenlet.Greenlet) error {
+		_, err := greenlet.New(spawn).Switch(nil)
+		return err
+	})
+	t.Log(err)
+}
+
+func TestRunCleansUpAfterAPanic(t *testing.T) {
+	var g *greenlet.Greenlet
+	assert.PanicsWithValue(t, "boom", func() {
+		_ = greenlet.Run(func(root *greenlet.Greenlet) error {
+			g = suspended(t, quietly)
+			panic("boom")
+		})
+	})
+	assert.True(t, g.Dead())
+	tree(t, func(*greenlet.Greenlet) {}) // the goroutine is free again
+}
+
+func TestRunInsideATreeIsAnError(t *testing.T) {
+	nothing := func(*greenlet.Greenlet) error { return nil }
+	tree(t, func(root *greenlet.Greenlet) {
+		assert.ErrorContains(t, greenlet.Run(nothing), "inside a tree")
+		g := greenlet.New(func(any) (any, error) { return nil, greenlet.Run(nothing) })
+		_, err := g.Switch(nil)
+		assert.ErrorContains(t, err, "inside a tree")
+	})
+	assert.ErrorContains(t, greenlet.Run(nil), "function is nil")
+	done := make(chan error)
+	go func() {
+		greenlet.Current()
+		done <- greenlet.Run(nothing)
+	}()
+	assert.ErrorContains(t, <-done, "inside a tree")
+}
+
+func TestAfterRunItsGreenletsAreDead(t *testing.T) {
+	var root, pending, finished, living *greenlet.Greenlet
+	tree(t, func(r *greenlet.Greenlet) {
+		root = r
+		pending, finished = greenlet.New(echo), greenlet.New(returns(nil, nil))
+		value(t, nil)(finished.Switch(nil))
+		living = suspended(t, quietly)
+	})
+	assert.True(t, root.Dead())
+	assert.False(t, root.Active())
+	assert.True(t, living.Dead())
+	for _, g := range []*greenlet.Greenlet{root, pending, finished, living} {
+		_, err := g.Switch(nil)
+		assert.ErrorIs(t, err, greenlet.ErrThreadExited)
+		assert.ErrorContains(t, err, "its Run has returned")
+	}
+	assert.Contains(t, root.String(), "released")
+}
+
+// ---- the collector's backstop
+
+func TestAForgottenSuspendedGreenletIsKilledByItsThread(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		killed := 0
+		start := func() {
+			g := greenlet.New(func(any) (any, error) {
+				_, err := root.Switch(nil)
+				if errors.Is(err, greenlet.ErrExit) {
+					killed++
+				}
+				return nil, err
+			})
+			value(t, nil)(g.Switch(nil))
+		}
+		for range 10 {
+			start()
+		}
+		waitFor(t, func() bool {
+			value(t, nil)(root.Switch(nil)) // any call of the library
+			return killed == 10
+		})
+	})
+}
+
+func TestTheUnraisableHookHearsOfForgottenOnes(t *testing.T) {
+	var heard []error
+	previous := greenlet.SetUnraisableHook(func(g *greenlet.Greenlet, err error) {
+		assert.Equal(t, "forgotten", g.Name())
+		heard = append(heard, err)
+	})
+	defer func() { greenlet.SetUnraisableHook(previous) }()
+	tree(t, func(root *greenlet.Greenlet) {
+		func() {
+			g := greenlet.New(func(any) (any, error) {
+				_, _ = root.Switch(nil)
+				return nil, errSome
+			}, greenlet.WithName("forgotten"))
+			value(t, nil)(g.Switch(nil))
+		}()
+		waitFor(t, func() bool {
+			value(t, nil)(root.Switch(nil))
+			return len(heard) > 0
+		})
+		require.Len(t, heard, 1)
+		assert.ErrorIs(t, heard[0], errSome)
+	})
+}
+
+func TestAHeldGreenletIsNotKilled(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := greenlet.New(echo)
+		child := greenlet.New(echo, greenlet.WithParent(g))
+		value(t, 1)(g.Switch(1))
+		g = nil // its child still needs it
+		for range 5 {
+			runtime.GC()
+			time.Sleep(time.Millisecond)
+			value(t, nil)(root.Switch(nil))
+		}
+		value(t, 2)(child.Switch(2)) // by way of g
+		assert.Equal(t, greenlet.Suspended, child.Parent().State())
+	})
+}
+
+// waitFor runs the collector until the condition holds.
+func waitFor(t testing.TB, ok func() bool) {
+	t.Helper()
+	for range 500 {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+		if ok() {
+			return
+		}
+	}
+	t.Fatal("it did not happen")
+}

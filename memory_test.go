@@ -1,0 +1,353 @@
+package greenlet_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/cgotest"
+	"github.com/go-greenlet/greenlet/internal/fault"
+	"github.com/go-greenlet/greenlet/internal/handle"
+)
+
+// resident returns the resident memory of the process in KiB, after a collection.
+func resident(t testing.TB) int {
+	t.Helper()
+	runtime.GC()
+	debug.FreeOSMemory()
+	b, err := os.ReadFile("/proc/self/statm")
+	require.NoError(t, err)
+	var size, pages int
+	_, err = fmt.Sscan(string(b), &size, &pages)
+	require.NoError(t, err)
+	return pages * os.Getpagesize() / 1024
+}
+
+// steady runs f until resident memory stops growing from one time to the next.
+func steady(t testing.TB, f func()) {
+	t.Helper()
+	const slack = 1024 // KiB: noise of the runtime's own
+	f()
+	var sizes []int
+	for range 10 {
+		before := resident(t)
+		f()
+		after := resident(t)
+		sizes = append(sizes, after-before)
+		if after-before < slack {
+			return
+		}
+	}
+	t.Errorf("resident memory grew by %d KiB, time after time", sizes)
+}
+
+func scaled(n int) int {
+	if testing.Short() || raceEnabled {
+		return n / 20
+	}
+	return n
+}
+
+func TestSwitchesDoNotGrowMemory(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var a, b *greenlet.Greenlet
+		limit := 0
+		body := func(other **greenlet.Greenlet) greenlet.Func {
+			return func(v any) (any, error) {
+				for n := 0; n < limit; n++ {
+					if _, err := (*other).Switch(nil); err != nil {
+						return nil, err
+					}
+				}
+				return nil, nil
+			}
+		}
+		steady(t, func() {
+			limit = scaled(1_000_000) / 2
+			a, b = greenlet.New(body(&b)), greenlet.New(body(&a))
+			value(t, nil)(a.Switch(nil))
+			require.NoError(t, a.Kill())
+			require.NoError(t, b.Kill())
+		})
+	})
+}
+
+func TestLifeCyclesDoNotGrowMemory(t *testing.T) {
+	n := scaled(100_000)
+	for _, c := range []struct {
+		name  string
+		cycle func()
+	}{
+		{"finished", func() { value(t, 1)(greenlet.New(returns(1, nil)).Switch(nil)) }},
+		{"failed", func() { fails(t, errSome)(greenlet.New(returns(nil, errSome)).Switch(nil)) }},
+		{"killed", func() { require.NoError(t, suspended(t, quietly).Kill()) }},
+		{"killed while pending", func() { require.NoError(t, greenlet.New(echo).Kill()) }},
+		{"never started", func() { greenlet.New(echo) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tree(t, func(*greenlet.Greenlet) {
+				steady(t, func() {
+					for range n {
+						c.cycle()
+					}
+				})
+			})
+		})
+	}
+	t.Run("in an implicit tree", func(t *testing.T) {
+		steady(t, func() {
+			for range n {
+				next, _ := greenlet.Pull(count(1))
+				next()
+				next()
+			}
+		})
+	})
+	t.Run("forgotten and collected", func(t *testing.T) {
+		tree(t, func(root *greenlet.Greenlet) {
+			steady(t, func() {
+				alive := 0
+				for i := range n {
+					func() {
+						g := greenlet.New(func(any) (any, error) {
+							alive++
+							_, err := root.Switch(nil)
+							alive--
+							return nil, err
+						})
+						value(t, nil)(g.Switch(nil))
+					}()
+					if i%1000 == 999 {
+						waitFor(t, func() bool {
+							value(t, nil)(root.Switch(nil))
+							return alive == 0
+						})
+					}
+				}
+			})
+		})
+	})
+}
+
+func TestTenThousandLiveGreenlets(t *testing.T) {
+	handles, stacks := handle.Live(), cgotest.StackUsage().Stacks
+	n := scaled(10_000)
+	runtime.LockOSThread() // so that there is one pool of idle workers only
+	defer runtime.UnlockOSThread()
+	round := func() (perGreenlet int) {
+		before := resident(t)
+		tree(t, func(root *greenlet.Greenlet) {
+			all := make([]*greenlet.Greenlet, n)
+			for i := range all {
+				all[i] = suspended(t, func(v any, err error) (any, error) { return v, err })
+			}
+			perGreenlet = (resident(t) - before) * 1024 / n
+			for i, g := range all {
+				value(t, i)(g.Switch(i))
+			}
+		})
+		return perGreenlet
+	}
+	t.Logf("%d bytes resident for each of %d suspended greenlets", round(), n)
+	steady(t, func() { round() })
+	assert.LessOrEqual(t, cgotest.StackUsage().Stacks-stacks, 64, "idle workers that are kept")
+	assert.LessOrEqual(t, handle.Live()-handles, 65)
+}
+
+func TestStartedAndKilledInThousands(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		n := scaled(20_000)
+		exits := 0
+		steady(t, func() {
+			exits = 0
+			all := make([]*greenlet.Greenlet, n)
+			for i := range all {
+				all[i] = suspended(t, func(v any, err error) (any, error) { exits++; return v, err })
+			}
+			for _, g := range all {
+				require.NoError(t, g.Kill())
+			}
+			require.Equal(t, n, exits)
+		})
+	})
+}
+
+// ---- what the system refuses
+
+func TestAStackSizeOutOfRangeIsAnError(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		for _, size := range []int{-1, -1 << 40, 1<<30 + 1, 1 << 50} {
+			g := greenlet.New(echo, greenlet.WithStackSize(size))
+			for range 2 {
+				_, err := g.Switch(nil)
+				require.ErrorContains(t, err, "the stack size must be from 0 (the default) to 1073741824 bytes")
+				require.ErrorContains(t, err, g.String())
+			}
+			assert.Equal(t, greenlet.Pending, g.State())
+		}
+		for _, size := range []int{0, 1, 4096, 65537, 8 << 20} {
+			value(t, 1)(greenlet.New(returns(1, nil), greenlet.WithStackSize(size)).Switch(nil))
+		}
+	})
+}
+
+func TestAStackThatCannotBeMadeIsAnError(t *testing.T) {
+	size := 3 << 20 // of a class that nobody else uses
+	for _, points := range [][]fault.Point{{fault.Malloc}, {fault.Mmap}, {fault.Guard, fault.Mprotect}} {
+		tree(t, func(root *greenlet.Greenlet) {
+			handles := handle.Live()
+			size += 1 << 20
+			g := greenlet.New(returns(1, nil), greenlet.WithStackSize(size))
+			var resets []func()
+			for _, p := range points {
+				resets = append(resets, fault.Set(p, 1, 100))
+			}
+			_, err := g.Switch(nil)
+			for _, reset := range resets {
+				reset()
+			}
+			require.ErrorIs(t, err, syscall.ENOMEM)
+			require.ErrorContains(t, err, fmt.Sprintf("cannot make a stack of %d bytes", size))
+			assert.Equal(t, greenlet.Pending, g.State())
+			assert.Equal(t, handles, handle.Live())
+			value(t, 1)(g.Switch(nil)) // nothing was lost
+		})
+	}
+}
+
+// A result that should start a pending parent, for which there is no stack, is
+// replaced by the error, and goes on up.
+func TestAPendingParentThatCannotStartPassesTheErrorOn(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		p := greenlet.New(returns("p", nil), greenlet.WithStackSize(33<<20))
+		c := greenlet.New(returns("c", nil), greenlet.WithParent(p))
+		reset := fault.Set(fault.Mmap, 1, 100)
+		_, err := c.Switch(nil)
+		reset()
+		require.ErrorIs(t, err, syscall.ENOMEM)
+		assert.Equal(t, greenlet.Pending, p.State())
+		value(t, "p")(c.Switch("once more"))
+	})
+}
+
+func TestOlderKernelsGuardPages(t *testing.T) {
+	defer fault.Set(fault.Guard, 1, 1<<30)()
+	tree(t, func(root *greenlet.Greenlet) {
+		for range 3 {
+			g := greenlet.New(echo, greenlet.WithStackSize(7<<20))
+			value(t, 1)(g.Switch(1))
+			require.NoError(t, g.Kill())
+		}
+	})
+}
+
+func TestNoThreadLocalKeyIsAnError(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "key" {
+		g := greenlet.New(returns(1, nil))
+		for range 2 {
+			reset := fault.Set(fault.Key, 1, 1)
+			_, err := g.Switch(nil)
+			assert.ErrorIs(t, err, syscall.EAGAIN)
+			assert.ErrorContains(t, err, "thread-local key")
+			reset()
+			reset = fault.Set(fault.Key, 1, 10)
+			assert.ErrorIs(t, greenlet.Run(func(*greenlet.Greenlet) error { return nil }), syscall.EAGAIN)
+			assert.ErrorIs(t, recovered(func() { greenlet.Current() }).(error), syscall.EAGAIN)
+			reset()
+		}
+		reset := fault.Set(fault.Key, 2, 2) // not the key, but this thread's value
+		_, err := g.Switch(nil)
+		assert.ErrorIs(t, err, syscall.EAGAIN)
+		reset()
+		assert.Equal(t, greenlet.Pending, g.State())
+		assert.Zero(t, handle.Live())
+		value(t, 1)(g.Switch(nil))
+		return
+	}
+	out, err := child(t, "key", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// With a real limit on the address space: an error, nothing lost, no crash.
+func TestUnderALimitOfAddressSpace(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector needs all the address space that there is")
+	}
+	if os.Getenv("GREENLET_TEST_CHILD") == "limit" {
+		b, err := os.ReadFile("/proc/self/statm")
+		require.NoError(t, err)
+		var pages uint64
+		_, err = fmt.Sscan(string(b), &pages)
+		require.NoError(t, err)
+		limit := pages*uint64(os.Getpagesize()) + 512<<20
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: limit, Max: limit}))
+		tree(t, func(root *greenlet.Greenlet) {
+			var all []*greenlet.Greenlet
+			for {
+				g := greenlet.New(echo, greenlet.WithStackSize(64<<20))
+				if _, err = g.Switch(1); err != nil {
+					break
+				}
+				all = append(all, g)
+				require.Less(t, len(all), 8)
+			}
+			require.ErrorIs(t, err, syscall.ENOMEM)
+			assert.ErrorContains(t, err, "ulimit -v")
+			require.NotEmpty(t, all)
+			for i, g := range all {
+				value(t, i)(g.Switch(i))
+				require.NoError(t, g.Kill())
+			}
+		})
+		return
+	}
+	out, err := child(t, "limit", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// 100,000 guarded stacks take far fewer mappings than the kernel allows.
+func TestGuardedStacksDoNotUseUpTheMappings(t *testing.T) {
+	if cgotest.StackUsage().Guard == 2 {
+		t.Skip("this kernel has no MADV_GUARD_INSTALL: about 32,000 stacks is its limit")
+	}
+	tree(t, func(root *greenlet.Greenlet) {
+		before := mappings(t)
+		n := scaled(10_000)
+		for range n {
+			value(t, nil)(greenlet.New(echo).Switch(nil))
+		}
+		more := mappings(t) - before
+		t.Logf("%d more mappings for %d stacks", more, n)
+		assert.Less(t, more, n/10)
+	})
+}
+
+func mappings(t testing.TB) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/maps")
+	require.NoError(t, err)
+	return strings.Count(string(b), "\n")
+}
+
+// Running over the end of a C stack hits the guard page: a fault, no corruption.
+func TestTheGuardPage(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "overflow" {
+		g := greenlet.New(func(any) (any, error) { cgotest.Locals(200<<10, func() {}); return nil, nil },
+			greenlet.WithStackSize(64<<10))
+		_, _ = g.Switch(nil)
+		return
+	}
+	out, err := child(t, "overflow", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, "%s", out)
+	assert.Contains(t, string(out), "SIGSEGV")
+}

@@ -1,0 +1,215 @@
+package greenlet_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/cgotest"
+)
+
+func recovered(f func()) (r any) {
+	defer func() { r = recover() }()
+	f()
+	return nil
+}
+
+//go:noinline
+func thePanickingFunction() { panic(io.EOF) }
+
+func TestAPanicComesOutOfTheParentsSwitch(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		deferred := false
+		g := greenlet.New(func(any) (any, error) {
+			defer func() { deferred = true }()
+			thePanickingFunction()
+			return nil, nil
+		})
+		p, ok := recovered(func() { _, _ = g.Switch(nil) }).(*greenlet.PanicError)
+		require.True(t, ok)
+		assert.Equal(t, io.EOF, p.Value)
+		assert.ErrorIs(t, p, io.EOF)
+		assert.Contains(t, string(p.Stack), "thePanickingFunction")
+		assert.True(t, g.Dead())
+		assert.True(t, deferred)
+		value(t, 1)(root.Switch(1)) // the root goes on
+	})
+}
+
+func TestAPanicIsNotWrappedAgain(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := greenlet.New(func(any) (any, error) { thePanickingFunction(); return nil, nil })
+		for range 3 {
+			child := g
+			g = greenlet.New(func(any) (any, error) {
+				require.NoError(t, child.SetParent(greenlet.Current()))
+				return child.Switch(nil)
+			})
+		}
+		p := recovered(func() { _, _ = g.Switch(nil) }).(*greenlet.PanicError)
+		assert.Equal(t, io.EOF, p.Value)
+		assert.Contains(t, string(p.Stack), "thePanickingFunction")
+	})
+}
+
+func TestAPanicKillsAPendingParent(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		p := greenlet.New(func(any) (any, error) { t.Error("must not run"); return nil, nil })
+		norun := greenlet.New(nil)
+		require.NoError(t, p.SetParent(norun))
+		c := greenlet.New(func(any) (any, error) { panic("c") }, greenlet.WithParent(p))
+		pe := recovered(func() { _, _ = c.Switch(nil) }).(*greenlet.PanicError)
+		assert.Equal(t, "c", pe.Value)
+		assert.True(t, p.Dead())
+		assert.True(t, norun.Dead())
+	})
+}
+
+func TestAPanicPassesThroughCFrames(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		for range 100 {
+			g := greenlet.New(func(any) (any, error) {
+				cgotest.Call(func() {
+					value(t, nil)(root.Switch(nil))
+					cgotest.Call(thePanickingFunction)
+				})
+				return nil, nil
+			})
+			value(t, nil)(g.Switch(nil))
+			p := recovered(func() { _, _ = g.Switch(nil) }).(*greenlet.PanicError)
+			require.Equal(t, io.EOF, p.Value)
+		}
+	})
+}
+
+func TestAPanicCanBeRecoveredInsideAndTheGreenletGoesOn(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := greenlet.New(func(any) (any, error) {
+			r := recovered(func() { cgotest.Call(thePanickingFunction) })
+			v, err := root.Switch(r)
+			return v, err
+		})
+		value(t, io.EOF)(g.Switch(nil))
+		value(t, 2)(g.Switch(2))
+	})
+}
+
+func TestANilPanicIsAPanic(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := greenlet.New(func(any) (any, error) { panic(nil) }) //nolint:govet // on purpose
+		p := recovered(func() { _, _ = g.Switch(nil) }).(*greenlet.PanicError)
+		assert.IsType(t, &runtime.PanicNilError{}, p.Value)
+	})
+}
+
+// ---- runtime.Goexit
+
+func TestGoexitGoesUpToTheRoot(t *testing.T) {
+	var trace []string
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { trace = append(trace, "root's defer") }()
+		g := greenlet.New(func(any) (any, error) {
+			defer func() { trace = append(trace, "g's defer") }()
+			h := greenlet.New(func(any) (any, error) {
+				defer func() { trace = append(trace, "h's defer") }()
+				cgotest.Call(runtime.Goexit)
+				return nil, nil
+			})
+			_, _ = h.Switch(nil)
+			t.Error("g must not go on")
+			return nil, nil
+		})
+		_, _ = g.Switch(nil)
+		t.Error("the root must not go on")
+	}()
+	<-done
+	assert.Equal(t, []string{"h's defer", "g's defer", "root's defer"}, trace)
+}
+
+func TestGoexitKillsAPendingParent(t *testing.T) {
+	var p *greenlet.Greenlet
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p = greenlet.New(func(any) (any, error) { t.Error("must not run"); return nil, nil })
+		c := greenlet.New(func(any) (any, error) { runtime.Goexit(); return nil, nil }, greenlet.WithParent(p))
+		_, _ = c.Switch(nil)
+		t.Error("the root must not go on")
+	}()
+	<-done
+	assert.True(t, p.Dead())
+}
+
+func TestGoexitDuringAKill(t *testing.T) {
+	done := make(chan error, 1)
+	go func() {
+		defer close(done)
+		done <- greenlet.Run(func(root *greenlet.Greenlet) error {
+			g := suspended(t, func(any, error) (any, error) { runtime.Goexit(); return nil, nil })
+			_ = g.Kill()
+			t.Error("the root must not go on")
+			return nil
+		})
+		t.Error("nor after Run")
+	}()
+	assert.NoError(t, <-done)
+}
+
+// require failing three greenlets deep inside a C callback must fail that test
+// and nothing else. So that is done in a test binary of its own.
+func TestRequireFailsInAGreenletInC(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "require" {
+		t.Run("fails", func(t *testing.T) {
+			g := greenlet.New(func(any) (any, error) {
+				return greenlet.New(func(any) (any, error) {
+					return greenlet.New(func(any) (any, error) {
+						cgotest.Call(func() { require.Equal(t, 1, 2) })
+						return nil, nil
+					}).Switch(nil)
+				}).Switch(nil)
+			})
+			_, err := g.Switch(nil)
+			t.Error("must not go on", err)
+		})
+		t.Run("passes", func(t *testing.T) { value(t, 3)(greenlet.New(returns(3, nil)).Switch(nil)) })
+		return
+	}
+	out, err := child(t, "require", "-test.run=^"+t.Name()+"$", "-test.v").CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, 1, exit.ExitCode(), "%s", out)
+	assert.Contains(t, string(out), "--- FAIL: TestRequireFailsInAGreenletInC/fails")
+	assert.Contains(t, string(out), "--- PASS: TestRequireFailsInAGreenletInC/passes")
+	assert.NotContains(t, string(out), "must not go on")
+}
+
+// child is this test binary once more, with a hint to itself what to do.
+func child(t testing.TB, what string, args ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), "GREENLET_TEST_CHILD="+what)
+	return cmd
+}
+
+func TestAnUnrecoveredPanicAtTheRootEndsTheProcessWithTheStack(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "panic" {
+		_, _ = greenlet.New(func(any) (any, error) { thePanickingFunction(); return nil, nil }).Switch(nil)
+	}
+	out, err := child(t, "panic", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	var exit *exec.ExitError
+	require.True(t, errors.As(err, &exit), "%s", out)
+	assert.Equal(t, 2, exit.ExitCode())
+	assert.Contains(t, string(out), "greenlet: panic: EOF")
+	assert.Contains(t, string(out), "thePanickingFunction")
+}

@@ -1,0 +1,7 @@
+package greenlet_test
+
+import "syscall"
+
+// onMainThread says whether the caller runs on the process's first thread, which
+// does not end when a goroutine that is locked to it does.
+func onMainThread() bool { return syscall.Gettid() == syscall.Getpid() }
