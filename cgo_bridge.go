@@ -15,7 +15,6 @@ static void bridge_init(void *getstackbound, void *bindm)
 }
 
 // Plain numbers cost no pointer checks on the way.
-static int bridge_switch(uintptr_t to) { return glet_coro_switch((glet_coro *)to); }
 static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
 static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
@@ -23,8 +22,6 @@ static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
     return glet_go_worker_new((glet_coro **)out, size, worker);
 }
 
-#cgo noescape bridge_switch
-#cgo nocallback bridge_switch
 #cgo noescape bridge_worker_new
 #cgo nocallback bridge_worker_new
 */
@@ -34,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/trace"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -91,8 +89,49 @@ var ready = sync.OnceValue(func() error {
 	if !<-second || !ok {
 		return fmt.Errorf("greenlet: %s with %s: %s", runtime.GOARCH, runtime.Version(), text(C.GLET_EWORD))
 	}
+	useLayout()
 	return nil
 })
+
+// handing says that switches hand the P over; runtimeReport says why, or why not.
+var (
+	handing       bool
+	runtimeReport string
+)
+
+// useLayout looks up what is known of the runtime's structs, and lets the C core
+// use it if it holds.
+func useLayout() {
+	l, mode, why := gort.Detect()
+	runtimeReport = "plain: " + why
+	if mode == gort.Plain {
+		return
+	}
+	c := C.glet_go_layout{
+		mode: C.uint32_t(mode), g_m: C.uint32_t(l.GM), g_status: C.uint32_t(l.GStatus), m_curg: C.uint32_t(l.MCurg),
+		m_p: C.uint32_t(l.MP), p_m: C.uint32_t(l.PM), m_oldp: C.uint32_t(l.MOldp), m_signal: C.uint32_t(l.MSignalPending),
+		m_timer: C.uint32_t(l.MProfileTimer), m_timer_valid: C.uint32_t(l.MProfileTimerValid),
+	}
+	for range 100 { // sysmon can take the P away just while it is looked at
+		if C.glet_go_use(&c) == C.GLET_OK {
+			handing, runtimeReport = true, "fast: "+why
+			return
+		}
+	}
+	runtimeReport = "plain: the layout of " + runtime.Version() + " does not hold in a system call"
+}
+
+// Runtime says how switches work with the running program's Go runtime, for
+// people: "fast: ..." where its insides are known and have been checked, and the
+// processor goes along with every switch; "plain: ..." and the reason where not,
+// and then everything works the same, slower. The environment variable
+// GREENLET_RUNTIME=plain asks for the latter.
+func Runtime() string {
+	if err := ready(); err != nil {
+		return err.Error()
+	}
+	return runtimeReport
+}
 
 // Backend names what switches the stacks: "amd64", "arm64" or "ucontext".
 func Backend() string { return C.GoString(C.glet_backend()) }
@@ -102,8 +141,12 @@ func text(code C.int) string { return C.GoString(C.glet_text(code)) }
 // switchTo switches the thread to another coroutine, and returns when somebody
 // switches back.
 func switchTo(c coro) {
-	if code := C.bridge_switch(C.uintptr_t(c)); code != C.GLET_OK {
-		panic("greenlet: internal error: switch refused: " + text(code))
+	fn := C.glet_go_switch_plain
+	if handing && !trace.IsEnabled() {
+		fn = C.glet_go_switch
+	}
+	if code := gort.CgoCall(fn, *(*unsafe.Pointer)(unsafe.Pointer(&c))); code != C.GLET_OK {
+		panic("greenlet: internal error: switch refused: " + text(C.int(code)))
 	}
 }
 

@@ -54,6 +54,10 @@ void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)
     *hi = c->stack.hi;
 }
 
+void *glet_coro_word(const glet_coro *c) { return c->word; }
+
+int glet_coro_is_root(const glet_coro *c) { return c->stack.slab == NULL; }
+
 /*
  * The record lives at the top of its own stack: one allocation, and it shares
  * the page that every started coroutine touches anyway.
@@ -85,7 +89,7 @@ int glet_coro_free(glet_coro *c)
     struct glet_thread *t = thread_self();
     if (c->owner != NULL && c->owner != t)
         return GLET_ETHREAD;
-    if (c == t->current || c->stack.slab == NULL)
+    if (c == t->current || glet_coro_is_root(c))
         return GLET_EBUSY;
     glet_stack st = c->stack; /* a copy: c is on that stack */
     glet_stack_free(&st);

@@ -101,6 +101,9 @@ int glet_coro_switch(glet_coro *to);
 /* The running coroutine; never NULL. */
 glet_coro *glet_coro_current(void);
 
+/* Non-zero for a thread's own coroutine, which nobody made. */
+int glet_coro_is_root(const glet_coro *c);
+
 /* Non-zero when the coroutine's body has returned. */
 int glet_coro_finished(const glet_coro *c);
 

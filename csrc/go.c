@@ -7,6 +7,7 @@
  *     M's g0; crosscall2(NULL, g0, 0, 0) is dropm.
  *   - callbackUpdateSystemStack (cgocall.go): asks _cgo_getstackbound on an
  *     extra M and takes bounds that contain SP as accurate.
+ *   - What internal/gort/layout.go says of the fields that hand_over touches.
  *   - cgo/gcc_libinit.c: x_cgo_bindm stores g0 under a pthread key, whose
  *     destructor calls dropm for the last one stored.
  */
@@ -18,6 +19,8 @@
 #include <errno.h>
 #include <link.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 extern void crosscall2(void (*fn)(void *), void *arg, int n, size_t ctxt);
 
@@ -26,10 +29,110 @@ static glet_go_calls calls;
 static __thread struct {
     void *words[2];     /* Go's, see glet_go_local_offset */
     glet_coro *retirer; /* who waits in glet_go_retire */
+    void *giver;        /* g0 of who starts a fresh worker, to hand its P over */
     int bound;          /* runtime/cgo's own bindm was called on this thread */
 } local __attribute__((tls_model("initial-exec")));
 
 void glet_go_init(const glet_go_calls *c) { calls = *c; }
+
+static glet_go_layout rt;
+
+enum { PLAIN, ATTACHED, OLDP };                  /* gort.Mode */
+enum { GSYSCALL = 3, GSCANSYSCALL = 0x1003 };    /* runtime2.go */
+
+#define FIELD(type, base, offset) ((type *)((char *)(base) + (offset)))
+#define LOAD(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define STORE(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+
+/*
+ * The M that goes on gets the P of the one that stops. Without that it finds that
+ * it has none, looks for one that is idle, and if others keep all of them busy it
+ * sleeps, while the P that it needs stays with the one that stopped until sysmon
+ * takes notice.
+ *
+ * From Go 1.26 on the P is attached to the M in a system call. Whoever holds the
+ * goroutine's scan bit owns that link (setBlockOnExitSyscall, proc.go), and a
+ * thief who looks at the P meanwhile sees an M that does not have it, and goes.
+ * If somebody else holds the bit, the P is being taken away: nothing to hand over.
+ */
+static inline void hand_over(void *g0from, void *g0to)
+{
+    char *from = LOAD(FIELD(char *, g0from, rt.g_m));
+    char *to = LOAD(FIELD(char *, g0to, rt.g_m));
+
+    if (rt.mode == OLDP) { /* let go already; remembered by the M's thread alone */
+        *FIELD(char *, to, rt.m_oldp) = *FIELD(char *, from, rt.m_oldp);
+        return;
+    }
+    if (LOAD(FIELD(char *, to, rt.m_p)) != NULL)
+        return; /* it has kept one */
+    uint32_t *status = FIELD(uint32_t, LOAD(FIELD(char *, from, rt.m_curg)), rt.g_status);
+    uint32_t expected = GSYSCALL;
+    if (!__atomic_compare_exchange_n(status, &expected, GSCANSYSCALL, 0, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return;
+    char *p = LOAD(FIELD(char *, from, rt.m_p));
+    if (p != NULL) {
+        STORE(FIELD(char *, from, rt.m_p), NULL);
+        STORE(FIELD(char *, p, rt.p_m), to);
+        __atomic_store_n(FIELD(char *, to, rt.m_p), p, __ATOMIC_RELEASE);
+    }
+    __atomic_store_n(status, GSYSCALL, __ATOMIC_RELEASE);
+}
+
+/*
+ * An M that C has called Go on while a CPU profile is being taken has a timer of
+ * its own for the time of the whole thread. One for the thread's own M is enough,
+ * so a worker's is deleted when it stops.
+ */
+static void drop_timer(char *m)
+{
+    if (glet_coro_is_root(glet_coro_current()))
+        return;
+    if (syscall(SYS_timer_delete, *FIELD(int32_t, m, rt.m_timer)) == 0)
+        __atomic_store_n(FIELD(uint8_t, m, rt.m_timer_valid), 0, __ATOMIC_RELEASE);
+}
+
+int glet_go_switch_plain(glet_coro *to) { return glet_coro_switch(to); }
+
+int glet_go_switch(glet_coro *to)
+{
+    void *g0 = glet_word_load();
+    void *other = glet_coro_word(to);
+    char *m = LOAD(FIELD(char *, g0, rt.g_m));
+
+    if (__builtin_expect(LOAD(FIELD(uint8_t, m, rt.m_timer_valid)), 0))
+        drop_timer(m);
+    if (__builtin_expect(other != NULL, 1))
+        hand_over(g0, other);
+    else
+        local.giver = g0; /* for bindm */
+    int code = glet_coro_switch(to);
+    /*
+     * A preemption signal for us may have come while others ran, who did not clear
+     * our flag: then no other would ever be sent.
+     */
+    if (LOAD(FIELD(uint32_t, m, rt.m_signal)) != 0)
+        STORE(FIELD(uint32_t, m, rt.m_signal), 0);
+    return code;
+}
+
+int glet_go_use(const glet_go_layout *l)
+{
+    char *g0 = glet_word_load();
+    if (g0 == NULL)
+        return GLET_EWORD;
+    char *m = *FIELD(char *, g0, l->g_m);
+    char *g = *FIELD(char *, m, l->m_curg);
+    char *p = LOAD(FIELD(char *, m, l->m_p));
+    if (LOAD(FIELD(uint32_t, g, l->g_status)) != GSYSCALL || *FIELD(char *, g, l->g_m) != m)
+        return GLET_EWORD;
+    if (l->mode == ATTACHED ? p == NULL || LOAD(FIELD(char *, p, l->p_m)) != m
+                            : p != NULL || *FIELD(char *, m, l->m_oldp) == NULL)
+        return GLET_EWORD;
+    rt = *l;
+    return GLET_OK;
+}
 
 /* Is the caller on the stack of a coroutine of ours? Then its bounds, too. */
 static int on_coroutine(uintptr_t b[2])
@@ -61,8 +164,13 @@ static void getstackbound(uintptr_t bounds[2])
 static void bindm(void *g0)
 {
     uintptr_t bounds[2];
-    if (on_coroutine(bounds))
+    if (on_coroutine(bounds)) {
+        /* Called between needm and the first exitsyscall, which looks for a P. */
+        if (local.giver != NULL)
+            hand_over(local.giver, g0);
+        local.giver = NULL;
         return;
+    }
     local.bound = 1;
     ((void (*)(void *))calls.bindm)(g0);
 }

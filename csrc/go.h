@@ -51,6 +51,29 @@ void glet_go_local_set(int i, void *v);
 /* From now on calls.thread_exit(thread) is made when the calling thread ends. */
 int glet_go_attach(uintptr_t thread);
 
+/*
+ * Where the runtime's structs have the fields that a switch touches: distances in
+ * bytes, from internal/gort, which says what each is and why that is sound.
+ */
+typedef struct {
+    uint32_t mode; /* as gort.Mode: 0 plain, 1 attached, 2 oldp */
+    uint32_t g_m, g_status, m_curg, m_p, p_m, m_oldp, m_signal, m_timer, m_timer_valid;
+} glet_go_layout;
+
+/*
+ * Checks the layout against the caller, a goroutine in a cgo call, and uses it
+ * from now on if it holds: GLET_OK or GLET_EWORD.
+ */
+int glet_go_use(const glet_go_layout *layout);
+
+/*
+ * glet_coro_switch for Go, between entersyscall and exitsyscall. glet_go_switch
+ * hands the P over as well, where a layout is in use; not while an execution trace
+ * is being written, whose events tell another story.
+ */
+int glet_go_switch(glet_coro *to);
+int glet_go_switch_plain(glet_coro *to);
+
 /* A worker that will call calls.enter(worker) at the first switch to it. */
 int glet_go_worker_new(glet_coro **out, size_t stack_size, uintptr_t worker);
 

@@ -9,10 +9,15 @@
 #ifndef GLET_WORD_H
 #define GLET_WORD_H
 
+#include "coro.h"
+
 #include <stddef.h>
 
 /* The word's distance from the thread pointer, in bytes; 0: there is no word. */
 extern ptrdiff_t glet_word_offset;
+
+/* The word of a coroutine that does not run. */
+void *glet_coro_word(const glet_coro *c);
 
 static inline char *glet_thread_pointer(void)
 {

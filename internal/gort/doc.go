@@ -5,5 +5,8 @@
 //     (gslot), so that the C core can carry it from stack to stack.
 //   - Two thread-local words of our own, read and written without a call into C
 //     (local).
+//   - Where fields of g, m and p are, which the switch moves the processor with
+//     (layout, and layouts, which gen makes).
+//   - runtime.cgocall without the cgo wrapper (cgocall).
 //   - The two hooks that runtime/cgo publishes as Go variables (hooks).
 package gort

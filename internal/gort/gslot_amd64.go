@@ -8,4 +8,3 @@ func GSlot() int { return gslot() }
 func GSlotHoldsG() bool { return uintptr(LoadLocal(uintptr(gslot()))) == getg() }
 
 func gslot() int
-func getg() uintptr

@@ -10,11 +10,3 @@ TEXT ·gslot(SB), NOSPLIT|NOFRAME, $0-8
 	LEAQ	0(CX)(TLS*1), AX
 	MOVQ	AX, ret+0(FP)
 	RET
-
-// func getg() uintptr
-//
-// R14 is g in ABIInternal (cmd/compile/abi-internal.md), and the wrapper through
-// which Go calls this leaves it alone.
-TEXT ·getg(SB), NOSPLIT|NOFRAME, $0-8
-	MOVQ	R14, ret+0(FP)
-	RET
