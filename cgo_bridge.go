@@ -16,6 +16,7 @@ static void bridge_init(void *getstackbound, void *bindm)
 
 // Plain numbers cost no pointer checks on the way.
 static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
+static int bridge_discard(uintptr_t c) { return glet_go_discard((glet_coro *)c); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
 static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
 {
@@ -111,6 +112,11 @@ func useLayout() {
 		mode: C.uint32_t(mode), g_m: C.uint32_t(l.GM), g_status: C.uint32_t(l.GStatus), m_curg: C.uint32_t(l.MCurg),
 		m_p: C.uint32_t(l.MP), p_m: C.uint32_t(l.PM), m_oldp: C.uint32_t(l.MOldp), m_signal: C.uint32_t(l.MSignalPending),
 		m_timer: C.uint32_t(l.MProfileTimer), m_timer_valid: C.uint32_t(l.MProfileTimerValid),
+		g_stack_hi: C.uint32_t(l.GStackHi), g_sched_sp: C.uint32_t(l.GSchedSP), g_sched_pc: C.uint32_t(l.GSchedPC),
+		g_sched_bp: C.uint32_t(l.GSchedBP), g_syscall_sp: C.uint32_t(l.GSyscallSP), g_syscall_pc: C.uint32_t(l.GSyscallPC),
+		g_syscall_bp: C.uint32_t(l.GSyscallBP), g_stktopsp: C.uint32_t(l.GStktopSP), g_panic: C.uint32_t(l.GPanic),
+		g_defer: C.uint32_t(l.GDefer), m_ncgo: C.uint32_t(l.MNcgo), m_locked_int: C.uint32_t(l.MLockedInt),
+		m_locked_ext: C.uint32_t(l.MLockedExt), m_is_extra_in_c: C.uint32_t(l.MIsExtraInC),
 	}
 	for range 100 { // sysmon can take the P away just while it is looked at
 		if C.glet_go_use(&c) == C.GLET_OK {
@@ -180,6 +186,13 @@ func retireCoro(c coro) {
 	if code := C.bridge_retire(C.uintptr_t(c)); code != C.GLET_OK {
 		panic("greenlet: internal error: retire refused: " + text(code))
 	}
+}
+
+// discardCoro frees a worker's coroutine whatever frames are on it, and says
+// whether it could. The race detector keeps count of every goroutine's calls and
+// returns, which would never match again, so there it is not done.
+func discardCoro(c coro) bool {
+	return !raceEnabled && C.bridge_discard(C.uintptr_t(c)) == C.GLET_OK
 }
 
 // attachThread makes the thread's end known to greenletThreadExit.

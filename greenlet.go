@@ -245,8 +245,8 @@ func (g *Greenlet) Parent() *Greenlet {
 	}
 	t := currentTree()
 	p := g.c.parent.Load()
-	if t != nil && g.c.tree.Load() == t && g.c.waiter != nil {
-		p = g.c.waiter.by
+	if t != nil && g.c.tree.Load() == t {
+		p = g.c.heir()
 	}
 	if p != nil && p.c.isRoot() {
 		p.c.tree.Load().ask()
@@ -262,6 +262,9 @@ func (c *core) isRoot() bool {
 // heir is who gets control when c ends: the waiter, or the parent. nil stands for
 // the root of the tree it is used in.
 func (c *core) heir() *Greenlet {
+	for c.waiter != nil && c.waiter.by.c.life.Load() == lifeDead {
+		c.waiter = c.waiter.next // one that refused to die and was given up
+	}
 	if c.waiter != nil {
 		return c.waiter.by
 	}

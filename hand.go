@@ -44,9 +44,9 @@ func (h *hand) resume(g *Greenlet, op string) (message, error) {
 	}
 	h.waiter.by = t.current
 	c.push(&h.waiter)
+	defer c.remove(&h.waiter) // a tracer may unwind us
 	h.parked, h.resumed, h.yielded = false, true, false
 	m := t.exchange(g, message{kind: kindValue})
-	c.remove(&h.waiter)
 	t.done()
 	return m, nil
 }

@@ -59,8 +59,8 @@ func (t *tree) kill(g *Greenlet) (err error, goexit bool) {
 
 	w := &waiter{by: t.current, kill: true}
 	c.push(w)
+	defer c.remove(w)
 	m := t.exchange(g, message{kind: kindError, err: ErrExit})
-	c.remove(w)
 
 	err = m.err // nil for a value; a panic's *PanicError is an error
 	if c.life.Load() != lifeDead {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -353,4 +354,73 @@ func TestTheGuardPage(t *testing.T) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, "%s", out)
 	assert.Contains(t, string(out), "SIGSEGV")
+}
+
+// Greenlets of which nothing will run again, in all the ways that there are.
+func TestAbandonedGreenletsDoNotGrowMemory(t *testing.T) {
+	if raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain") {
+		t.Skip("here their stacks are lost, and the documentation says so")
+	}
+	var fatal sync.WaitGroup
+	n := scaled(100_000) / 10
+	for _, c := range []struct {
+		name  string
+		cycle func()
+	}{
+		{"thread gone", func() {
+			offMainThread(func() {
+				greenlet.Current()
+				for range 100 {
+					g := greenlet.New(func(any) (any, error) {
+						cgotest.Call(func() { value(t, nil)(greenlet.Current().Parent().Switch(nil)) })
+						return nil, nil
+					})
+					value(t, nil)(g.Switch(nil))
+				}
+			})
+		}},
+		{"Goexit", func() {
+			fatal.Add(1)
+			go func() {
+				defer fatal.Done()
+				_ = greenlet.Run(func(*greenlet.Greenlet) error {
+					// Each passes it on to the one before.
+					var nest func(depth int) (any, error)
+					nest = func(depth int) (any, error) {
+						if depth == 0 {
+							cgotest.Call(runtime.Goexit)
+						}
+						return greenlet.New(func(any) (any, error) { return nest(depth - 1) }).Switch(nil)
+					}
+					_, err := nest(100)
+					return err
+				})
+			}()
+			fatal.Wait()
+		}},
+		{"refuses to die", func() {
+			_ = greenlet.Run(func(root *greenlet.Greenlet) error {
+				for range 100 {
+					g := greenlet.New(func(any) (any, error) {
+						for {
+							_, _ = root.Switch(nil)
+						}
+					})
+					value(t, nil)(g.Switch(nil))
+				}
+				return nil
+			})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stacks := cgotest.StackUsage().Stacks
+			steady(t, func() {
+				for range n / 100 {
+					c.cycle()
+				}
+			})
+			runtime.GC()
+			assert.Less(t, cgotest.StackUsage().Stacks-stacks, 300, "but for some idle workers")
+		})
+	}
 }

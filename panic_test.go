@@ -213,3 +213,17 @@ func TestAnUnrecoveredPanicAtTheRootEndsTheProcessWithTheStack(t *testing.T) {
 	assert.Contains(t, string(out), "greenlet: panic: EOF")
 	assert.Contains(t, string(out), "thePanickingFunction")
 }
+
+// A deferred call that panics during a Goexit: the panic is what goes up.
+func TestAPanicDuringGoexit(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := greenlet.New(func(any) (any, error) {
+			defer func() { panic(io.EOF) }()
+			runtime.Goexit()
+			return nil, nil
+		})
+		p := recovered(func() { _, _ = g.Switch(nil) }).(*greenlet.PanicError)
+		assert.Equal(t, io.EOF, p.Value)
+		assert.True(t, g.Dead())
+	})
+}

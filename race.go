@@ -7,6 +7,8 @@ import (
 	"unsafe"
 )
 
+const raceEnabled = true
+
 // A thread's end happens after all that its goroutine did, which the race
 // detector cannot know: no Go operation connects them.
 

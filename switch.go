@@ -168,6 +168,9 @@ func (t *tree) take() message {
 			t.answer(m)
 			continue
 		}
+		if t.th.pool.lost != nil {
+			t.th.pool.sweep()
+		}
 		if n := len(t.th.pool.idle); n > minIdle && n > t.nlive {
 			t.th.pool.trim(max(minIdle, t.nlive))
 		}

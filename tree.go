@@ -121,14 +121,17 @@ func Run(f func(root *Greenlet) error) (err error) {
 		return err
 	}
 	t.ask()
+	var killed killed
 	returned := false
 	defer func() {
-		errs, goexit := t.killAll()
-		err = errors.Join(append([]error{err}, errs...)...)
 		t.close(endScope)
-		if goexit && returned { // else a panic or Goexit of f is under way
+		if killed.goexit && returned { // else a panic or Goexit of f is under way
 			runtime.Goexit()
 		}
+	}()
+	defer func() {
+		t.killAll(&killed)
+		err = errors.Join(append([]error{err}, killed.errs...)...)
 	}()
 	err = f(t.root)
 	returned = true
@@ -183,6 +186,7 @@ func (t *tree) close(end int32) {
 	t.finish(end)
 	setLocal(wordTree, nil)
 	t.th.tree = nil
+	t.th.pool.sweep()
 	t.th.pool.trim(minIdle)
 	t.raceRelease()
 	runtime.UnlockOSThread()
@@ -209,23 +213,36 @@ func (t *tree) done() {
 	t.raceRelease()
 }
 
-// killAll kills what lives, youngest first, at the end of a Run. goexit says that
-// one of them died by runtime.Goexit.
-func (t *tree) killAll() (errs []error, goexit bool) {
+// killed is what the end of a Run hears of those that it kills.
+type killed struct {
+	errs   []error
+	goexit bool // one of them died by runtime.Goexit
+}
+
+// killAll kills what lives, youngest first, at the end of a Run.
+func (t *tree) killAll(k *killed) {
+	done := false
+	defer func() {
+		if !done { // a tracer has panicked or called Goexit, and is gone now
+			t.killAll(k)
+		}
+	}()
 	// Deaths may start greenlets that die hard, too: that has to end some time.
 	for tries := 2*t.nlive + 1000; t.nlive > 0 && tries > 0; tries-- {
 		c := t.live.prev
-		g := c.greenlet()
-		err, exited := t.kill(g)
+		err, goexit := t.kill(c.greenlet())
 		if err != nil {
-			errs = append(errs, err)
+			k.errs = append(k.errs, err)
 		}
-		goexit = goexit || exited
+		k.goexit = k.goexit || goexit
 		if c.life.Load() == lifeStarted && c == t.live.prev {
 			t.drop(c) // it had its chance
 		}
 	}
-	return errs, goexit
+	if t.nlive > 0 {
+		k.errs = append(k.errs, fail("Run", t.live.prev.greenlet(), errLivesOn, "too many greenlets were started by deaths"))
+	}
+	done = true
 }
 
 // drop ends a started greenlet of which nothing will ever run again.
@@ -244,6 +261,7 @@ func (th *thread) exit() {
 	}
 	setLocal(wordTree, nil)
 	setLocal(wordThread, nil)
+	th.pool.sweep()
 	th.pool.trim(0)
 	if err := th.handle.Delete(); err != nil {
 		panic(err)

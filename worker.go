@@ -30,6 +30,7 @@ const minIdle = 64
 // A pool holds a thread's idle workers, the last used at the end.
 type pool struct {
 	idle []*worker
+	lost []*worker // see abandon
 }
 
 // get takes an idle worker of that size, or makes one.
@@ -85,12 +86,22 @@ func (w *worker) retire() {
 	}
 }
 
-// abandon gives up a worker that will never go on. Its stack and its M cannot be
-// freed, since frames are still there.
+// abandon gives up a worker that will never go on although frames of its greenlet
+// are still there. It may be the running one, so it is freed later, by sweep.
 func (p *pool) abandon(w *worker) {
-	if err := w.handle.Delete(); err != nil {
-		panic(err)
+	p.lost = append(p.lost, w)
+}
+
+// sweep frees the abandoned workers, as far as that can be done: where the
+// runtime's insides are not known, their stacks and Ms are lost.
+func (p *pool) sweep() {
+	for _, w := range p.lost {
+		discardCoro(w.coro)
+		if err := w.handle.Delete(); err != nil {
+			panic(err)
+		}
 	}
+	p.lost = nil
 }
 
 // serve is the worker's life: one greenlet after the other.
@@ -118,27 +129,33 @@ func (t *tree) leave(w *worker, m message) {
 }
 
 // run runs the greenlet that the worker was given, and returns what its end says
-// to its heir.
-func (w *worker) run(t *tree) (end message) {
-	c := w.core
+// to its heir. It does not return after a runtime.Goexit: that would end the
+// goroutine, which the runtime does not allow an extra M (gdestroy, proc.go). Such
+// a worker never goes on.
+func (w *worker) run(t *tree) message {
+	end := message{kind: kindGoexit}
 	returned := false
 	defer func() {
-		if returned {
-			return
+		if !returned {
+			t.leaveForGood(w, end)
 		}
-		r := recover()
-		if r == nil {
-			// runtime.Goexit. To return from here would end the goroutine, which
-			// the runtime does not allow an extra M (gdestroy, proc.go). So this
-			// worker never goes on, and its stack and M are lost.
-			t.leaveForGood(w)
-		}
-		end = panicMessage(r)
 	}()
-	w.label(c)
-	end = c.execute(t)
+	w.label(w.core)
+	w.core.recovering(t, &end)
 	returned = true
 	return end
+}
+
+// recovering is execute with a recover around it. A recovered panic returns to
+// run, unless the body was in runtime.Goexit when a deferred call panicked: that
+// goes on then, and the panic is still what the heir gets.
+func (c *core) recovering(t *tree, end *message) {
+	defer func() {
+		if r := recover(); r != nil {
+			*end = panicMessage(r)
+		}
+	}()
+	*end = c.execute(t)
 }
 
 // execute calls the body with what started the greenlet. A Throw that started it
@@ -161,11 +178,11 @@ func (c *core) execute(t *tree) message {
 }
 
 // leaveForGood is leave for a worker whose goroutine is in runtime.Goexit.
-func (t *tree) leaveForGood(w *worker) {
+func (t *tree) leaveForGood(w *worker, m message) {
 	g := t.current
 	t.die(g.c)
 	w.th.pool.abandon(w)
-	target, m := t.deliver(g, message{kind: kindGoexit})
+	target, m := t.deliver(g, m)
 	m.origin = g
 	t.inbox = m
 	t.enter(target)

@@ -19,6 +19,8 @@
 #include <errno.h>
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -134,6 +136,82 @@ int glet_go_use(const glet_go_layout *l)
     return GLET_OK;
 }
 
+/*
+ * What the goroutine of a fresh extra M has in sched.pc: goexit and a bit, the same
+ * for all. 0: none has been seen, or it was not what oneNewExtraM (proc.go) makes.
+ */
+static uintptr_t fresh_pc;
+
+static int is_fresh(char *g, char *m)
+{
+    uintptr_t sp = *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
+    uintptr_t pc = *FIELD(uintptr_t, g, rt.g_sched_pc);
+    return *FIELD(uintptr_t, g, rt.g_sched_sp) == sp && *FIELD(uintptr_t, g, rt.g_syscall_sp) == sp &&
+           *FIELD(uintptr_t, g, rt.g_stktopsp) == sp && *FIELD(uintptr_t, g, rt.g_syscall_pc) == pc &&
+           *FIELD(uintptr_t, g, rt.g_sched_bp) == 0 && *FIELD(uintptr_t, g, rt.g_syscall_bp) == 0 &&
+           *FIELD(void *, g, rt.g_panic) == NULL && *FIELD(void *, g, rt.g_defer) == NULL &&
+           *FIELD(int32_t, m, rt.m_ncgo) == 0 && *FIELD(uint32_t, m, rt.m_locked_int) == 1 &&
+           *FIELD(uint32_t, m, rt.m_locked_ext) == 0;
+}
+
+static void look_at_fresh(void *g0)
+{
+    char *m = *FIELD(char *, g0, rt.g_m);
+    char *g = *FIELD(char *, m, rt.m_curg);
+    STORE(&fresh_pc, is_fresh(g, m) ? *FIELD(uintptr_t, g, rt.g_sched_pc) : 0);
+}
+
+int glet_go_discard(glet_coro *c)
+{
+    uintptr_t pc = LOAD(&fresh_pc);
+    char *g0 = glet_coro_word(c);
+
+    if (rt.mode == PLAIN || pc == 0 || g0 == NULL)
+        return GLET_EWORD;
+    char *m = *FIELD(char *, g0, rt.g_m);
+    char *g = *FIELD(char *, m, rt.m_curg);
+    uint32_t *status = FIELD(uint32_t, g, rt.g_status);
+
+    /* The scan bit keeps the collector and profiles off the stack meanwhile. */
+    uint32_t expected = GSYSCALL;
+    while (!__atomic_compare_exchange_n(status, &expected, GSCANSYSCALL, 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED)) {
+        if (expected != GSYSCALL && expected != GSCANSYSCALL)
+            return GLET_EWORD;
+        expected = GSYSCALL;
+        sched_yield();
+    }
+    uintptr_t sp = *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
+    *FIELD(uintptr_t, g, rt.g_sched_sp) = sp;
+    *FIELD(uintptr_t, g, rt.g_sched_pc) = pc;
+    *FIELD(uintptr_t, g, rt.g_sched_bp) = 0;
+    *FIELD(uintptr_t, g, rt.g_syscall_sp) = sp;
+    *FIELD(uintptr_t, g, rt.g_syscall_pc) = pc;
+    *FIELD(uintptr_t, g, rt.g_syscall_bp) = 0;
+    *FIELD(uintptr_t, g, rt.g_stktopsp) = sp;
+    *FIELD(void *, g, rt.g_panic) = NULL;
+    *FIELD(void *, g, rt.g_defer) = NULL;
+    *FIELD(int32_t, m, rt.m_ncgo) = 0;
+    *FIELD(uint32_t, m, rt.m_locked_int) = 1;
+    *FIELD(uint32_t, m, rt.m_locked_ext) = 0;
+    /*
+     * dropm counts a goroutine that is in a system call without a P, unless this
+     * says that it is in C for good. One with a P was not counted.
+     */
+    *FIELD(uint8_t, m, rt.m_is_extra_in_c) = LOAD(FIELD(char *, m, rt.m_p)) != NULL;
+    __atomic_store_n(status, GSYSCALL, __ATOMIC_RELEASE);
+
+    /* dropm restores the M's signal mask, which need not be the thread's. */
+    void *mine = glet_word_load();
+    sigset_t all, mask;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    crosscall2(NULL, g0, 0, 0);
+    glet_word_store(mine);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return glet_coro_free(c);
+}
+
 /* Is the caller on the stack of a coroutine of ours? Then its bounds, too. */
 static int on_coroutine(uintptr_t b[2])
 {
@@ -166,8 +244,10 @@ static void bindm(void *g0)
     uintptr_t bounds[2];
     if (on_coroutine(bounds)) {
         /* Called between needm and the first exitsyscall, which looks for a P. */
-        if (local.giver != NULL)
+        if (local.giver != NULL) {
             hand_over(local.giver, g0);
+            look_at_fresh(g0);
+        }
         local.giver = NULL;
         return;
     }

@@ -58,6 +58,9 @@ int glet_go_attach(uintptr_t thread);
 typedef struct {
     uint32_t mode; /* as gort.Mode: 0 plain, 1 attached, 2 oldp */
     uint32_t g_m, g_status, m_curg, m_p, p_m, m_oldp, m_signal, m_timer, m_timer_valid;
+    uint32_t g_stack_hi, g_sched_sp, g_sched_pc, g_sched_bp, g_syscall_sp, g_syscall_pc,
+        g_syscall_bp, g_stktopsp;
+    uint32_t g_panic, g_defer, m_ncgo, m_locked_int, m_locked_ext, m_is_extra_in_c;
 } glet_go_layout;
 
 /*
@@ -82,5 +85,13 @@ int glet_go_worker_new(glet_coro **out, size_t stack_size, uintptr_t worker);
  * it has, its M goes back to the runtime (dropm) and its stack is freed.
  */
 int glet_go_retire(glet_coro *worker);
+
+/*
+ * Frees a suspended worker of which nothing will ever run again: its goroutine is
+ * made as it was when it was new, its M goes back to the runtime, and its stack is
+ * freed. GLET_EWORD, and nothing is touched, where the layout is not known: then
+ * the worker is lost.
+ */
+int glet_go_discard(glet_coro *worker);
 
 #endif

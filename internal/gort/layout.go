@@ -51,6 +51,14 @@ type Layout struct {
 	// the whole thread's time. A worker's is deleted; samples then come from the
 	// process's timer, as for any M without one (validSIGPROF).
 	MProfileTimer, MProfileTimerValid uint32
+
+	// What makes an extra M's goroutine as it was when it was made
+	// (oneNewExtraM), for a worker whose frames will never run again. The sched
+	// fields say where a callback puts its frame (cgocallback); the syscall fields
+	// and stktopsp are for tracebacks; the counters are of calls that will never
+	// return. As found on a fresh M, so each worker's start checks them again.
+	GStackHi, GSchedSP, GSchedPC, GSchedBP, GSyscallSP, GSyscallPC, GSyscallBP, GStktopSP uint32
+	GPanic, GDefer, MNcgo, MLockedInt, MLockedExt, MIsExtraInC                            uint32
 }
 
 // A Mode is how the P goes along with a switch.

@@ -34,6 +34,20 @@ var fields = []struct{ name, strct, field string }{
 	{"MSignalPending", "runtime.m", "signalPending"},
 	{"MProfileTimer", "runtime.m", "profileTimer"},
 	{"MProfileTimerValid", "runtime.m", "profileTimerValid"},
+	{"GStackHi", "runtime.g", "stack.hi"},
+	{"GSchedSP", "runtime.g", "sched.sp"},
+	{"GSchedPC", "runtime.g", "sched.pc"},
+	{"GSchedBP", "runtime.g", "sched.bp"},
+	{"GSyscallSP", "runtime.g", "syscallsp"},
+	{"GSyscallPC", "runtime.g", "syscallpc"},
+	{"GSyscallBP", "runtime.g", "syscallbp"},
+	{"GStktopSP", "runtime.g", "stktopsp"},
+	{"GPanic", "runtime.g", "_panic"},
+	{"GDefer", "runtime.g", "_defer"},
+	{"MNcgo", "runtime.m", "ncgo"},
+	{"MLockedInt", "runtime.m", "lockedInt"},
+	{"MLockedExt", "runtime.m", "lockedExt"},
+	{"MIsExtraInC", "runtime.m", "isExtraInC"},
 }
 
 var arches = []string{"amd64", "arm64"}
@@ -117,11 +131,19 @@ func layout(version, arch string) ([]int64, error) {
 		}
 		for _, f := range t.(*dwarf.StructType).Field {
 			found[name+"."+f.Name] = f.ByteOffset
-			if f.Name == "mOS" { // embedded in m
-				mOS := f.Type.(*dwarf.TypedefType).Type.(*dwarf.StructType)
-				for _, inner := range mOS.Field {
-					found[name+"."+inner.Name] = f.ByteOffset + inner.ByteOffset
+			inside, ok := f.Type.(*dwarf.StructType)
+			if typedef, is := f.Type.(*dwarf.TypedefType); is {
+				inside, ok = typedef.Type.(*dwarf.StructType)
+			}
+			if !ok {
+				continue
+			}
+			for _, inner := range inside.Field {
+				path := name + "." + f.Name + "." + inner.Name
+				if f.Name == "mOS" { // embedded in m
+					path = name + "." + inner.Name
 				}
+				found[path] = f.ByteOffset + inner.ByteOffset
 			}
 		}
 	}
