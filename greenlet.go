@@ -3,6 +3,7 @@ package greenlet
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"weak"
@@ -44,7 +45,8 @@ type core struct {
 	worker     *worker // while it runs
 	coro       coro    // the worker's, or the thread's for a root
 	self       weak.Pointer[Greenlet]
-	watched    bool // self is set, and the collector watches
+	watched    bool            // the collector tells when nobody holds self
+	forget     runtime.Cleanup // how it tells
 	prev, next *core
 }
 

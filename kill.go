@@ -76,7 +76,16 @@ func (t *tree) watch(g *Greenlet) {
 	c := g.c
 	c.watched = true
 	c.self = weak.Make(g)
-	runtime.AddCleanup(g, forget, c)
+	c.forget = runtime.AddCleanup(g, forget, c)
+}
+
+// unwatch takes that back when the greenlet is dead: the cleanup's argument would
+// keep it alive, and with it its parent, for as long as its Greenlet is around.
+func (c *core) unwatch() {
+	if c.watched {
+		c.forget.Stop()
+		c.watched = false
+	}
 }
 
 // forget is called by the runtime, on a goroutine of its own, when the last

@@ -344,6 +344,7 @@ func (t *tree) start(g *Greenlet, k kind) error {
 // die ends the current greenlet.
 func (t *tree) die(c *core) {
 	t.unlink(c)
+	c.unwatch()
 	c.worker, c.coro = nil, 0
 	c.life.Store(lifeDead)
 }
