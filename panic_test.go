@@ -192,11 +192,17 @@ func TestRequireFailsInAGreenletInC(t *testing.T) {
 	assert.NotContains(t, string(out), "must not go on")
 }
 
+// emulator runs this test binary, if the Makefile says so.
+var emulator = os.Getenv("GREENLET_EMULATOR")
+
 // child is this test binary once more, with a hint to itself what to do.
 func child(t testing.TB, what string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
+	if emulator != "" {
+		args, exe = append([]string{exe}, args...), emulator
+	}
 	cmd := exec.Command(exe, args...)
 	cmd.Env = append(os.Environ(), "GREENLET_TEST_CHILD="+what)
 	return cmd
