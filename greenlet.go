@@ -45,6 +45,7 @@ type core struct {
 	worker     *worker // while it runs
 	coro       coro    // the worker's, or the thread's for a root
 	self       weak.Pointer[Greenlet]
+	tracing    bool            // the tracer runs on it
 	watched    bool            // the collector tells when nobody holds self
 	forget     runtime.Cleanup // how it tells
 	prev, next *core

@@ -174,7 +174,7 @@ func (t *tree) take() message {
 		if n := len(t.th.pool.idle); n > minIdle && n > t.nlive {
 			t.th.pool.trim(max(minIdle, t.nlive))
 		}
-		if t.tracer != nil && !t.tracing {
+		if t.tracer != nil && !m.origin.c.tracing && !t.current.c.tracing {
 			t.trace(m.kind, m.origin, t.current)
 		}
 		return m

@@ -7,7 +7,7 @@ type Event int
 
 const (
 	EventSwitch Event = iota // a value was passed
-	EventThrow               // an error: a Throw, or a death by error or panic
+	EventThrow               // an error: a Throw, or a death by error, panic or Goexit
 )
 
 func (e Event) String() string {
@@ -21,9 +21,9 @@ func (e Event) String() string {
 }
 
 // A Tracer is told of every switch of a tree: after it, on the target, before the
-// target's pending Switch returns or its body begins. While it runs, it is not
-// called for switches of its own. A tracer that panics is removed, and the panic
-// goes on in the target.
+// target's pending Switch returns or its body begins. It is not called for its own
+// switches: those from and back to a greenlet on which it runs. A tracer that
+// panics is removed, and the panic goes on in the target.
 type Tracer func(e Event, origin, target *Greenlet)
 
 // SetTrace sets the tracer of the calling thread's tree and returns the one
@@ -59,10 +59,11 @@ func (t *tree) trace(k kind, origin, target *Greenlet) {
 	}
 	origin.askIfRoot()
 	target.askIfRoot()
-	t.tracing = true
+	g := t.current
+	g.c.tracing = true
 	returned := false
 	defer func() {
-		t.tracing = false
+		g.c.tracing = false
 		if !returned {
 			t.tracer = nil
 		}

@@ -34,7 +34,6 @@ type tree struct {
 	live     core // list of the started greenlets, oldest first; the ring's head
 	nlive    int
 	tracer   Tracer
-	tracing  bool // the tracer runs
 	implicit bool // made by a Switch or Throw, not by Run
 	asked    atomic.Int32
 	end      atomic.Int32
@@ -125,7 +124,7 @@ func Run(f func(root *Greenlet) error) (err error) {
 	returned := false
 	defer func() {
 		t.close(endScope)
-		if killed.goexit && returned { // else a panic or Goexit of f is under way
+		if killed.goexit && returned && !killed.unwound { // else a panic or Goexit is under way
 			runtime.Goexit()
 		}
 	}()
@@ -215,15 +214,17 @@ func (t *tree) done() {
 
 // killed is what the end of a Run hears of those that it kills.
 type killed struct {
-	errs   []error
-	goexit bool // one of them died by runtime.Goexit
+	errs    []error
+	goexit  bool // one of them died by runtime.Goexit
+	unwound bool // a tracer has panicked or called Goexit
 }
 
 // killAll kills what lives, youngest first, at the end of a Run.
 func (t *tree) killAll(k *killed) {
 	done := false
 	defer func() {
-		if !done { // a tracer has panicked or called Goexit, and is gone now
+		if !done { // the tracer is gone now; the others are to die, too
+			k.unwound = true
 			t.killAll(k)
 		}
 	}()

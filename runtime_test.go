@@ -1,0 +1,315 @@
+package greenlet_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"runtime/trace"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/cgotest"
+)
+
+func TestRuntimeSaysWhichPathIsActive(t *testing.T) {
+	want := "fast: layout of go1."
+	if os.Getenv("GREENLET_RUNTIME") == "plain" {
+		want = "plain: GREENLET_RUNTIME=plain"
+	} else if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		want = "plain: "
+	}
+	assert.Contains(t, greenlet.Runtime(), want)
+}
+
+// All that takes processors away and gives them back, beside two threads that
+// switch: collections, stops of the world, changes of GOMAXPROCS, profiles,
+// dumps, system calls, busy goroutines.
+func TestTheProcessorsHandOver(t *testing.T) {
+	d := 2 * time.Second
+	if v, err := time.ParseDuration(os.Getenv("GREENLET_STRESS")); err == nil {
+		d = v
+	}
+	stop := make(chan struct{})
+	var disturb, work sync.WaitGroup
+	repeat := func(pause time.Duration, f func()) {
+		disturb.Add(1)
+		go func() {
+			defer disturb.Done()
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(pause):
+					f()
+				}
+			}
+		}()
+	}
+	procs := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(procs)
+	n := 0
+	repeat(0, runtime.GC)
+	repeat(time.Millisecond, func() { runtime.ReadMemStats(new(runtime.MemStats)) })
+	repeat(5*time.Millisecond, func() { n++; runtime.GOMAXPROCS(1 + n%4) })
+	repeat(10*time.Millisecond, func() { runtime.Stack(make([]byte, 1<<16), true) })
+	repeat(20*time.Millisecond, func() { _ = pprof.Lookup("goroutine").WriteTo(&bytes.Buffer{}, 0) })
+	repeat(30*time.Millisecond, func() {
+		if pprof.StartCPUProfile(&bytes.Buffer{}) == nil {
+			time.Sleep(30 * time.Millisecond)
+			pprof.StopCPUProfile()
+		}
+	})
+	repeat(0, func() { _ = syscall.Getppid() })
+	repeat(0, func() { spin(time.Millisecond) })
+	repeat(0, func() { cgotest.Call(func() {}) })
+
+	var switches atomic.Int64
+	for range 2 {
+		work.Add(1)
+		go func() {
+			defer work.Done()
+			tree(t, func(root *greenlet.Greenlet) {
+				var all []*greenlet.Greenlet
+				for range 50 {
+					g := greenlet.New(echo)
+					all = append(all, g)
+				}
+				for end := time.Now().Add(d); time.Now().Before(end); {
+					for i, g := range all {
+						if v, err := g.Switch(i); v != i || err != nil {
+							t.Error(v, err)
+							return
+						}
+					}
+					switches.Add(2 * int64(len(all)))
+					// Births and deaths, and C frames in between.
+					g := greenlet.New(func(any) (any, error) { return nest(t, root, 3), nil })
+					for v := any(0); !g.Dead(); {
+						if _, err := g.Switch(v); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				}
+			})
+		}()
+	}
+	work.Wait()
+	close(stop)
+	disturb.Wait()
+	t.Logf("%d switches in %v", switches.Load(), d)
+}
+
+//go:noinline
+func spin(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+	}
+}
+
+// spinTight burns time without a function call or a check for preemption: only a
+// signal can stop it.
+//
+//go:noinline
+func spinTight(n int) (x int) {
+	for i := range n {
+		x += i * i
+	}
+	return x
+}
+
+// A tight loop in a greenlet that has been switched to and fro beside collections
+// does not hold a collection up for as long as it runs.
+func TestATightLoopDoesNotDelayTheCollector(t *testing.T) {
+	if testing.Short() || raceEnabled || emulator != "" {
+		t.Skip("it measures times")
+	}
+	// How many rounds take about a second?
+	rounds := 10_000_000
+	begin := time.Now()
+	spinTight(rounds)
+	rounds = int(float64(rounds) * float64(time.Second) / float64(time.Since(begin)))
+
+	tree(t, func(root *greenlet.Greenlet) {
+		stop := make(chan struct{})
+		var longest atomic.Int64
+		var wg sync.WaitGroup
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					begin := time.Now()
+					runtime.GC()
+					if d := int64(time.Since(begin)); d > longest.Load() {
+						longest.Store(d)
+					}
+				}
+			}
+		}()
+		g := greenlet.New(echo)
+		for end := time.Now().Add(time.Second); time.Now().Before(end); {
+			value(t, 1)(g.Switch(1))
+		}
+		loop := greenlet.New(func(any) (any, error) { return spinTight(rounds), nil })
+		longest.Store(0)
+		_, err := loop.Switch(nil)
+		require.NoError(t, err)
+		close(stop)
+		wg.Wait()
+		// Both the loop's second and a preempted one are far from the limit.
+		assert.Less(t, time.Duration(longest.Load()), 500*time.Millisecond)
+	})
+}
+
+// With any number of live greenlets, started before or during the profile, a CPU
+// profile has as many samples as CPU time was spent, on the right function.
+func TestCPUProfilesCountTheTimeOnce(t *testing.T) {
+	if testing.Short() || raceEnabled || emulator != "" {
+		t.Skip("it measures times")
+	}
+	if strings.HasPrefix(greenlet.Runtime(), "plain") {
+		t.Skip("on the plain path every M has its own timer")
+	}
+	if os.Getenv("GREENLET_TEST_CHILD") != "profile" {
+		out, err := child(t, "profile", "-test.run=^"+t.Name()+"$", "-test.v").CombinedOutput()
+		t.Logf("%s", out)
+		require.NoError(t, err)
+		return
+	}
+	for _, live := range []int{1, 200, 2000} {
+		tree(t, func(root *greenlet.Greenlet) {
+			var all []*greenlet.Greenlet
+			add := func(n int) {
+				for range n {
+					g := greenlet.New(func(any) (any, error) {
+						for {
+							// By a call from C, so that the runtime looks at its timers.
+							cgotest.Call(func() { spinTight(100_000) })
+							if _, err := root.Switch(nil); err != nil {
+								return nil, err
+							}
+						}
+					})
+					value(t, nil)(g.Switch(nil))
+					all = append(all, g)
+				}
+			}
+			add((live + 1) / 2)
+			var prof bytes.Buffer
+			begin := cpuTime(t)
+			require.NoError(t, pprof.StartCPUProfile(&prof))
+			add(live / 2)
+			for end := time.Now().Add(time.Second); time.Now().Before(end); {
+				for _, g := range all {
+					value(t, nil)(g.Switch(nil))
+				}
+			}
+			pprof.StopCPUProfile()
+			spent := cpuTime(t) - begin
+
+			total, tight := profileSamples(t, prof.Bytes())
+			ratio := total.Seconds() / spent.Seconds()
+			t.Logf("%d live: %v of samples in %v of CPU time: %.2f; %.0f%% in the loop", live, total, spent, ratio,
+				100*tight.Seconds()/total.Seconds())
+			assert.InDelta(t, 1, ratio, 0.3)
+			assert.Greater(t, tight.Seconds(), 0.5*total.Seconds())
+		})
+	}
+}
+
+func cpuTime(t testing.TB) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// profileSamples asks go tool pprof for the time of all samples and of spinTight.
+func profileSamples(t testing.TB, prof []byte) (total, tight time.Duration) {
+	t.Helper()
+	goTool(t)
+	file := filepath.Join(t.TempDir(), "cpu.prof")
+	require.NoError(t, os.WriteFile(file, prof, 0o644))
+	out, err := exec.Command("go", "tool", "pprof", "-top", "-unit=ns", file).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, line := range strings.Split(string(out), "\n") {
+		f := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, "Showing nodes") || strings.Contains(line, "Total samples = "):
+			if i := strings.Index(line, "Total samples = "); i >= 0 {
+				d, err := time.ParseDuration(strings.Fields(line[i+len("Total samples = "):])[0])
+				require.NoError(t, err, line)
+				total = d
+			}
+		case len(f) >= 6 && strings.HasSuffix(f[5], ".spinTight"):
+			d, err := time.ParseDuration(f[3])
+			require.NoError(t, err, line)
+			tight = d
+		}
+	}
+	return total, tight
+}
+
+// An execution trace with greenlets that were there before it began can be read.
+func TestExecutionTracesCanBeRead(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("it runs go tool trace")
+	}
+	goTool(t)
+	tree(t, func(root *greenlet.Greenlet) {
+		var all []*greenlet.Greenlet
+		for range 20 {
+			g := greenlet.New(echo)
+			value(t, 1)(g.Switch(1))
+			all = append(all, g)
+		}
+		var buf bytes.Buffer
+		require.NoError(t, trace.Start(&buf))
+		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+			for i, g := range all {
+				value(t, i)(g.Switch(i))
+			}
+		}
+		trace.Stop()
+		file := filepath.Join(t.TempDir(), "trace")
+		require.NoError(t, os.WriteFile(file, buf.Bytes(), 0o644))
+		out, err := exec.Command("go", "tool", "trace", "-d=parsed", file).CombinedOutput()
+		tail := out[max(0, len(out)-500):]
+		require.NoError(t, err, "%s", tail)
+		assert.NotContains(t, string(tail), "failed to advance")
+	})
+}
+
+func TestDumpsShowGreenletsWithTheirNames(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := named("the named one", echo)
+		value(t, 1)(g.Switch(1))
+		var b bytes.Buffer
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
+		assert.Contains(t, b.String(), `"greenlet":"the named one"`)
+		require.NoError(t, g.Kill())
+
+		// The worker's next greenlet does not inherit the name.
+		h := greenlet.New(echo)
+		value(t, 1)(h.Switch(1))
+		b.Reset()
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
+		assert.NotContains(t, b.String(), "the named one")
+		debug.FreeOSMemory()
+	})
+}
