@@ -214,7 +214,7 @@ func TestCPUProfilesCountTheTimeOnce(t *testing.T) {
 			begin := cpuTime(t)
 			require.NoError(t, pprof.StartCPUProfile(&prof))
 			add(live / 2)
-			for end := time.Now().Add(time.Second); time.Now().Before(end); {
+			for cpuTime(t)-begin < 2*time.Second {
 				for _, g := range all {
 					value(t, nil)(g.Switch(nil))
 				}
@@ -226,7 +226,7 @@ func TestCPUProfilesCountTheTimeOnce(t *testing.T) {
 			ratio := total.Seconds() / spent.Seconds()
 			t.Logf("%d live: %v of samples in %v of CPU time: %.2f; %.0f%% in the loop", live, total, spent, ratio,
 				100*tight.Seconds()/total.Seconds())
-			assert.InDelta(t, 1, ratio, 0.3)
+			assert.InDelta(t, 1, ratio, 0.25)
 			assert.Greater(t, tight.Seconds(), 0.5*total.Seconds())
 		})
 	}
@@ -280,7 +280,7 @@ func TestExecutionTracesCanBeRead(t *testing.T) {
 		}
 		var buf bytes.Buffer
 		require.NoError(t, trace.Start(&buf))
-		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		for end := time.Now().Add(30 * time.Millisecond); time.Now().Before(end); {
 			for i, g := range all {
 				value(t, i)(g.Switch(i))
 			}

@@ -83,14 +83,15 @@ static inline void hand_over(void *g0from, void *g0to)
 }
 
 /*
- * An M that C has called Go on while a CPU profile is being taken has a timer of
- * its own for the time of the whole thread. One for the thread's own M is enough,
- * so a worker's is deleted when it stops.
+ * While a CPU profile is being taken, each M has a timer of its own, for the time
+ * of its thread: here that would count the thread's time once for each M that it
+ * has. So an M's timer is deleted when it switches, the root's as well. Samples
+ * then come from the process's timer, as for any M without one (validSIGPROF,
+ * os_linux.go). One timer for the thread beside that would not do: when both fire at
+ * the same tick, the kernel hands the process's signal to some other thread.
  */
 static void drop_timer(char *m)
 {
-    if (glet_coro_is_root(glet_coro_current()))
-        return;
     if (syscall(SYS_timer_delete, *FIELD(int32_t, m, rt.m_timer)) == 0)
         __atomic_store_n(FIELD(uint8_t, m, rt.m_timer_valid), 0, __ATOMIC_RELEASE);
 }
@@ -152,6 +153,18 @@ static int is_fresh(char *g, char *m)
            *FIELD(void *, g, rt.g_panic) == NULL && *FIELD(void *, g, rt.g_defer) == NULL &&
            *FIELD(int32_t, m, rt.m_ncgo) == 0 && *FIELD(uint32_t, m, rt.m_locked_int) == 1 &&
            *FIELD(uint32_t, m, rt.m_locked_ext) == 0;
+}
+
+/*
+ * All Ms of a thread have its ID, and an execution trace takes them for one that
+ * runs several goroutines at once, and cannot be read.
+ */
+static void name_thread(void *g0)
+{
+    static uint32_t last;
+    uint64_t *procid = FIELD(uint64_t, *FIELD(char *, g0, rt.g_m), rt.m_procid);
+    uint64_t n = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+    STORE(procid, n << 32 | (uint32_t)*procid);
 }
 
 static void look_at_fresh(void *g0)
@@ -244,10 +257,12 @@ static void bindm(void *g0)
     uintptr_t bounds[2];
     if (on_coroutine(bounds)) {
         /* Called between needm and the first exitsyscall, which looks for a P. */
-        if (local.giver != NULL) {
-            hand_over(local.giver, g0);
+        if (rt.mode != PLAIN) {
+            name_thread(g0);
             look_at_fresh(g0);
         }
+        if (local.giver != NULL)
+            hand_over(local.giver, g0);
         local.giver = NULL;
         return;
     }

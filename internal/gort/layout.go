@@ -37,7 +37,10 @@ type Layout struct {
 	// p.status: only for the check.
 	PStatus uint32
 
-	// m.procid: the thread, where signals go (signalM). Only for the check.
+	// m.procid: the thread, for signals (signalM) and profile timers, which take its
+	// low 32 bits; and the thread's name in execution traces, which takes all 64. The
+	// tracer expects that a thread has one M, so a worker's M gets a number of its
+	// own into the high half.
 	MProcid uint32
 
 	// m.signalPending: a preemption signal is under way (preemptM), so no second
@@ -48,8 +51,8 @@ type Layout struct {
 
 	// m.profileTimer, m.profileTimerValid: the M's own timer for CPU profiles
 	// (setThreadCPUProfiler). Each M of a thread would get one, and each would count
-	// the whole thread's time. A worker's is deleted; samples then come from the
-	// process's timer, as for any M without one (validSIGPROF).
+	// the whole thread's time. They are deleted; samples then come from the process's
+	// timer, as for any M without one (validSIGPROF).
 	MProfileTimer, MProfileTimerValid uint32
 
 	// What makes an extra M's goroutine as it was when it was made
