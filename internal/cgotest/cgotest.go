@@ -2,7 +2,7 @@
 package cgotest
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/../../csrc -O2 -Wall -Wextra
+#cgo CFLAGS: -I${SRCDIR}/../../csrc -O2 -Wall
 #cgo LDFLAGS: -lm
 #include "cgotest.h"
 */
