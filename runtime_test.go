@@ -210,24 +210,31 @@ func TestCPUProfilesCountTheTimeOnce(t *testing.T) {
 				}
 			}
 			add((live + 1) / 2)
-			var prof bytes.Buffer
-			begin := cpuTime(t)
-			require.NoError(t, pprof.StartCPUProfile(&prof))
-			add(live / 2)
-			for cpuTime(t)-begin < 2*time.Second {
-				for _, g := range all {
-					value(t, nil)(g.Switch(nil))
+			measure := func(more int) (ratio, loop float64) {
+				var prof bytes.Buffer
+				begin := cpuTime(t)
+				require.NoError(t, pprof.StartCPUProfile(&prof))
+				add(more)
+				for cpuTime(t)-begin < 2*time.Second {
+					for _, g := range all {
+						value(t, nil)(g.Switch(nil))
+					}
 				}
+				pprof.StopCPUProfile()
+				spent := cpuTime(t) - begin
+				total, tight := profileSamples(t, prof.Bytes())
+				t.Logf("%d live: %v of samples in %v of CPU time", live, total, spent)
+				return total.Seconds() / spent.Seconds(), tight.Seconds() / total.Seconds()
 			}
-			pprof.StopCPUProfile()
-			spent := cpuTime(t) - begin
-
-			total, tight := profileSamples(t, prof.Bytes())
-			ratio := total.Seconds() / spent.Seconds()
-			t.Logf("%d live: %v of samples in %v of CPU time: %.2f; %.0f%% in the loop", live, total, spent, ratio,
-				100*tight.Seconds()/total.Seconds())
-			assert.InDelta(t, 1, ratio, 0.25)
-			assert.Greater(t, tight.Seconds(), 0.5*total.Seconds())
+			ratio, loop := measure(live / 2)
+			for range 2 { // a busy machine loses ticks
+				if ratio > 0.8 {
+					break
+				}
+				ratio, loop = measure(0)
+			}
+			assert.InDelta(t, 1, ratio, 0.2)
+			assert.Greater(t, loop, 0.5)
 		})
 	}
 }
