@@ -46,7 +46,7 @@ func (h *hand) resume(g *Greenlet, op string) (message, error) {
 	c.push(&h.waiter)
 	defer c.remove(&h.waiter) // a tracer may unwind us
 	h.parked, h.resumed, h.yielded = false, true, false
-	m := t.exchange(g, message{kind: kindValue})
+	m := t.nudge(g)
 	t.done()
 	return m, nil
 }
@@ -58,18 +58,15 @@ func (h *hand) yield(op string) (message, error) {
 	if t == nil || t.current.c != h.c {
 		return message{}, fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
 	}
-	target, m := t.above(h.c), message{kind: kindValue}
-	for {
-		h.parked, h.resumed, h.yielded = true, false, m.kind == kindValue
-		m = t.exchange(target, m)
-		if h.resumed || m.kind != kindValue {
-			h.parked = false
-			return m, nil
-		}
+	h.parked, h.resumed, h.yielded = true, false, true
+	m := t.nudge(t.above(h.c))
+	for !h.resumed && m.kind == kindValue {
 		// A Switch of somebody who holds our Greenlet: sent back.
-		target = m.origin
-		m = message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")}
+		h.yielded = false
+		m = t.exchange(m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")})
 	}
+	h.parked = false
+	return m, nil
 }
 
 // next resumes an iterator's body and says whether it has yielded. What cannot be

@@ -42,8 +42,14 @@ func (g *Greenlet) Switch(v any) (any, error) {
 	// The common case first, and nothing else in it.
 	if t != nil && g.valid() && g.c.life.Load() == lifeStarted && g.c.tree.Load() == t &&
 		g != t.current && t.forgotten.Load() == nil {
-		t.inbox.kind, t.inbox.value, t.inbox.err = kindValue, v, nil
+		t.inbox.kind, t.inbox.value = kindValue, v
 		t.pass(g)
+		if t.inbox.kind == kindValue && !t.chores {
+			v = t.inbox.value
+			t.inbox.value = nil // not retained
+			t.raceRelease()
+			return v, nil
+		}
 		m := t.take()
 		t.done()
 		return m.open()
@@ -140,6 +146,17 @@ func (t *tree) exchange(target *Greenlet, m message) message {
 	return t.take()
 }
 
+// nudge is exchange for asymmetric coroutines, whose values go by another way.
+func (t *tree) nudge(target *Greenlet) message {
+	t.inbox.kind, t.inbox.value = kindValue, nil
+	t.pass(target)
+	if t.inbox.kind == kindValue && !t.chores {
+		t.inbox.value = nil
+		return message{kind: kindValue, origin: t.inbox.origin}
+	}
+	return t.take()
+}
+
 // pass switches to target, which finds t.inbox, and returns when somebody
 // switches back.
 func (t *tree) pass(target *Greenlet) {
@@ -168,17 +185,23 @@ func (t *tree) take() message {
 			t.answer(m)
 			continue
 		}
-		if t.th.pool.lost != nil {
-			t.th.pool.sweep()
-		}
-		if n := len(t.th.pool.idle); n > minIdle && n > t.nlive {
-			t.th.pool.trim(max(minIdle, t.nlive))
+		if t.chores {
+			t.chore()
 		}
 		if t.tracer != nil && !m.origin.c.tracing && !t.current.c.tracing {
 			t.trace(m.kind, m.origin, t.current)
 		}
 		return m
 	}
+}
+
+// chore does what is to be done after a death or while there is a tracer. Both set
+// t.chores, which is all that the common case looks at.
+func (t *tree) chore() {
+	t.chores = t.tracer != nil
+	p := &t.th.pool
+	p.sweep()
+	p.trim(max(minIdle, t.nlive))
 }
 
 // open turns a message into what a Switch does with it.
@@ -347,6 +370,7 @@ func (t *tree) die(c *core) {
 	c.unwatch()
 	c.worker, c.coro = nil, 0
 	c.life.Store(lifeDead)
+	t.chores = true
 }
 
 func (t *tree) unlink(c *core) {

@@ -31,6 +31,7 @@ type Tracer func(e Event, origin, target *Greenlet)
 func SetTrace(f Tracer) (previous Tracer) {
 	t := treeOfCaller()
 	previous, t.tracer = t.tracer, f
+	t.chores = true
 	t.raceRelease()
 	return previous
 }

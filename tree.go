@@ -29,7 +29,8 @@ type tree struct {
 	current *Greenlet
 	running uint64 // atomic: ID of current, 0 when the tree is over
 
-	inbox message // what the greenlet that is switched to will find
+	inbox  message // what the greenlet that is switched to will find
+	chores bool    // take has more to do than to take; see chore
 
 	live     core // list of the started greenlets, oldest first; the ring's head
 	nlive    int

@@ -33,9 +33,8 @@
  *          +------------------+  <- saved stack pointer; 0xb0 bytes in all
  *            low addresses
  *
- *   - It ends with `br x16`, not with `ret`, which would be mispredicted on
- *     another stack.  x16 is the register that a `bti c` lets an indirect branch
- *     come from.
+ *   - It ends with `ret`, and is predicted: glet_jump has one caller, so both
+ *     stacks have the same return address here; see switch_amd64.S.
  *   - FPCR is written only when it differs: writing it is slow.
  */
 
@@ -84,10 +83,9 @@ glet_jump:
         ldp     x25, x26, [sp, #0x70]
         ldp     x27, x28, [sp, #0x80]
         ldp     x29, x30, [sp, #0x90]
-        mov     x16, x30
         add     sp, sp, #FRAME
         .cfi_adjust_cfa_offset -FRAME
-        br      x16
+        ret
 
 1:      .cfi_adjust_cfa_offset FRAME
         msr     fpcr, x10
@@ -102,8 +100,7 @@ glet_jump:
 glet_start:
         .cfi_startproc
         .cfi_undefined x30              /* no caller: unwinders stop here    */
-        hint    #36                     /* bti j */
-        hint    #34                     /* bti c: `br x16` lands on it       */
+        hint    #34                     /* bti c */
         mov     x0, x19                 /* self                              */
         bl      glet_coro_main
         brk     #1
