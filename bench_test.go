@@ -103,7 +103,7 @@ func spinBeside(b *testing.B) {
 				case <-stop:
 					return
 				default:
-					spinTight(10_000)
+					sink.Store(int64(spinTight(10_000)))
 				}
 			}
 		}()

@@ -1,0 +1,89 @@
+# `make` lists the targets. Each one installs what it needs, or says what to type:
+# see scripts/need.
+
+GO ?= go
+TEST := $(GO) test -count=1 $(TESTFLAGS)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+C_FILES := $(wildcard csrc/*.c examples/libc/*.c)
+C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc
+SCRIPTS := .ci/run scripts/need scripts/docker-test
+
+.PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
+	test-musl test-arm64 stress bench lint docker-test deps clean
+
+help: ## list the targets
+	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+
+demo: ## short scenes of what it does; DIRS="..." are walked over
+	@scripts/need cc
+	@$(GO) build -buildvcs=false -o build/greenlet ./cmd/greenlet
+	@build/greenlet demo $(DIRS)
+
+test: ## the test suite
+	@scripts/need cc
+	$(TEST) ./...
+
+test-race: ## the suite with the race detector
+	@scripts/need cc
+	$(TEST) -race ./...
+
+test-modes: test-pie test-static ## the suite in both of the next two build modes
+
+test-pie: ## the suite as position-independent executables
+	@scripts/need cc
+	$(TEST) -buildmode=pie ./...
+
+test-static: ## the suite as fully static executables
+	@scripts/need cc
+	$(TEST) -tags netgo,osusergo -ldflags '-extldflags -static' ./...
+
+test-ucontext: ## the suite with the portable stack switch
+	@scripts/need cc
+	$(TEST) -tags greenlet_ucontext ./...
+
+test-musl: ## the suite with the C library of Alpine Linux
+	@scripts/need musl
+	CC=musl-gcc $(TEST) ./...
+
+test-arm64: ## the short suite on an emulated arm64
+	@scripts/need arm64
+	GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
+	GREENLET_EMULATOR=qemu-aarch64-static $(TEST) -short -exec qemu-aarch64-static ./...
+
+stress: ## the suite under all that finds mistakes in the dark corners; long
+	@scripts/need cc
+	$(TEST) -timeout 30m -race -count=5 ./...
+	$(TEST) -timeout 30m -shuffle=on -count=3 ./...
+	$(TEST) -timeout 30m -cpu=1,2,8 ./...
+	$(TEST) -timeout 30m -tags greenlet_ucontext -race ./...
+	$(TEST) -timeout 30m -gcflags=all='-N -l' ./...
+	$(TEST) -timeout 30m -gcflags=all=-d=checkptr ./...
+	$(TEST) -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove ./...
+	$(TEST) -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackPreempt ./...
+	GODEBUG=gccheckmark=1 $(TEST) -timeout 30m ./...
+	GODEBUG=clobberfree=1 $(TEST) -timeout 30m ./...
+	GOGC=1 $(TEST) -timeout 30m ./...
+
+bench: ## the benchmarks
+	@scripts/need cc
+	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+lint: ## what finds mistakes without running anything
+	@scripts/need cc cppcheck shellcheck
+	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted (gofmt -w):" $$files; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	for f in $(C_FILES); do $(CC) $(C_FLAGS) -S -o - $$f >/dev/null || exit 1; done
+	for f in $(C_FILES); do $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o - $$f >/dev/null || exit 1; done
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc $(C_FILES)
+	shellcheck $(SCRIPTS)
+
+docker-test: ## build the Dockerfile with docker, podman or buildah, and run its demo
+	scripts/docker-test
+
+deps: ## install the Debian packages for all targets
+	scripts/need cc arm64 musl cppcheck shellcheck buildah
+
+clean: ## remove what was built
+	rm -rf build

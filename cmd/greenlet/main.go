@@ -1,0 +1,61 @@
+// Command greenlet shows what package greenlet does.
+//
+//	greenlet demo [DIR...]
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// A command is one of the program's subcommands.
+type command struct {
+	name string
+	args string // for the usage
+	help string // empty: not for people, and not in the usage
+	run  func(args []string, stdout io.Writer) error
+}
+
+var commands = []command{
+	{"demo", "[DIR...]", "five short scenes; the walks are over DIR...", demo},
+	{iterPullWalk, "", "", demoIterPull},
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) (status int) {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	switch name {
+	case "help", "-h", "-help", "--help":
+		usage(stdout)
+		return 0
+	}
+	for _, c := range commands {
+		if c.name != name {
+			continue
+		}
+		if err := c.run(args[1:], stdout); err != nil {
+			fmt.Fprintf(stderr, "greenlet %s: %v\n", name, err)
+			return 1
+		}
+		return 0
+	}
+	if name != "" {
+		fmt.Fprintf(stderr, "greenlet: there is no subcommand %q\n", name)
+	}
+	usage(stderr)
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: greenlet COMMAND [ARGUMENT...]")
+	for _, c := range commands {
+		if c.help != "" {
+			fmt.Fprintf(w, "  %-20s %s\n", c.name+" "+c.args, c.help)
+		}
+	}
+}
