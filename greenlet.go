@@ -26,6 +26,9 @@ type Greenlet struct {
 	// its own stack is still there. Nothing on that stack, and nothing that the
 	// tree needs to end it, may lead to the Greenlet; all that leads to core.
 	c *core
+	// The runtime keeps what watches an object (see watch) in a list for each span
+	// of memory, and searches it. Larger objects make shorter lists.
+	_ [7]uintptr
 }
 
 // core is what a greenlet consists of.
