@@ -94,9 +94,11 @@ var ready = sync.OnceValue(func() error {
 	return nil
 })
 
-// handing says that switches hand the P over; runtimeReport says why, or why not.
+// handing says that switches hand the P over, direct that Go switches the stacks
+// itself; runtimeReport says why, or why not.
 var (
 	handing       bool
+	direct        bool
 	runtimeReport string
 )
 
@@ -109,7 +111,7 @@ func useLayout() {
 		return
 	}
 	c := C.glet_go_layout{
-		mode: C.uint32_t(mode), g_m: C.uint32_t(l.GM), g_status: C.uint32_t(l.GStatus), m_curg: C.uint32_t(l.MCurg),
+		mode: C.uint32_t(mode), g_m: C.uint32_t(l.GM), g_status: C.uint32_t(l.GStatus), m_curg: C.uint32_t(l.MCurg), m_g0: C.uint32_t(l.MG0),
 		m_p: C.uint32_t(l.MP), p_m: C.uint32_t(l.PM), m_oldp: C.uint32_t(l.MOldp), m_procid: C.uint32_t(l.MProcid), m_signal: C.uint32_t(l.MSignalPending),
 		m_timer: C.uint32_t(l.MProfileTimer), m_timer_valid: C.uint32_t(l.MProfileTimerValid),
 		g_stack_hi: C.uint32_t(l.GStackHi), g_sched_sp: C.uint32_t(l.GSchedSP), g_sched_pc: C.uint32_t(l.GSchedPC),
@@ -121,6 +123,10 @@ func useLayout() {
 	for range 100 { // sysmon can take the P away just while it is looked at
 		if C.glet_go_use(&c) == C.GLET_OK {
 			handing, runtimeReport = true, "fast: "+why
+			// The sanitizers want to hear of calls to C.
+			if direct = gort.HasLocal && !raceEnabled && !asanEnabled && Backend() != "ucontext"; direct {
+				gort.Direct(l, mode, uintptr(C.glet_go_word_offset()))
+			}
 			return
 		}
 	}
@@ -144,17 +150,22 @@ func Backend() string { return C.GoString(C.glet_backend()) }
 
 func text(code C.int) string { return C.GoString(C.glet_text(code)) }
 
-// switchTo switches the thread to another coroutine, and returns when somebody
-// switches back.
-func switchTo(c coro) {
+// switchTo switches the thread from the running coroutine to another one, and
+// returns when somebody switches back.
+func switchTo(from, to coro) {
 	fn := C.glet_go_switch_plain
 	if handing && !trace.IsEnabled() {
+		if direct && gort.Switch((*gort.Coro)(from.pointer()), (*gort.Coro)(to.pointer())) {
+			return
+		}
 		fn = C.glet_go_switch
 	}
-	if code := gort.CgoCall(fn, *(*unsafe.Pointer)(unsafe.Pointer(&c))); code != C.GLET_OK {
+	if code := gort.CgoCall(fn, to.pointer()); code != C.GLET_OK {
 		panic("greenlet: internal error: switch refused: " + text(C.int(code)))
 	}
 }
+
+func (c coro) pointer() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&c)) }
 
 // currentCoro is the thread's coroutine that runs now.
 func currentCoro() coro { return coro(C.bridge_current()) }

@@ -20,8 +20,7 @@ func (g *Greenlet) Stack() []runtime.Frame {
 	var frames []runtime.Frame
 	from := t.current
 	t.inbox = message{kind: kindProbe, value: &frames, origin: from}
-	t.enter(g)
-	switchTo(g.c.coro)
+	t.moveTo(g)
 	t.raceRelease()
 	return frames
 }
@@ -54,6 +53,5 @@ func (t *tree) answer(m message) {
 		frames = append(frames, f)
 	}
 	*m.value.(*[]runtime.Frame) = frames
-	t.enter(m.origin)
-	switchTo(m.origin.c.coro)
+	t.moveTo(m.origin)
 }

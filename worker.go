@@ -124,7 +124,7 @@ func (t *tree) leave(w *worker, m message) {
 	t.inbox = m
 	t.enter(target)
 	if target.c.coro != w.coro { // else a pending parent starts on this very worker
-		switchTo(target.c.coro)
+		switchTo(w.coro, target.c.coro)
 	}
 }
 
@@ -186,7 +186,7 @@ func (t *tree) leaveForGood(w *worker, m message) {
 	m.origin = g
 	t.inbox = m
 	t.enter(target)
-	switchTo(target.c.coro)
+	switchTo(w.coro, target.c.coro)
 	panic("greenlet: internal error: a worker went on after runtime.Goexit")
 }
 

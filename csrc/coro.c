@@ -22,9 +22,16 @@ struct glet_coro {
     glet_stack stack; /* slab is NULL for a thread's own */
 };
 
+#ifndef GLET_UCONTEXT
+/* Go's assembly knows these places; see internal/gort/switch.go. */
+_Static_assert(offsetof(glet_coro, ctx.sp) == 0 && offsetof(glet_coro, word) == 8 &&
+                   offsetof(glet_coro, owner) == 16 && sizeof(void *) == 8,
+               "struct glet_coro is not as internal/gort expects");
+#endif
+
 /* What a thread knows: who runs, and the coroutine that is its own stack. */
 struct glet_thread {
-    glet_coro *current; /* NULL: nobody has switched yet */
+    glet_coro *current; /* NULL: nobody has switched yet. First: see struct glet_coro */
     glet_coro root;
 };
 

@@ -57,10 +57,10 @@ enum { GSYSCALL = 3, GSCANSYSCALL = 0x1003 };    /* runtime2.go */
  * thief who looks at the P meanwhile sees an M that does not have it, and goes.
  * If somebody else holds the bit, the P is being taken away: nothing to hand over.
  */
-static inline void hand_over(void *g0from, void *g0to)
+static inline void hand_over(void *gfrom, void *gto) /* any g of the Ms */
 {
-    char *from = LOAD(FIELD(char *, g0from, rt.g_m));
-    char *to = LOAD(FIELD(char *, g0to, rt.g_m));
+    char *from = LOAD(FIELD(char *, gfrom, rt.g_m));
+    char *to = LOAD(FIELD(char *, gto, rt.g_m));
 
     if (rt.mode == OLDP) { /* let go already; remembered by the M's thread alone */
         *FIELD(char *, to, rt.m_oldp) = *FIELD(char *, from, rt.m_oldp);
@@ -177,11 +177,12 @@ static void look_at_fresh(void *g0)
 int glet_go_discard(glet_coro *c)
 {
     uintptr_t pc = LOAD(&fresh_pc);
-    char *g0 = glet_coro_word(c);
+    char *word = glet_coro_word(c); /* g0, or the goroutine if Go has switched */
 
-    if (rt.mode == PLAIN || pc == 0 || g0 == NULL)
+    if (rt.mode == PLAIN || pc == 0 || word == NULL)
         return GLET_EWORD;
-    char *m = *FIELD(char *, g0, rt.g_m);
+    char *m = *FIELD(char *, word, rt.g_m);
+    char *g0 = *FIELD(char *, m, rt.m_g0);
     char *g = *FIELD(char *, m, rt.m_curg);
     uint32_t *status = FIELD(uint32_t, g, rt.g_status);
 
@@ -340,6 +341,8 @@ int glet_go_verify_word(void)
     /* On amd64 there is no register to compare with; Go's side compares. */
     return w != NULL && (g == NULL || g == w) ? GLET_OK : GLET_EWORD;
 }
+
+intptr_t glet_go_word_offset(void) { return glet_word_offset; }
 
 intptr_t glet_go_local_offset(void) { return (char *)local.words - glet_thread_pointer(); }
 void *glet_go_local(int i) { return local.words[i]; }

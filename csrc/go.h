@@ -40,6 +40,9 @@ void *glet_go_bindm(void);
 int glet_go_find_word(intptr_t hint);
 int glet_go_verify_word(void);
 
+/* The place that was found: g's distance from the thread pointer. */
+intptr_t glet_go_word_offset(void);
+
 /*
  * Two thread-local words for Go: the tree whose greenlets run on this thread,
  * and the thread's record.  Their distance from the thread pointer, in bytes.
@@ -57,7 +60,7 @@ int glet_go_attach(uintptr_t thread);
  */
 typedef struct {
     uint32_t mode; /* as gort.Mode: 0 plain, 1 attached, 2 oldp */
-    uint32_t g_m, g_status, m_curg, m_p, p_m, m_oldp, m_procid, m_signal, m_timer, m_timer_valid;
+    uint32_t g_m, g_status, m_curg, m_g0, m_p, p_m, m_oldp, m_procid, m_signal, m_timer, m_timer_valid;
     uint32_t g_stack_hi, g_sched_sp, g_sched_pc, g_sched_bp, g_syscall_sp, g_syscall_pc,
         g_syscall_bp, g_stktopsp;
     uint32_t g_panic, g_defer, m_ncgo, m_locked_int, m_locked_ext, m_is_extra_in_c;

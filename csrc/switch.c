@@ -4,7 +4,6 @@
 #include "backend.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #ifdef GLET_UCONTEXT
 
@@ -34,24 +33,22 @@ const char *glet_backend(void) { return "ucontext"; }
 
 #elif defined(__x86_64__)
 
-/* See the picture in switch_amd64.S. */
-struct frame {
+/* See the second picture in switch_amd64.S. */
+struct fresh {
+    void (*start)(void);
     uint32_t mxcsr;
     uint16_t x87cw, zero;
-    uint64_t r15, r14, r13, r12, rbx, rbp;
-    uint64_t ret;
+    void *self;
+    uint64_t padding; /* glet_start finds the stack as at any function's entry */
 };
 
 void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 {
     (void)lo;
-    /* After the return address is popped, the stack must be 16-aligned. */
-    struct frame *f = (struct frame *)((char *)hi - sizeof *f);
-    memset(f, 0, sizeof *f);
+    struct fresh *f = (struct fresh *)((char *)hi - sizeof *f);
+    *f = (struct fresh){.start = glet_start, .self = self};
     __asm__("stmxcsr %0" : "=m"(f->mxcsr));
     __asm__("fnstcw %0" : "=m"(f->x87cw));
-    f->r12 = (uint64_t)self;
-    f->ret = (uint64_t)glet_start;
     ctx->sp = f;
 }
 
@@ -59,21 +56,20 @@ const char *glet_backend(void) { return "amd64"; }
 
 #elif defined(__aarch64__)
 
-/* See the picture in switch_arm64.S. */
-struct frame {
-    uint64_t d[8];
-    uint64_t x[12]; /* x19 to x30 */
-    uint64_t fpcr, padding;
+/* See the second picture in switch_arm64.S. */
+struct fresh {
+    void (*start)(void);
+    uint64_t padding;
+    uint64_t fpcr;
+    void *self;
 };
 
 void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 {
     (void)lo;
-    struct frame *f = (struct frame *)((char *)hi - sizeof *f);
-    memset(f, 0, sizeof *f);
+    struct fresh *f = (struct fresh *)((char *)hi - sizeof *f);
+    *f = (struct fresh){.start = glet_start, .self = self};
     __asm__("mrs %0, fpcr" : "=r"(f->fpcr));
-    f->x[0] = (uint64_t)self;
-    f->x[11] = (uint64_t)glet_start;
     ctx->sp = f;
 }
 

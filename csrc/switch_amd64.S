@@ -6,39 +6,54 @@
  * Contract
  *
  *   void glet_jump(void **from, void *to)       rdi, rsi
- *       Saves what the ABI calls callee-saved on the present stack, stores the
- *       stack pointer in *from, takes `to` for the new one, restores from it
- *       and goes on where that stack left off.  Everything else may change, as
- *       at any call.
+ *       Saves what the ABI calls callee-saved on the present stack, suspends it
+ *       in *from, and goes on where the stack `to` left off.  Everything else may
+ *       change, as at any call.
+ *
+ *   glet_swap
+ *       The whole of the switch: stores the stack pointer in *from, takes `to` for
+ *       the new one, and returns there.  So all that it asks of a suspended stack
+ *       is that the saved stack pointer points at an address to go on at.  What
+ *       else is on the stack is the business of the code there.  That code finds
+ *       the control words of the stack that stopped in eax (MXCSR) and dx (x87).
+ *       Go's assembly (internal/gort/switch_amd64.s) keeps to the same rule.
  *
  *   glet_start
- *       Not called: it is the address at which a fresh stack "left off".
+ *       Not called: it is the address at which a fresh stack goes on.
  *       Calls glet_coro_main(self), which does not return.
  *
- * A suspended stack; the saved stack pointer points at its lowest word:
+ * A stack that glet_jump has suspended:
  *
  *            high addresses
  *          +----------------------+
- *   +0x38  | return address       |  of the call of glet_jump; fresh: glet_start
- *   +0x30  | rbp                  |  fresh: 0, so frame pointer walks end here
- *   +0x28  | rbx                  |
- *   +0x20  | r12                  |  fresh: self
- *   +0x18  | r13                  |
- *   +0x10  | r14                  |
- *   +0x08  | r15                  |
- *   +0x00  | MXCSR | x87 CW | 0   |  4 + 2 + 2 bytes
+ *   +0x40  | return address       |  of the call of glet_jump
+ *   +0x38  | rbp                  |
+ *   +0x30  | rbx                  |
+ *   +0x28  | r12                  |
+ *   +0x20  | r13                  |
+ *   +0x18  | r14                  |
+ *   +0x10  | r15                  |
+ *   +0x08  | MXCSR | x87 CW | 0   |  4 + 2 + 2 bytes
+ *   +0x00  | return address       |  of the call of glet_swap
  *          +----------------------+  <- saved stack pointer
  *            low addresses
+ *
+ * A fresh one:
+ *
+ *   +0x10  | self                 |
+ *   +0x08  | MXCSR | x87 CW | 0   |  its maker's
+ *   +0x00  | glet_start           |
+ *          +----------------------+  <- saved stack pointer
  *
  * Three odd choices:
  *
  *   - It ends with `ret`, where others (boost.context, corosensei) end with an
  *     indirect jump, since a `ret` to another stack is mispredicted. Here it is
- *     not: glet_jump has one caller, so the address that the return predictor
- *     remembers from our own call is the one that the other stack has, too. And it
- *     keeps the predictor in step for the frames above, which are the same on all
- *     stacks down to whoever asked for the switch. A jump would leave it one
- *     entry off, and each of those returns would be mispredicted.
+ *     not: glet_swap has one caller, and glet_jump, too, so the address that the
+ *     return predictor remembers from our own call is the one that the other stack
+ *     has, too. And it keeps the predictor in step for the frames above, which are
+ *     the same on all stacks down to whoever asked for the switch. A jump would
+ *     leave it one entry off, and each of those returns would be mispredicted.
  *   - The control words are stored always, which is cheap, but loaded only when
  *     they differ from the present ones, since ldmxcsr and fldcw are not.
  *   - endbr64 is for places entered by an indirect branch.  No Go executable has
@@ -73,9 +88,7 @@ glet_jump:
 
         movl    (%rsp), %eax            /* the control words of the old ...  */
         movzwl  4(%rsp), %edx
-        movq    %rsp, (%rdi)            /* here the old stack is suspended   */
-        movq    %rsi, %rsp              /* and from here on we are the other */
-
+        call    glet_swap
         cmpl    (%rsp), %eax            /* ... and those of the new stack    */
         jne     1f
         cmpw    4(%rsp), %dx
@@ -103,6 +116,16 @@ glet_jump:
         .cfi_endproc
         .size   glet_jump, .-glet_jump
 
+        .type   glet_swap, @function
+        .p2align 4
+glet_swap:
+        .cfi_startproc
+        movq    %rsp, (%rdi)            /* here the old stack is suspended   */
+        movq    %rsi, %rsp              /* and from here on we are the other */
+        ret
+        .cfi_endproc
+        .size   glet_swap, .-glet_swap
+
         .globl  glet_start
         .hidden glet_start
         .type   glet_start, @function
@@ -111,8 +134,16 @@ glet_start:
         .cfi_startproc
         .cfi_undefined rip              /* no caller: unwinders stop here    */
         endbr64
-        movq    %r12, %rdi              /* self                              */
-        call    glet_coro_main          /* the stack is 16-aligned here      */
+        cmpl    (%rsp), %eax
+        jne     1f
+        cmpw    4(%rsp), %dx
+        je      2f
+1:      ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+2:      movq    8(%rsp), %rdi           /* self                              */
+        xorl    %ebp, %ebp              /* frame pointer walks end here      */
+        subq    $8, %rsp                /* calls want a 16-aligned stack     */
+        call    glet_coro_main
         ud2
         .cfi_endproc
         .size   glet_start, .-glet_start

@@ -6,35 +6,51 @@
  * Contract
  *
  *   void glet_jump(void **from, void *to)       x0, x1
- *       Saves what the ABI calls callee-saved on the present stack, stores the
- *       stack pointer in *from, takes `to` for the new one, restores from it
- *       and goes on where that stack left off.
+ *       Saves what the ABI calls callee-saved on the present stack, suspends it
+ *       in *from, and goes on where the stack `to` left off.
+ *
+ *   glet_swap
+ *       The whole of the switch: pushes the address to go on at, stores the stack
+ *       pointer in *from, takes `to` for the new one, pops the address there and
+ *       goes on at it.  What else is on the stack is the business of the code
+ *       there, which finds the FPCR of the stack that stopped in x9.  Go's assembly
+ *       (internal/gort/switch_arm64.s) keeps to the same rule.
  *
  *   glet_start
- *       Not called: it is the address at which a fresh stack "left off".
+ *       Not called: it is the address at which a fresh stack goes on.
  *       Calls glet_coro_main(self), which does not return.
  *
- * A suspended stack; the saved stack pointer points at its lowest word:
+ * A stack that glet_jump has suspended:
  *
  *            high addresses
  *          +------------------+
- *   +0xa8  | (padding)        |
- *   +0xa0  | FPCR             |
- *   +0x90  | x29, x30         |  x30: return address; fresh: 0, glet_start
- *   +0x80  | x27, x28         |  x28 is Go's g while Go code runs
- *   +0x70  | x25, x26         |
- *   +0x60  | x23, x24         |
- *   +0x50  | x21, x22         |
- *   +0x40  | x19, x20         |  fresh: self in x19
- *   +0x30  | d14, d15         |  only the low halves of v8-v15 are
- *   +0x20  | d12, d13         |  callee-saved
- *   +0x10  | d10, d11         |
- *   +0x00  | d8, d9           |
- *          +------------------+  <- saved stack pointer; 0xb0 bytes in all
+ *   +0xb8  | (padding)        |
+ *   +0xb0  | FPCR             |
+ *   +0xa0  | x29, x30         |  x30: return address of the call of glet_jump
+ *   +0x90  | x27, x28         |  x28 is Go's g while Go code runs
+ *   +0x80  | x25, x26         |
+ *   +0x70  | x23, x24         |
+ *   +0x60  | x21, x22         |
+ *   +0x50  | x19, x20         |
+ *   +0x40  | d14, d15         |  only the low halves of v8-v15 are
+ *   +0x30  | d12, d13         |  callee-saved
+ *   +0x20  | d10, d11         |
+ *   +0x10  | d8, d9           |
+ *   +0x08  | (padding)        |
+ *   +0x00  | return address   |  of the call of glet_swap
+ *          +------------------+  <- saved stack pointer
  *            low addresses
  *
- *   - It ends with `ret`, and is predicted: glet_jump has one caller, so both
- *     stacks have the same return address here; see switch_amd64.S.
+ * A fresh one:
+ *
+ *   +0x18  | self             |
+ *   +0x10  | FPCR             |  its maker's
+ *   +0x08  | (padding)        |
+ *   +0x00  | glet_start       |
+ *          +------------------+  <- saved stack pointer
+ *
+ *   - It ends with `ret`, and is predicted: glet_swap has one caller, and
+ *     glet_jump, too, so both stacks have the same return address here; see switch_amd64.S.
  *   - FPCR is written only when it differs: writing it is slow.
  */
 
@@ -66,9 +82,7 @@ glet_jump:
         mrs     x9, fpcr
         str     x9, [sp, #0xa0]
 
-        mov     x10, sp
-        str     x10, [x0]               /* here the old stack is suspended   */
-        mov     sp, x1                  /* and from here on we are the other */
+        bl      glet_swap
 
         ldr     x10, [sp, #0xa0]
         cmp     x9, x10
@@ -93,6 +107,23 @@ glet_jump:
         .cfi_endproc
         .size   glet_jump, .-glet_jump
 
+        .type   glet_swap, %function
+        .p2align 4
+glet_swap:
+        .cfi_startproc
+        str     x30, [sp, #-16]!
+        .cfi_adjust_cfa_offset 16
+        .cfi_rel_offset x30, 0
+        mov     x10, sp
+        str     x10, [x0]               /* here the old stack is suspended   */
+        mov     sp, x1                  /* and from here on we are the other */
+        ldr     x30, [sp], #16
+        .cfi_adjust_cfa_offset -16
+        .cfi_restore x30
+        ret
+        .cfi_endproc
+        .size   glet_swap, .-glet_swap
+
         .globl  glet_start
         .hidden glet_start
         .type   glet_start, %function
@@ -100,8 +131,12 @@ glet_jump:
 glet_start:
         .cfi_startproc
         .cfi_undefined x30              /* no caller: unwinders stop here    */
-        hint    #34                     /* bti c */
-        mov     x0, x19                 /* self                              */
+        ldr     x10, [sp]
+        cmp     x9, x10
+        b.eq    1f
+        msr     fpcr, x10
+1:      ldr     x0, [sp, #8]            /* self                              */
+        mov     x29, #0                 /* frame pointer walks end here      */
         bl      glet_coro_main
         brk     #1
         .cfi_endproc

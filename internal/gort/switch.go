@@ -1,0 +1,55 @@
+//go:build amd64 || arm64
+
+package gort
+
+import _ "unsafe" // for go:linkname
+
+// A Coro is the beginning of the C core's struct glet_coro (csrc/coro.c, which
+// checks that these fields are where they are expected).
+type Coro struct {
+	sp    uintptr // where it goes on; while suspended
+	word  uintptr // its g, or its M's g0; while suspended. 0: it has never run
+	owner uintptr // its thread's record, which begins with the current coroutine
+}
+
+// What the assembly works with. It is set once, before the first switch.
+var (
+	layout Layout
+	mode   Mode
+	slot   uintptr // of g, from the thread pointer; for CPUs without a name for it
+)
+
+const (
+	gSyscall     = 3
+	gScanSyscall = 0x1003
+)
+
+// Direct makes Switch usable.
+func Direct(l Layout, m Mode, gslot uintptr) { layout, mode, slot = l, m, gslot }
+
+// Switch suspends the coroutine from, which is the running one, and goes on with
+// to, which must belong to the same thread; it returns true when somebody has
+// switched back. False: nothing was done, and the C core is to switch.
+//
+// It does what glet_go_switch (csrc/go.c) does, but stays on the goroutine's own
+// stack, where that goes through cgocall to the thread's stack first. To the
+// runtime it is a system call: entersyscall and exitsyscall, which it publishes
+// with push linknames. While a goroutine is in one, its stack is neither moved nor
+// shrunk (isShrinkStackSafe, stack.go), since syscallsp points into it.
+//
+//go:nosplit
+func Switch(from, to *Coro) bool {
+	entersyscall()
+	ok := jump(from, to)
+	exitsyscall()
+	return ok
+}
+
+//go:noescape
+func jump(from, to *Coro) bool
+
+//go:linkname entersyscall runtime.entersyscall
+func entersyscall()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()

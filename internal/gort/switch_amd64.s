@@ -1,0 +1,122 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// The switch from Go, without leaving the goroutine's stack.
+//
+// Contract
+//
+//	func jump(from, to *Coro) bool
+//		Called between entersyscall and exitsyscall. Hands the P over, suspends
+//		the goroutine's stack as the place where `from` goes on, and goes on where
+//		`to` left off: in the same place of another goroutine's stack, or in C's
+//		glet_jump. Returns true when somebody has switched back. False: `to` has
+//		never run, or the M has a profile timer to be deleted; that is C's business,
+//		and nothing has been touched.
+//
+// A stack that it has suspended; see csrc/switch_amd64.S for what the two sides
+// agree on, which is the lowest word, and EAX and DX across the swap:
+//
+//	         high addresses
+//	       +----------------------+
+//	+0x28  | to                   |
+//	+0x20  | from                 |  arguments
+//	+0x18  | return address       |  into Switch
+//	+0x10  | BP                   |
+//	+0x08  | MXCSR | x87 CW | 0   |  4 + 2 + 2 bytes
+//	+0x00  | return address       |  of the call of swap
+//	       +----------------------+  <- saved stack pointer
+//	         low addresses
+//
+// Go has no callee-saved registers, but for BP and R14, which is g. Between the
+// swap and the store of g, a signal handler finds the g of the one stack and the
+// SP of the other. It returns to both as they are; a profile's traceback, which
+// reads frames upwards from SP, finds those of the stack that goes on.
+
+// func jump(from, to *Coro) bool
+TEXT ·jump(SB), NOSPLIT, $8-17
+	MOVQ	from+0(FP), DI
+	MOVQ	to+8(FP), SI
+	MOVQ	Coro_word(SI), R10
+	TESTQ	R10, R10
+	JZ	refuse
+	MOVLQZX	·layout+Layout_GM(SB), R8
+	MOVQ	(R14)(R8*1), R9		// our M
+	MOVQ	(R10)(R8*1), R10	// the other one
+	MOVLQZX	·layout+Layout_MProfileTimerValid(SB), R8
+	CMPB	(R9)(R8*1), $0
+	JNE	refuse
+
+	// As hand_over in csrc/go.c, which says why.
+	CMPL	·mode(SB), $const_Attached
+	JNE	oldp
+	MOVLQZX	·layout+Layout_MP(SB), R8
+	CMPQ	(R10)(R8*1), $0
+	JNE	handed			// it has kept one
+	MOVLQZX	·layout+Layout_GStatus(SB), R11
+	ADDQ	R14, R11
+	MOVL	$const_gSyscall, AX
+	MOVL	$const_gScanSyscall, CX
+	LOCK
+	CMPXCHGL	CX, (R11)
+	JNE	handed			// the P is being taken away
+	MOVQ	(R9)(R8*1), AX
+	TESTQ	AX, AX
+	JZ	release
+	MOVQ	$0, (R9)(R8*1)
+	MOVLQZX	·layout+Layout_PM(SB), R12
+	MOVQ	R10, (AX)(R12*1)
+	MOVQ	AX, (R10)(R8*1)
+release:
+	MOVL	$const_gSyscall, (R11)
+	JMP	handed
+oldp:
+	MOVLQZX	·layout+Layout_MOldp(SB), R8
+	MOVQ	(R9)(R8*1), AX
+	MOVQ	AX, (R10)(R8*1)
+
+handed:
+	MOVQ	R14, Coro_word(DI)
+	MOVQ	Coro_owner(DI), CX
+	MOVQ	SI, (CX)		// the thread's current coroutine
+	STMXCSR	0(SP)
+	FSTCW	4(SP)
+	MOVL	0(SP), AX
+	MOVWLZX	4(SP), DX
+	CALL	swap<>(SB)
+	CMPL	AX, 0(SP)		// DI, SI: those of whoever went on here
+	JNE	control
+	CMPW	DX, 4(SP)
+	JNE	control
+back:
+	MOVQ	from+0(FP), DI
+	MOVQ	Coro_word(DI), R14
+	MOVQ	TLS, CX
+	MOVQ	R14, 0(CX)(TLS*1)
+
+	// A preemption signal for us may have come while others ran, who did not clear
+	// our flag: then no other would ever be sent.
+	MOVLQZX	·layout+Layout_GM(SB), R8
+	MOVQ	(R14)(R8*1), R9
+	MOVLQZX	·layout+Layout_MSignalPending(SB), R8
+	CMPL	(R9)(R8*1), $0
+	JNE	signal
+	MOVB	$1, ret+16(FP)
+	RET
+
+signal:
+	MOVL	$0, (R9)(R8*1)
+	MOVB	$1, ret+16(FP)
+	RET
+control:
+	LDMXCSR	0(SP)
+	FLDCW	4(SP)
+	JMP	back
+refuse:
+	MOVB	$0, ret+16(FP)
+	RET
+
+// swap(from, to *Coro), in DI and SI: the counterpart of glet_swap.
+TEXT swap<>(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	SP, Coro_sp(DI)
+	MOVQ	Coro_sp(SI), SP
+	RET

@@ -1,0 +1,126 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// The switch from Go, without leaving the goroutine's stack.
+//
+// Contract
+//
+//	func jump(from, to *Coro) bool
+//		Called between entersyscall and exitsyscall. Hands the P over, suspends
+//		the goroutine's stack as the place where `from` goes on, and goes on where
+//		`to` left off: in the same place of another goroutine's stack, or in C's
+//		glet_jump. Returns true when somebody has switched back. False: `to` has
+//		never run, or the M has a profile timer to be deleted; that is C's business,
+//		and nothing has been touched.
+//
+// A stack that it has suspended; see csrc/switch_arm64.S for what the two sides
+// agree on, which is the lowest word, and R9 across the swap:
+//
+//	         high addresses
+//	       +------------------+
+//	+0x30  | to               |
+//	+0x28  | from             |  arguments
+//	+0x20  | (return address) |  the caller's place for one
+//	+0x18  | FPCR             |
+//	+0x10  | return address   |  into Switch
+//	+0x08  | (padding)        |  Go keeps R29 in the word below the return address
+//	+0x00  | return address   |  of the call of swap
+//	       +------------------+  <- saved stack pointer
+//	         low addresses
+//
+// Go has no callee-saved registers, but for R29 and R28, which is g. Between the
+// swap and the store of g, a signal handler finds the g of the one stack and the
+// SP of the other. It returns to both as they are; a profile's traceback, which
+// reads frames upwards from SP, finds those of the stack that goes on.
+
+// func jump(from, to *Coro) bool
+TEXT ·jump(SB), NOSPLIT, $8-17
+	MOVD	from+0(FP), R0
+	MOVD	to+8(FP), R1
+	MOVD	Coro_word(R1), R10
+	CBZ	R10, refuse
+	MOVWU	·layout+Layout_GM(SB), R2
+	MOVD	(g)(R2), R3		// our M
+	MOVD	(R10)(R2), R10		// the other one
+	MOVWU	·layout+Layout_MProfileTimerValid(SB), R2
+	MOVBU	(R3)(R2), R4
+	CBNZ	R4, refuse
+
+	// As hand_over in csrc/go.c, which says why.
+	MOVW	·mode(SB), R4
+	CMPW	$const_Attached, R4
+	BNE	oldp
+	MOVWU	·layout+Layout_MP(SB), R2
+	ADD	R2, R3, R4		// &ours.p
+	ADD	R2, R10, R5		// &other.p
+	MOVD	(R5), R6
+	CBNZ	R6, handed		// it has kept one
+	MOVWU	·layout+Layout_GStatus(SB), R6
+	ADD	g, R6
+	MOVW	$const_gScanSyscall, R7
+cas:
+	LDAXRW	(R6), R8
+	CMPW	$const_gSyscall, R8
+	BNE	handed			// the P is being taken away
+	STLXRW	R7, (R6), R11
+	CBNZW	R11, cas
+	MOVD	(R4), R8
+	CBZ	R8, release
+	MOVD	ZR, (R4)
+	MOVWU	·layout+Layout_PM(SB), R11
+	ADD	R8, R11
+	MOVD	R10, (R11)
+	STLR	R8, (R5)
+release:
+	MOVW	$const_gSyscall, R7
+	STLRW	R7, (R6)
+	JMP	handed
+oldp:
+	MOVWU	·layout+Layout_MOldp(SB), R2
+	MOVD	(R3)(R2), R4
+	MOVD	R4, (R10)(R2)
+
+handed:
+	MOVD	g, Coro_word(R0)
+	MOVD	Coro_owner(R0), R2
+	MOVD	R1, (R2)		// the thread's current coroutine
+	MOVD	FPCR, R9
+	MOVD	R9, 8(RSP)
+	CALL	swap<>(SB)
+	MOVD	8(RSP), R10
+	CMP	R9, R10
+	BEQ	back
+	MOVD	R10, FPCR
+back:
+	MOVD	from+0(FP), R0
+	MOVD	Coro_word(R0), g
+	MRS	TPIDR_EL0, R1
+	MOVD	·slot(SB), R2
+	MOVD	g, (R1)(R2)
+
+	// A preemption signal for us may have come while others ran, who did not clear
+	// our flag: then no other would ever be sent.
+	MOVWU	·layout+Layout_GM(SB), R2
+	MOVD	(g)(R2), R3
+	MOVWU	·layout+Layout_MSignalPending(SB), R2
+	ADD	R2, R3
+	MOVWU	(R3), R4
+	CBZW	R4, done
+	MOVW	ZR, (R3)
+done:
+	MOVD	$1, R4
+	MOVB	R4, ret+16(FP)
+	RET
+refuse:
+	MOVB	ZR, ret+16(FP)
+	RET
+
+// swap(from, to *Coro), in R0 and R1: the counterpart of glet_swap.
+TEXT swap<>(SB), NOSPLIT|NOFRAME, $0
+	MOVD.W	R30, -16(RSP)
+	MOVD	RSP, R10
+	MOVD	R10, Coro_sp(R0)
+	MOVD	Coro_sp(R1), R10
+	MOVD	R10, RSP
+	MOVD.P	16(RSP), R30
+	RET
