@@ -151,13 +151,17 @@ func Backend() string { return C.GoString(C.glet_backend()) }
 func text(code C.int) string { return C.GoString(C.glet_text(code)) }
 
 // switchTo switches the thread from the running coroutine to another one, and
-// returns when somebody switches back.
+// returns when somebody switches back. It is small enough to be inlined.
 func switchTo(from, to coro) {
+	if direct && !trace.IsEnabled() && gort.Switch(from.pointer(), to.pointer()) {
+		return
+	}
+	switchInC(to)
+}
+
+func switchInC(to coro) {
 	fn := C.glet_go_switch_plain
 	if handing && !trace.IsEnabled() {
-		if direct && gort.Switch((*gort.Coro)(from.pointer()), (*gort.Coro)(to.pointer())) {
-			return
-		}
 		fn = C.glet_go_switch
 	}
 	if code := gort.CgoCall(fn, to.pointer()); code != C.GLET_OK {

@@ -20,7 +20,8 @@ func (g *Greenlet) Stack() []runtime.Frame {
 	var frames []runtime.Frame
 	from := t.current
 	t.inbox = message{kind: kindProbe, value: &frames, origin: from}
-	t.moveTo(g)
+	t.enter(g)
+	switchTo(from.c.coro, g.c.coro)
 	t.raceRelease()
 	return frames
 }
@@ -53,5 +54,7 @@ func (t *tree) answer(m message) {
 		frames = append(frames, f)
 	}
 	*m.value.(*[]runtime.Frame) = frames
-	t.moveTo(m.origin)
+	from := t.current.c.coro
+	t.enter(m.origin)
+	switchTo(from, m.origin.c.coro)
 }

@@ -165,14 +165,8 @@ func (t *tree) pass(target *Greenlet) {
 		t.watch(from)
 	}
 	t.inbox.origin = from
-	t.moveTo(target)
-}
-
-// moveTo switches to target, with what t.inbox holds already.
-func (t *tree) moveTo(target *Greenlet) {
-	from := t.current.c.coro
 	t.enter(target)
-	switchTo(from, target.c.coro)
+	switchTo(from.c.coro, target.c.coro)
 }
 
 // enter makes target the current greenlet.

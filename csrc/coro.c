@@ -65,6 +65,15 @@ void *glet_coro_word(const glet_coro *c) { return c->word; }
 
 int glet_coro_is_root(const glet_coro *c) { return c->stack.slab == NULL; }
 
+static void begin(glet_coro *c, glet_body body, void *arg)
+{
+    c->word = NULL;
+    c->owner = thread_self();
+    c->body = body;
+    c->arg = arg;
+    glet_context_init(&c->ctx, c->stack.lo, c, c);
+}
+
 /*
  * The record lives at the top of its own stack: one allocation, and it shares
  * the page that every started coroutine touches anyway.
@@ -79,25 +88,36 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
         return code;
     uintptr_t top = ((uintptr_t)st.hi - sizeof(glet_coro)) & ~(uintptr_t)63;
     glet_coro *c = (glet_coro *)top;
-    c->word = NULL;
-    c->owner = thread_self();
-    c->body = body;
-    c->arg = arg;
     c->stack = st;
-    glet_context_init(&c->ctx, st.lo, c, c);
+    begin(c, body, arg);
     *out = c;
     return GLET_OK;
 }
 
-int glet_coro_free(glet_coro *c)
+/* Why c, which is to stop existing as it is, may not. */
+static int in_use(const glet_coro *c)
 {
     if (c == NULL)
         return GLET_ENULL;
-    struct glet_thread *t = thread_self();
+    const struct glet_thread *t = thread_self();
     if (c->owner != NULL && c->owner != t)
         return GLET_ETHREAD;
-    if (c == t->current || glet_coro_is_root(c))
-        return GLET_EBUSY;
+    return c == t->current || glet_coro_is_root(c) ? GLET_EBUSY : GLET_OK;
+}
+
+int glet_coro_restart(glet_coro *c, glet_body body, void *arg)
+{
+    int code = body == NULL ? GLET_ENULL : in_use(c);
+    if (code == GLET_OK)
+        begin(c, body, arg);
+    return code;
+}
+
+int glet_coro_free(glet_coro *c)
+{
+    int code = in_use(c);
+    if (code != GLET_OK)
+        return code;
     glet_stack st = c->stack; /* a copy: c is on that stack */
     glet_stack_free(&st);
     return GLET_OK;

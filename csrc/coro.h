@@ -108,6 +108,13 @@ int glet_coro_is_root(const glet_coro *c);
 int glet_coro_finished(const glet_coro *c);
 
 /*
+ * Makes a suspended coroutine begin anew, as if body(arg) had been given to
+ * glet_coro_new; nothing of what was on its stack runs any more.  Not the current
+ * one and not a thread's own (GLET_EBUSY).
+ */
+int glet_coro_restart(glet_coro *c, glet_body body, void *arg);
+
+/*
  * Gives the stack back.  The coroutine may be fresh, suspended (what its frames
  * hold is lost then, nothing of them runs any more) or finished, but not the
  * current one (GLET_EBUSY).

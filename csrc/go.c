@@ -174,6 +174,14 @@ static void look_at_fresh(void *g0)
     STORE(&fresh_pc, is_fresh(g, m) ? *FIELD(uintptr_t, g, rt.g_sched_pc) : 0);
 }
 
+/* dropm runs Go code, which must find itself on the stack of that M's g0. */
+static glet_coro *drop_main(void *g0)
+{
+    glet_word_store(g0);
+    crosscall2(NULL, g0, 0, 0);
+    return local.retirer;
+}
+
 int glet_go_discard(glet_coro *c)
 {
     uintptr_t pc = LOAD(&fresh_pc);
@@ -216,14 +224,15 @@ int glet_go_discard(glet_coro *c)
     __atomic_store_n(status, GSYSCALL, __ATOMIC_RELEASE);
 
     /* dropm restores the M's signal mask, which need not be the thread's. */
-    void *mine = glet_word_load();
     sigset_t all, mask;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    crosscall2(NULL, g0, 0, 0);
-    glet_word_store(mine);
+    local.retirer = glet_coro_current();
+    int code = glet_coro_restart(c, drop_main, g0);
+    if (code == GLET_OK)
+        code = glet_coro_switch(c);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    return glet_coro_free(c);
+    return code != GLET_OK ? code : glet_coro_free(c);
 }
 
 /* Is the caller on the stack of a coroutine of ours? Then its bounds, too. */

@@ -3,6 +3,7 @@
  */
 #include "backend.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef GLET_UCONTEXT

@@ -2,7 +2,7 @@
 
 package gort
 
-import _ "unsafe" // for go:linkname
+import "unsafe"
 
 // A Coro is the beginning of the C core's struct glet_coro (csrc/coro.c, which
 // checks that these fields are where they are expected).
@@ -27,7 +27,7 @@ const (
 // Direct makes Switch usable.
 func Direct(l Layout, m Mode, gslot uintptr) { layout, mode, slot = l, m, gslot }
 
-// Switch suspends the coroutine from, which is the running one, and goes on with
+// Switch, with two Coros, suspends the coroutine from, which is the running one, and goes on with
 // to, which must belong to the same thread; it returns true when somebody has
 // switched back. False: nothing was done, and the C core is to switch.
 //
@@ -38,7 +38,7 @@ func Direct(l Layout, m Mode, gslot uintptr) { layout, mode, slot = l, m, gslot 
 // shrunk (isShrinkStackSafe, stack.go), since syscallsp points into it.
 //
 //go:nosplit
-func Switch(from, to *Coro) bool {
+func Switch(from, to unsafe.Pointer) bool {
 	entersyscall()
 	ok := jump(from, to)
 	exitsyscall()
@@ -46,7 +46,7 @@ func Switch(from, to *Coro) bool {
 }
 
 //go:noescape
-func jump(from, to *Coro) bool
+func jump(from, to unsafe.Pointer) bool
 
 //go:linkname entersyscall runtime.entersyscall
 func entersyscall()

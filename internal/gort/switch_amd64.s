@@ -5,7 +5,7 @@
 //
 // Contract
 //
-//	func jump(from, to *Coro) bool
+//	func jump(from, to unsafe.Pointer) bool
 //		Called between entersyscall and exitsyscall. Hands the P over, suspends
 //		the goroutine's stack as the place where `from` goes on, and goes on where
 //		`to` left off: in the same place of another goroutine's stack, or in C's
@@ -32,7 +32,7 @@
 // SP of the other. It returns to both as they are; a profile's traceback, which
 // reads frames upwards from SP, finds those of the stack that goes on.
 
-// func jump(from, to *Coro) bool
+// func jump(from, to unsafe.Pointer) bool
 TEXT ·jump(SB), NOSPLIT, $8-17
 	MOVQ	from+0(FP), DI
 	MOVQ	to+8(FP), SI
