@@ -38,7 +38,7 @@ func steady(t testing.TB, f func()) {
 	t.Helper()
 	slack := 1024 // KiB: noise of the runtime's own
 	if raceEnabled {
-		slack = 16 * 1024 // and the race detector keeps a history
+		slack = 48 * 1024 // and the race detector keeps a history of every goroutine
 	}
 	f()
 	if emulator != "" {
