@@ -23,47 +23,86 @@ func (h *hand) newHand(run Func) *Greenlet {
 	return g
 }
 
+// swift says whether nothing but a switch is to be done with c, which belongs to
+// t if it was started: no tracer, no dead, nobody forgotten. Next to a switch, each
+// of resume's other steps would cost.
+func (t *tree) swift(c *core) bool {
+	return t != nil && c.life.Load() == lifeStarted && c.tree.Load() == t && !t.chores && t.forgotten.Load() == nil
+}
+
+// took takes a plain value's message out of the inbox, if that is all that came.
+func (t *tree) took() bool {
+	if t.inbox.kind != kindValue || t.chores {
+		return false
+	}
+	t.inbox.value = nil // not retained
+	t.raceRelease()
+	return true
+}
+
 // resume lets the body go on until it yields or ends. An error means that nothing
-// was touched.
-func (h *hand) resume(g *Greenlet, op string) (message, error) {
-	t, err := g.use(op)
-	if err != nil {
-		return message{}, err
-	}
-	if !h.parked {
-		return message{}, fail(op, g, errBusy, "")
-	}
-	t.reap()
+// was touched. A body that has yielded has sent a plain message, which is not
+// looked at.
+func (h *hand) resume(g *Greenlet, op string) (m message, err error) {
 	c := g.c
-	if c.life.Load() != lifeStarted {
-		if _, _, err := t.resolve(g, message{kind: kindValue}); err != nil {
-			err = fail(op, g, err, "")
-			t.done()
-			return message{}, err
+	t := currentTree()
+	if !t.swift(c) || !h.parked || c.waiter != nil {
+		if t, err = h.prepare(g, op); err != nil {
+			return m, err
 		}
 	}
 	h.waiter.by = t.current
 	c.push(&h.waiter)
-	defer c.remove(&h.waiter) // a tracer may unwind us
 	h.parked, h.resumed, h.yielded = false, true, false
-	m := t.nudge(g)
+	t.inbox.kind, t.inbox.value = kindValue, nil
+	t.pass(g)
+	if h.yielded && c.waiter == &h.waiter && t.took() {
+		c.waiter, h.waiter.by, h.waiter.next = h.waiter.next, nil, nil
+		return m, nil
+	}
+	defer c.remove(&h.waiter) // a tracer may unwind us
+	m = t.take()
 	t.done()
 	return m, nil
 }
 
-// yield passes control to the waiter, and returns with what comes back. It is
-// called by the body.
-func (h *hand) yield(op string) (message, error) {
+// prepare does what comes before a resume, if it is more than to look.
+func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
+	t, err := g.use(op)
+	if err != nil {
+		return nil, err
+	}
+	if !h.parked {
+		return nil, fail(op, g, errBusy, "")
+	}
+	t.reap()
+	if g.c.life.Load() != lifeStarted {
+		if _, _, err := t.resolve(g, message{kind: kindValue}); err != nil {
+			err = fail(op, g, err, "")
+			t.done()
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// yield passes control to the waiter, and returns with what comes back: nothing,
+// or a message that is no value. It is called by the body.
+func (h *hand) yield(op string) (m message, err error) {
 	t := currentTree()
 	if t == nil || t.current.c != h.c {
-		return message{}, fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
+		return m, fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
 	}
 	h.parked, h.resumed, h.yielded = true, false, true
-	m := t.nudge(t.above(h.c))
-	for !h.resumed && m.kind == kindValue {
-		// A Switch of somebody who holds our Greenlet: sent back.
-		h.yielded = false
-		m = t.exchange(m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")})
+	t.inbox.kind, t.inbox.value = kindValue, nil
+	t.pass(t.above(h.c))
+	if !h.resumed || !t.took() {
+		m = t.take()
+		for !h.resumed && m.kind == kindValue {
+			// A Switch of somebody who holds our Greenlet: sent back.
+			h.yielded = false
+			m = t.exchange(m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")})
+		}
 	}
 	h.parked = false
 	return m, nil

@@ -146,17 +146,6 @@ func (t *tree) exchange(target *Greenlet, m message) message {
 	return t.take()
 }
 
-// nudge is exchange for asymmetric coroutines, whose values go by another way.
-func (t *tree) nudge(target *Greenlet) message {
-	t.inbox.kind, t.inbox.value = kindValue, nil
-	t.pass(target)
-	if t.inbox.kind == kindValue && !t.chores {
-		t.inbox.value = nil
-		return message{kind: kindValue, origin: t.inbox.origin}
-	}
-	return t.take()
-}
-
 // pass switches to target, which finds t.inbox, and returns when somebody
 // switches back.
 func (t *tree) pass(target *Greenlet) {

@@ -100,7 +100,14 @@ func Detect() (l Layout, mode Mode, why string) {
 	if !HasLocal {
 		return Layout{}, Plain, runtime.GOARCH + " has no assembly here"
 	}
-	if err := l.check(); err != nil {
+	err := l.check()
+	for range 100 { // the P can be taken away just while it is looked at
+		if err == nil {
+			break
+		}
+		err = l.check()
+	}
+	if err != nil {
 		return Layout{}, Plain, fmt.Sprintf("the layout known for %s does not hold: %v", runtime.Version(), err)
 	}
 	mode = Attached

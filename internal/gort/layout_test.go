@@ -36,7 +36,11 @@ func lockedLayout(t *testing.T) Layout {
 
 func TestTheLayoutOfThisGoHolds(t *testing.T) {
 	l := lockedLayout(t)
-	require.NoError(t, l.check())
+	err := l.check()
+	for i := 0; err != nil && i < 100; i++ { // the P can be taken away just then
+		err = l.check()
+	}
+	require.NoError(t, err)
 	t.Setenv("GREENLET_RUNTIME", "")
 	_, mode, why := Detect()
 	assert.NotEqual(t, Plain, mode, why)

@@ -3,6 +3,7 @@ package gort
 import (
 	"encoding/binary"
 	"syscall"
+	"unsafe"
 )
 
 // A reader reads memory at addresses that may be wrong. It goes through a pipe:
@@ -33,8 +34,8 @@ func (r *reader) bytes(addr, n uintptr) (b [8]byte) {
 		r.err = e
 		return b
 	}
-	if _, err := syscall.Read(r.fd[0], b[:n]); err != nil {
-		r.err = err
+	if _, _, e := syscall.RawSyscall(syscall.SYS_READ, uintptr(r.fd[0]), uintptr(unsafe.Pointer(&b)), n); e != 0 {
+		r.err = e
 	}
 	return b
 }
