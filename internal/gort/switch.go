@@ -13,6 +13,8 @@ type Coro struct {
 }
 
 // What the assembly works with. It is set once, before the first switch.
+//
+//lint:file-ignore U1000 staticcheck does not read assembly
 var (
 	layout Layout
 	mode   Mode
@@ -20,8 +22,8 @@ var (
 )
 
 const (
-	gSyscall     = 3
-	gScanSyscall = 0x1003
+	gSyscall     = 3      // runtime2.go
+	gScanSyscall = 0x1003 // and _Gscan
 )
 
 // Direct makes Switch usable.
