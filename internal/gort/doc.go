@@ -7,6 +7,7 @@
 //     (local).
 //   - Where fields of g, m and p are, which the switch moves the processor with
 //     (layout, and layouts, which gen makes).
-//   - runtime.cgocall without the cgo wrapper (cgocall).
+//   - The switch on the goroutine's own stack, in assembly, and runtime.cgocall
+//     without the cgo wrapper where it cannot be (switch, cgocall).
 //   - The two hooks that runtime/cgo publishes as Go variables (hooks).
 package gort
