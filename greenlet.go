@@ -15,7 +15,8 @@ import (
 // results go to its parent.
 type Func func(arg any) (any, error)
 
-// A Greenlet is a coroutine with a native stack of its own. Make it with New.
+// A Greenlet is a coroutine with a native stack of its own. Make it with New, and
+// do not copy it.
 //
 // Its methods are called on the thread that it belongs to; those that only read
 // (State, Dead, Active, IsRoot, Parent, ID, Name, String, Context) from any
@@ -26,10 +27,17 @@ type Greenlet struct {
 	// its own stack is still there. Nothing on that stack, and nothing that the
 	// tree needs to end it, may lead to the Greenlet; all that leads to core.
 	c *core
+	_ noCopy
 	// The runtime keeps what watches an object (see watch) in a list for each span
 	// of memory, and searches it. Larger objects make shorter lists.
 	_ [7]uintptr
 }
+
+// noCopy makes go vet find copies: who is who is decided by the address.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 // core is what a greenlet consists of.
 type core struct {

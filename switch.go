@@ -41,7 +41,7 @@ func (g *Greenlet) Switch(v any) (any, error) {
 	t := currentTree()
 	// The common case first, and nothing else in it.
 	if t != nil && g.valid() && g.c.life.Load() == lifeStarted && g.c.tree.Load() == t &&
-		g != t.current && t.forgotten.Load() == nil {
+		g.c != t.current.c && t.forgotten.Load() == nil {
 		t.inbox.kind, t.inbox.value = kindValue, v
 		t.pass(g)
 		if t.inbox.kind == kindValue && !t.chores {
