@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -207,12 +208,18 @@ func TestAStackSizeOutOfRangeIsAnError(t *testing.T) {
 	})
 }
 
+// unusedStackSize is a size of which there is no stack yet, idle or in a slab.
+func unusedStackSize() int { return int(lastStackSize.Add(1 << 20)) }
+
+var lastStackSize atomic.Int64
+
+func init() { lastStackSize.Store(3<<20 + 12<<10) } // an odd one
+
 func TestAStackThatCannotBeMadeIsAnError(t *testing.T) {
-	size := 3 << 20 // of a class that nobody else uses
 	for _, points := range [][]fault.Point{{fault.Malloc}, {fault.Mmap}, {fault.Guard, fault.Mprotect}} {
 		tree(t, func(root *greenlet.Greenlet) {
 			handles := handle.Live()
-			size += 1 << 20
+			size := unusedStackSize()
 			g := greenlet.New(returns(1, nil), greenlet.WithStackSize(size))
 			var resets []func()
 			for _, p := range points {
@@ -235,7 +242,7 @@ func TestAStackThatCannotBeMadeIsAnError(t *testing.T) {
 // replaced by the error, and goes on up.
 func TestAPendingParentThatCannotStartPassesTheErrorOn(t *testing.T) {
 	tree(t, func(root *greenlet.Greenlet) {
-		p := greenlet.New(returns("p", nil), greenlet.WithStackSize(33<<20))
+		p := greenlet.New(returns("p", nil), greenlet.WithStackSize(unusedStackSize()))
 		c := greenlet.New(returns("c", nil), greenlet.WithParent(p))
 		reset := fault.Set(fault.Mmap, 1, 100)
 		_, err := c.Switch(nil)
@@ -250,7 +257,7 @@ func TestOlderKernelsGuardPages(t *testing.T) {
 	defer fault.Set(fault.Guard, 1, 1<<30)()
 	tree(t, func(root *greenlet.Greenlet) {
 		for range 3 {
-			g := greenlet.New(echo, greenlet.WithStackSize(7<<20))
+			g := greenlet.New(echo, greenlet.WithStackSize(unusedStackSize()))
 			value(t, 1)(g.Switch(1))
 			require.NoError(t, g.Kill())
 		}

@@ -70,16 +70,20 @@ func TestSwitchAtEveryLevelOfGoAndC(t *testing.T) {
 }
 
 func TestTheStackGrowsInAGreenlet(t *testing.T) {
+	depth := 5000
+	if testing.Short() {
+		depth = 1500
+	}
 	tree(t, func(root *greenlet.Greenlet) {
 		var all []*greenlet.Greenlet
 		for range 20 {
-			g := greenlet.New(func(any) (any, error) { return deep(t, root, 5000), nil })
+			g := greenlet.New(func(any) (any, error) { return deep(t, root, depth), nil })
 			value(t, 0)(g.Switch(nil))
 			all = append(all, g)
 		}
 		runtime.GC()
 		for _, g := range all {
-			value(t, 5000*5001/2)(g.Switch(nil))
+			value(t, depth*(depth+1)/2)(g.Switch(nil))
 		}
 	})
 }
@@ -90,7 +94,7 @@ func deep(t testing.TB, root *greenlet.Greenlet, n int) (sum int) {
 		value(t, nil)(root.Switch(0))
 		return 0
 	}
-	if n%1000 == 0 {
+	if n%500 == 0 {
 		cgotest.Call(func() { sum = deep(t, root, n-1) })
 		return sum + n
 	}
