@@ -218,6 +218,18 @@ func TestRunCleansUpAfterAPanic(t *testing.T) {
 	tree(t, func(*greenlet.Greenlet) {}) // the goroutine is free again
 }
 
+func TestThePanicOfRunWinsOverAGoexit(t *testing.T) {
+	recovered := make(chan any, 1)
+	go func() {
+		defer func() { recovered <- recover() }()
+		_ = greenlet.Run(func(root *greenlet.Greenlet) error {
+			suspended(t, func(any, error) (any, error) { runtime.Goexit(); return nil, nil })
+			panic("boom")
+		})
+	}()
+	assert.Equal(t, "boom", <-recovered)
+}
+
 func TestRunInsideATreeIsAnError(t *testing.T) {
 	nothing := func(*greenlet.Greenlet) error { return nil }
 	tree(t, func(root *greenlet.Greenlet) {
