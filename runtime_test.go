@@ -275,34 +275,64 @@ func profileSamples(t testing.TB, prof []byte) (total, tight time.Duration) {
 	return total, tight
 }
 
-// An execution trace with greenlets that were there before it began can be read.
+// An execution trace can be read, whenever its greenlets began and ended.
 func TestExecutionTracesCanBeRead(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("it runs go tool trace")
 	}
+	if strings.HasPrefix(greenlet.Runtime(), "plain") {
+		t.Skip("on the plain path all greenlets of a thread have the thread's number in a trace")
+	}
 	goTool(t)
-	tree(t, func(root *greenlet.Greenlet) {
-		var all []*greenlet.Greenlet
-		for range 20 {
-			g := greenlet.New(echo)
-			value(t, 1)(g.Switch(1))
-			all = append(all, g)
-		}
-		var buf bytes.Buffer
-		require.NoError(t, trace.Start(&buf))
-		for end := time.Now().Add(30 * time.Millisecond); time.Now().Before(end); {
-			for i, g := range all {
-				value(t, i)(g.Switch(i))
+	for _, c := range []struct {
+		name           string
+		before, during int // more at once than the idle workers that are kept
+		length         time.Duration
+	}{
+		{"greenlets from before the trace", 20, 0, 30 * time.Millisecond},
+		{"greenlets from during the trace", 0, 200, 30 * time.Millisecond},
+		{"both, over several generations of the trace", 20, 80, 2500 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var buf bytes.Buffer
+			tree(t, func(*greenlet.Greenlet) {
+				var all []*greenlet.Greenlet
+				add := func(n int) {
+					for range n {
+						g := greenlet.New(echo)
+						value(t, 1)(g.Switch(1))
+						all = append(all, g)
+					}
+				}
+				add(c.before)
+				require.NoError(t, trace.Start(&buf))
+				for end := time.Now().Add(c.length); ; {
+					add(c.during)
+					for i, g := range all {
+						value(t, i)(g.Switch(i))
+					}
+					for len(all) > c.before { // then some of their workers retire
+						require.NoError(t, all[len(all)-1].Kill())
+						all = all[:len(all)-1]
+					}
+					if time.Now().After(end) {
+						break
+					}
+					time.Sleep(c.length / 50) // or the trace gets large
+				}
+				trace.Stop()
+			})
+			file := filepath.Join(t.TempDir(), "trace")
+			require.NoError(t, os.WriteFile(file, buf.Bytes(), 0o644))
+			out, err := exec.Command("go", "tool", "trace", "-d=parsed", file).CombinedOutput()
+			tail := out[max(0, len(out)-500):]
+			require.NoError(t, err, "%s", tail)
+			assert.NotContains(t, string(tail), "failed to advance")
+			if c.during > 0 {
+				assert.Contains(t, string(out), "NotExist->Syscall", "no greenlet began during the trace")
 			}
-		}
-		trace.Stop()
-		file := filepath.Join(t.TempDir(), "trace")
-		require.NoError(t, os.WriteFile(file, buf.Bytes(), 0o644))
-		out, err := exec.Command("go", "tool", "trace", "-d=parsed", file).CombinedOutput()
-		tail := out[max(0, len(out)-500):]
-		require.NoError(t, err, "%s", tail)
-		assert.NotContains(t, string(tail), "failed to advance")
-	})
+		})
+	}
 }
 
 func TestDumpsShowGreenletsWithTheirNames(t *testing.T) {

@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -155,16 +156,88 @@ static int is_fresh(char *g, char *m)
            *FIELD(uint32_t, m, rt.m_locked_ext) == 0;
 }
 
+/* Reads a varint at *at, which stays below end, or gives up with a place past end. */
+static uint64_t get_varint(const uint8_t **at, const uint8_t *end)
+{
+    uint64_t v = 0;
+    for (int shift = 0; *at < end && shift < 64; shift += 7) {
+        uint8_t b = *(*at)++;
+        v |= (uint64_t)(b & 0x7f) << shift;
+        if (b < 0x80)
+            return v;
+    }
+    *at = end + 1;
+    return 0;
+}
+
+static size_t put_varint(uint8_t *at, uint64_t v)
+{
+    size_t n = 0;
+    for (; v >= 0x80; v >>= 7)
+        at[n++] = (uint8_t)v | 0x80;
+    at[n++] = (uint8_t)v;
+    return n;
+}
+
+/*
+ * Gives a batch of an execution trace, which the thread `was` has begun, to `now`.
+ * It begins with 1, generation, thread, time (all varints), and room for the
+ * length of the rest; only a batch that looks so and is small is touched.
+ */
+static void rename_batch(char *buf, uint64_t was, uint64_t now)
+{
+    enum { BATCH = 1, NUMBER = 10, SMALL = 256 }; /* NUMBER: traceBytesPerNumber, tracebuf.go */
+    int64_t *pos = FIELD(int64_t, buf, rt.tbuf_pos), *len_pos = FIELD(int64_t, buf, rt.tbuf_len_pos);
+    uint8_t *arr = FIELD(uint8_t, buf, rt.tbuf_arr), name[NUMBER];
+    if (*len_pos < 4 || *pos > SMALL || *len_pos + NUMBER > *pos || arr[0] != BATCH)
+        return;
+    const uint8_t *end = arr + *len_pos, *thread = arr + 1;
+    (void)get_varint(&thread, end);
+    const uint8_t *time = thread;
+    uint64_t id = get_varint(&time, end);
+    const uint8_t *len = time;
+    (void)get_varint(&len, end);
+    if (len != end || id != was)
+        return;
+    size_t old = (size_t)(time - thread), new = put_varint(name, now);
+    memmove(arr + (thread - arr) + new, time, (size_t)(arr + *pos - time));
+    memcpy(arr + (thread - arr), name, new);
+    *pos += (int64_t)new - (int64_t)old;
+    *len_pos += (int64_t)new - (int64_t)old;
+}
+
 /*
  * All Ms of a thread have its ID, and an execution trace takes them for one that
- * runs several goroutines at once, and cannot be read.
+ * runs several goroutines at once, and cannot be read. So each M of ours gets a
+ * number of its own. During a trace, needm has told of the goroutine already:
+ * the one event in the M's buffer.
+ *
+ * The tracer can have taken that buffer away since: it would have to come to this
+ * M in the instant between needm and here, just after it began a new generation,
+ * which it does once a second. Such a trace cannot be read.
  */
 static void name_thread(void *g0)
 {
     static uint32_t last;
-    uint64_t *procid = FIELD(uint64_t, *FIELD(char *, g0, rt.g_m), rt.m_procid);
-    uint64_t n = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
-    STORE(procid, n << 32 | (uint32_t)*procid);
+    char *m = *FIELD(char *, g0, rt.g_m);
+    uint64_t *procid = FIELD(uint64_t, m, rt.m_procid);
+    uint64_t tid = (uint32_t)*procid;
+    uint64_t name = (uint64_t)__atomic_add_fetch(&last, 1, __ATOMIC_RELAXED) << 32 | tid;
+
+    if (rt.mode == OLDP) /* the same versions have a counter here, odd while writing */
+        __atomic_add_fetch(FIELD(uintptr_t, m, rt.m_trace_writing), 1, __ATOMIC_SEQ_CST);
+    else
+        __atomic_store_n(FIELD(uint8_t, m, rt.m_trace_writing), 1, __ATOMIC_SEQ_CST);
+    STORE(procid, name);
+    for (int i = 0; i < 2; i++) {
+        char *buf = LOAD(FIELD(char *, m, rt.m_trace_buf[i]));
+        if (buf != NULL)
+            rename_batch(buf, tid, name);
+    }
+    if (rt.mode == OLDP)
+        __atomic_add_fetch(FIELD(uintptr_t, m, rt.m_trace_writing), 1, __ATOMIC_SEQ_CST);
+    else
+        __atomic_store_n(FIELD(uint8_t, m, rt.m_trace_writing), 0, __ATOMIC_SEQ_CST);
 }
 
 static void look_at_fresh(void *g0)

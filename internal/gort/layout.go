@@ -62,6 +62,15 @@ type Layout struct {
 	// return. As found on a fresh M, so each worker's start checks them again.
 	GStackHi, GSchedSP, GSchedPC, GSchedBP, GSyscallSP, GSyscallPC, GSyscallBP, GStktopSP uint32
 	GPanic, GDefer, MNcgo, MLockedInt, MLockedExt, MIsExtraInC                            uint32
+
+	// m.trace.writing (up to 1.25 seqlock, odd while writing), and m.trace.buf for
+	// even and odd generations: while the flag is set, the tracer leaves the M's
+	// buffers alone (traceAdvance). traceBuf's pos, lenPos and arr: a worker that
+	// starts during an execution trace has told of it under the thread's number
+	// before it can get its own, so the header of the buffer is written again
+	// (rename_in_trace in csrc/go.c, which checks every byte of it first; the format
+	// is that of traceWriter.refill, tracebuf.go).
+	MTraceWriting, MTraceBuf0, MTraceBuf1, TraceBufPos, TraceBufLenPos, TraceBufArr uint32
 }
 
 // A Mode is how the P goes along with a switch.

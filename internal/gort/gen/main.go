@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -48,7 +49,19 @@ var fields = []struct{ name, strct, field string }{
 	{"MLockedInt", "runtime.m", "lockedInt"},
 	{"MLockedExt", "runtime.m", "lockedExt"},
 	{"MIsExtraInC", "runtime.m", "isExtraInC"},
+	{"MTraceWriting", "runtime.m", "trace.writing"},
+	{"MTraceBuf0", "runtime.m", "trace.buf[0]"},
+	{"MTraceBuf1", "runtime.m", "trace.buf[1]"},
+	{"TraceBufPos", "runtime.traceBuf", "traceBufHeader.pos"},
+	{"TraceBufLenPos", "runtime.traceBuf", "traceBufHeader.lenPos"},
+	{"TraceBufArr", "runtime.traceBuf", "arr"},
 }
+
+// Structs that the fields are in.
+var structs = []string{"runtime.g", "runtime.m", "runtime.p", "runtime.traceBuf"}
+
+// What a field was called up to Go 1.25.
+var older = map[string]string{"trace.writing": "trace.seqlock"}
 
 var arches = []string{"amd64", "arm64"}
 
@@ -122,7 +135,7 @@ func layout(version, arch string) ([]int64, error) {
 			break
 		}
 		name, _ := e.Val(dwarf.AttrName).(string)
-		if e.Tag != dwarf.TagStructType || (name != "runtime.g" && name != "runtime.m" && name != "runtime.p") {
+		if e.Tag != dwarf.TagStructType || !slices.Contains(structs, name) {
 			continue
 		}
 		t, err := data.Type(e.Offset)
@@ -144,12 +157,19 @@ func layout(version, arch string) ([]int64, error) {
 					path = name + "." + inner.Name
 				}
 				found[path] = f.ByteOffset + inner.ByteOffset
+				if array, ok := inner.Type.(*dwarf.ArrayType); ok {
+					found[path+"[0]"] = found[path]
+					found[path+"[1]"] = found[path] + array.Type.Size()
+				}
 			}
 		}
 	}
 	offsets := make([]int64, len(fields))
 	for i, f := range fields {
 		o, ok := found[f.strct+"."+f.field]
+		if !ok {
+			o, ok = found[f.strct+"."+older[f.field]]
+		}
 		if !ok {
 			return nil, fmt.Errorf("no field %s.%s", f.strct, f.field)
 		}
