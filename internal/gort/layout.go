@@ -68,7 +68,7 @@ type Layout struct {
 	// buffers alone (traceAdvance). traceBuf's pos, lenPos and arr: a worker that
 	// starts during an execution trace has told of it under the thread's number
 	// before it can get its own, so the header of the buffer is written again
-	// (rename_in_trace in csrc/go.c, which checks every byte of it first; the format
+	// (rename_batch in csrc/go.c, which looks at every byte of it first; the format
 	// is that of traceWriter.refill, tracebuf.go).
 	MTraceWriting, MTraceBuf0, MTraceBuf1, TraceBufPos, TraceBufLenPos, TraceBufArr uint32
 }
