@@ -36,6 +36,35 @@ func nest(t testing.TB, back *greenlet.Greenlet, depth int) (sum int) {
 	return sum + v.(int)
 }
 
+// The rounding mode belongs to the greenlet: one that is suspended with another
+// mode, set by C below it, leaves it to nobody, and finds it again.
+func TestTheRoundingModeBelongsToTheGreenlet(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var kept bool
+		up := greenlet.New(func(any) (any, error) {
+			kept = cgotest.RoundingUp(func() {
+				for range 3 {
+					value(t, nil)(root.Switch(nil))
+				}
+			})
+			return nil, nil
+		})
+		plain := greenlet.New(func(any) (any, error) {
+			for !up.Dead() {
+				assert.False(t, cgotest.RoundsUp())
+				value(t, nil)(root.Switch(nil))
+			}
+			return nil, nil
+		})
+		for !plain.Dead() {
+			value(t, nil)(up.Switch(nil))
+			assert.False(t, cgotest.RoundsUp())
+			value(t, nil)(plain.Switch(nil))
+		}
+		assert.True(t, kept)
+	})
+}
+
 func TestSwitchAtEveryLevelOfGoAndC(t *testing.T) {
 	tree(t, func(root *greenlet.Greenlet) {
 		const n = 50

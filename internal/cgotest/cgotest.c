@@ -1,11 +1,37 @@
 #include "cgotest.h"
 
 #include <fenv.h>
+
+#include <fenv.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 
 extern void cgotestCallback(uintptr_t);
+
+int cgotest_rounds_up(void)
+{
+#if defined(__x86_64__)
+    unsigned mxcsr;
+    unsigned short x87;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(x87));
+    int v = (mxcsr >> 13 & 3) == 2, x = (x87 >> 10 & 3) == 2;
+    return v == x ? v : -1; /* -1: one of the two was lost */
+#else
+    return fegetround() == FE_UPWARD;
+#endif
+}
+
+int cgotest_rounding_up(uintptr_t f)
+{
+    int before = fegetround();
+    fesetround(FE_UPWARD);
+    cgotestCallback(f);
+    int up = cgotest_rounds_up() == 1;
+    fesetround(before);
+    return up;
+}
 
 void cgotest_call(uintptr_t callback) { cgotestCallback(callback); }
 

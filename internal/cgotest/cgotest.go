@@ -48,6 +48,22 @@ func Locals(bytes int, f func()) bool {
 	return C.cgotest_locals(C.uintptr_t(h), C.size_t(bytes)) != 0
 }
 
+// RoundingUp calls f from C with the rounding mode set to upward, and says whether
+// it still was afterwards.
+func RoundingUp(f func()) bool {
+	h := handle.New(f)
+	defer func() {
+		if err := h.Delete(); err != nil {
+			panic(err)
+		}
+	}()
+	return C.cgotest_rounding_up(C.uintptr_t(h)) != 0
+}
+
+// RoundsUp says whether the thread rounds upward now, in the vector unit and, where
+// there is one, the x87.
+func RoundsUp() bool { return C.cgotest_rounds_up() != 0 }
+
 // StackAddress returns the address of a local variable of a C function called
 // from here: where the calling greenlet's C stack is.
 func StackAddress() uintptr { return uintptr(C.cgotest_stack_address()) }

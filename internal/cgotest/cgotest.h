@@ -4,6 +4,8 @@
 #include "coro.h"
 #include <stdint.h>
 
+int cgotest_rounding_up(uintptr_t f);
+int cgotest_rounds_up(void);
 void cgotest_call(uintptr_t callback);
 int cgotest_locals(uintptr_t callback, size_t bytes);
 uintptr_t cgotest_stack_address(void);
