@@ -1,0 +1,7 @@
+//go:build boost
+
+package cbench
+
+// #cgo CFLAGS: -DCBENCH_BOOST=1
+// #cgo LDFLAGS: -lboost_context
+import "C"
