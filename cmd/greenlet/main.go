@@ -1,6 +1,7 @@
 // Command greenlet shows what package greenlet does.
 //
 //	greenlet demo [DIR...]
+//	greenlet bench [-quick] [-run REGEXP] [-svg FILE]
 package main
 
 import (
@@ -19,7 +20,9 @@ type command struct {
 
 var commands = []command{
 	{"demo", "[DIR...]", "five short scenes; the walks are over DIR...", demo},
+	{"bench", "[-quick] [-run REGEXP] [-svg FILE]", "what things cost, here and with the peers; FILE gets a plot", benchmark},
 	{iterPullWalk, "", "", demoIterPull},
+	{benchChild, "", "", measureInChild},
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

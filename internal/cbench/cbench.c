@@ -210,3 +210,15 @@ void cbench_free(cbench *b)
     free(b->all);
     free(b);
 }
+
+/* ---- calls between Go and C */
+
+extern void cbenchNothing(void);
+
+void cbench_nothing(void) {}
+
+void cbench_call_back(long n)
+{
+    for (long i = 0; i < n; i++)
+        cbenchNothing();
+}

@@ -60,3 +60,16 @@ func (b *Bench) Free() {
 	C.cbench_free(b.b)
 	b.order.Unpin()
 }
+
+// CallBack calls a Go function from C n times.
+func CallBack(n int) { C.cbench_call_back(C.long(n)) }
+
+//export cbenchNothing
+func cbenchNothing() {}
+
+// Call calls a C function n times.
+func Call(n int) {
+	for range n {
+		C.cbench_nothing()
+	}
+}

@@ -25,4 +25,10 @@ void cbench_run(cbench *b, long n);
 
 void cbench_free(cbench *b);
 
+/* Does nothing; what a call costs. */
+void cbench_nothing(void);
+
+/* Calls Go n times, which does nothing. */
+void cbench_call_back(long n);
+
 #endif

@@ -1,0 +1,409 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/bench"
+	"github.com/go-greenlet/greenlet/internal/cbench"
+)
+
+// benchChild is the subcommand of a child process that measures one thing and
+// prints one or two numbers: ours, and the peer's.
+const benchChild = "bench-child"
+
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == benchChild {
+		runtime.LockOSThread() // what is measured on the first thread is to stay there
+	}
+}
+
+// A childCase needs a process of its own: a fresh one, its first thread, or another
+// environment.
+type childCase struct {
+	name, op string
+	unit     string
+	atMost   string
+	env      []string
+	ours     []string // arguments of the child
+	peer     []string // of another child; empty if the first prints both numbers, or there is no peer
+	peerName string
+	rounds   int
+}
+
+func childCases(quick bool) []childCase {
+	many, rounds, length := "100000", 5, "20ms"
+	if quick {
+		many, rounds, length = "1000", 1, "1ms"
+	}
+	return []childCase{
+		{name: "first-thread", op: "callback on a greenlet's stack, process's first thread", unit: "ns", atMost: "1.30",
+			ours: []string{"first-thread", length}, peerName: "thread", rounds: rounds},
+		{name: "plain-path", op: "one way in a ring of 2, GREENLET_RUNTIME=plain", unit: "ns", atMost: "3.00",
+			env: []string{"GREENLET_RUNTIME=plain"}, ours: []string{"ring", length}, peerName: "iter.Pull", rounds: rounds},
+		{name: "cold-start", op: many + " new ones, until each is suspended", unit: "ns", atMost: "10.00",
+			ours: []string{"cold", "greenlet", many}, peer: []string{"cold", "iter.Pull", many}, peerName: "iter.Pull", rounds: rounds},
+		{name: "memory", op: "resident for each of " + many + " suspended ones", unit: "KiB", atMost: "16 KiB",
+			ours: []string{"memory", "greenlet", many}, peer: []string{"memory", "iter.Pull", many}, peerName: "iter.Pull", rounds: 1},
+		{name: "profile/200", op: "CPU profile's total / CPU time spent, 200 live", atMost: "0.85-1.15",
+			ours: []string{"profile", "200"}, rounds: rounds},
+		{name: "profile/10000", op: "the same, 10,000 live", atMost: "0.85-1.15",
+			ours: []string{"profile", "10000"}, rounds: rounds},
+	}
+}
+
+// child lets children measure a case.
+func (t *table) child(c childCase) error {
+	var ours, peer []float64
+	for range c.rounds {
+		a, err := runChild(c.env, c.ours)
+		if err != nil {
+			return err
+		}
+		if len(c.peer) > 0 {
+			b, err := runChild(c.env, c.peer)
+			if err != nil {
+				return err
+			}
+			a = append(a, b...)
+		}
+		ours = append(ours, a[0])
+		if len(a) > 1 {
+			peer = append(peer, a[1])
+		}
+	}
+	show := func(v float64) string { return strings.TrimSpace(fmt.Sprintf("%.1f %s", v, c.unit)) }
+	switch {
+	case c.unit == "":
+		t.line(c.name, fmt.Sprintf("%.3f", median(ours)), "", "", "", "", c.atMost, c.op)
+	case peer == nil:
+		return errors.New("the child printed one number instead of two")
+	default:
+		t.line(c.name, show(median(ours)), "against", c.peerName, show(median(peer)),
+			fmt.Sprintf("%.3f", ratio(ours, peer)), c.atMost, c.op)
+	}
+	return nil
+}
+
+// runChild runs this program once more and returns the numbers that it prints.
+func runChild(env, args []string) ([]float64, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, append([]string{benchChild}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, stderr.String())
+	}
+	var numbers []float64
+	for _, field := range strings.Fields(string(out)) {
+		v, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return nil, err
+		}
+		numbers = append(numbers, v)
+	}
+	if len(numbers) == 0 {
+		return nil, fmt.Errorf("%s: it printed nothing", strings.Join(args, " "))
+	}
+	return numbers, nil
+}
+
+// measureInChild is the child.
+func measureInChild(args []string, stdout io.Writer) error {
+	arg := func(i int) string {
+		if i < len(args) {
+			return args[i]
+		}
+		return ""
+	}
+	var numbers []float64
+	var err error
+	switch arg(0) {
+	case "first-thread":
+		var d time.Duration
+		if d, err = time.ParseDuration(arg(1)); err == nil {
+			numbers, err = callbacksHere(d)
+		}
+	case "ring":
+		var d time.Duration
+		if d, err = time.ParseDuration(arg(1)); err == nil {
+			numbers, err = ringOfTwo(d)
+		}
+	case "cold", "memory":
+		var n int
+		if n, err = strconv.Atoi(arg(2)); err == nil {
+			numbers, err = startMany(arg(0), arg(1), n)
+		}
+	case "profile":
+		var n int
+		if n, err = strconv.Atoi(arg(1)); err == nil {
+			numbers, err = profileRatio(n)
+		}
+	default:
+		err = fmt.Errorf("%q is not measured", args)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, strings.Trim(fmt.Sprint(numbers), "[]"))
+	return err
+}
+
+// callbacksHere measures callbacks on a greenlet's stack and on this thread's.
+func callbacksHere(length time.Duration) (numbers []float64, err error) {
+	const n = 10_000
+	err = greenlet.Run(func(root *greenlet.Greenlet) error {
+		var on, off []float64
+		timed := func() float64 {
+			begin := time.Now()
+			cbench.CallBack(n)
+			return float64(time.Since(begin).Nanoseconds()) / n
+		}
+		g := greenlet.New(func(any) (any, error) {
+			for {
+				on = append(on, timed())
+				if _, err := root.Switch(nil); err != nil {
+					return nil, err
+				}
+			}
+		})
+		for end := time.Now().Add(20 * length); len(off) < 3 || time.Now().Before(end); {
+			if _, err := g.Switch(nil); err != nil {
+				return err
+			}
+			off = append(off, timed())
+		}
+		numbers = []float64{median(on), median(off)}
+		return nil
+	})
+	return numbers, err
+}
+
+// ringOfTwo measures the first of all cases.
+func ringOfTwo(length time.Duration) ([]float64, error) {
+	ns, err := interleave(bench.Cases()[0].Sides[:2], rounds{11, length})
+	if err != nil {
+		return nil, err
+	}
+	return []float64{median(ns[0]), median(ns[1])}, nil
+}
+
+// startMany starts n at once, each until it is suspended, and returns nanoseconds or
+// resident KiB for each.
+func startMany(what, who string, n int) (numbers []float64, err error) {
+	before, err := resident()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	measured := func() error {
+		if what == "cold" {
+			numbers = []float64{float64(time.Since(begin).Nanoseconds()) / float64(n)}
+			return nil
+		}
+		after, err := resident()
+		numbers = []float64{float64(after-before) / 1024 / float64(n)}
+		return err
+	}
+	switch who {
+	case "greenlet":
+		return numbers, greenlet.Run(func(root *greenlet.Greenlet) error {
+			all := make([]*greenlet.Greenlet, n)
+			for i := range all {
+				all[i] = greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+				if _, err := all[i].Switch(nil); err != nil {
+					return err
+				}
+			}
+			if err := measured(); err != nil {
+				return err
+			}
+			fmt.Println(strings.Trim(fmt.Sprint(numbers), "[]"))
+			os.Exit(0) // their ends are not measured and take as long
+			return nil
+		})
+	case "iter.Pull":
+		done := make(chan error)
+		go func() { // not locked to its thread, which iter.Pull is slow on
+			all := make([]func() (int, bool), n)
+			for i := range all {
+				next, stop := iter.Pull(func(yield func(int) bool) { yield(1) })
+				defer stop()
+				next()
+				all[i] = next
+			}
+			err := measured()
+			runtime.KeepAlive(all)
+			done <- err
+		}()
+		return numbers, <-done
+	}
+	return nil, fmt.Errorf("%q is not measured", who)
+}
+
+// resident returns the resident memory of the process in bytes, after a collection.
+func resident() (int, error) {
+	runtime.GC()
+	debug.FreeOSMemory()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil {
+		return 0, err
+	}
+	return pages * os.Getpagesize(), nil
+}
+
+// profileRatio is what a CPU profile's total is of the CPU time that was spent, with
+// that many live greenlets, half of them started before the profile.
+func profileRatio(live int) (numbers []float64, err error) {
+	err = greenlet.Run(func(root *greenlet.Greenlet) error {
+		var all []*greenlet.Greenlet
+		add := func(n int) error {
+			for range n {
+				g := greenlet.New(func(any) (any, error) {
+					for {
+						cbench.CallBack(500)
+						if _, err := root.Switch(nil); err != nil {
+							return nil, err
+						}
+					}
+				})
+				if _, err := g.Switch(nil); err != nil {
+					return err
+				}
+				all = append(all, g)
+			}
+			return nil
+		}
+		if err := add(live / 2); err != nil {
+			return err
+		}
+		var prof bytes.Buffer
+		begin := cpuTime()
+		if err := pprof.StartCPUProfile(&prof); err != nil {
+			return err
+		}
+		if err := add(live - len(all)); err != nil {
+			return err
+		}
+		for cpuTime()-begin < 2*time.Second {
+			for _, g := range all {
+				if _, err := g.Switch(nil); err != nil {
+					return err
+				}
+			}
+		}
+		pprof.StopCPUProfile()
+		spent := cpuTime() - begin
+		total, err := profileTotal(&prof)
+		numbers = []float64{total.Seconds() / spent.Seconds()}
+		return err
+	})
+	return numbers, err
+}
+
+// cpuTime is what the process has spent.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // the arguments are right
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// profileTotal adds up the times of a CPU profile: the second value of every sample
+// (profile.proto: Profile.sample is field 2, Sample.value field 2, packed or not).
+func profileTotal(r io.Reader) (total time.Duration, err error) {
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return 0, err
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		return 0, err
+	}
+	err = eachField(data, func(field, _ uint64, sample []byte) error {
+		if field != 2 {
+			return nil
+		}
+		var values []uint64
+		err := eachField(sample, func(field, value uint64, packed []byte) error {
+			if field == 2 && packed == nil {
+				values = append(values, value)
+			}
+			for n := 0; field == 2 && len(packed) > 0; packed = packed[n:] {
+				if value, n = binary.Uvarint(packed); n <= 0 {
+					return errCutOff
+				}
+				values = append(values, value)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(values) != 2 {
+			return fmt.Errorf("the profile has a sample with %d values", len(values))
+		}
+		total += time.Duration(values[1])
+		return nil
+	})
+	return total, err
+}
+
+var errCutOff = errors.New("the profile is cut off")
+
+// eachField calls f with the fields of a protocol buffer: their number and their
+// value, or content.
+func eachField(b []byte, f func(field, value uint64, content []byte) error) error {
+	for len(b) > 0 {
+		key, n := binary.Uvarint(b)
+		if n <= 0 {
+			return errCutOff
+		}
+		b = b[n:]
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			return errCutOff
+		}
+		b = b[n:]
+		var content []byte
+		switch key & 7 {
+		case 0:
+		case 2:
+			if v > uint64(len(b)) {
+				return errCutOff
+			}
+			content, b = b[:v], b[v:]
+		default:
+			return fmt.Errorf("the profile has a field of type %d", key&7)
+		}
+		if err := f(key>>3, v, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
