@@ -55,8 +55,9 @@ static int make_glet(cbench *b)
     return 0;
 }
 
-/* ---- swapcontext */
+/* ---- swapcontext; musl has none */
 
+#ifdef __GLIBC__
 typedef struct { ucontext_t u; } coro_swapcontext;
 static ucontext_t *swapcontext_inner, swapcontext_back;
 #define KIND swapcontext
@@ -75,6 +76,7 @@ static int make_swapcontext(cbench *b)
     }
     return 0;
 }
+#endif
 
 /* ---- a minimal switch: the callee-saved registers and nothing else */
 
@@ -155,7 +157,9 @@ static const struct kind {
     void (*end)(cbench *);
 } kinds[] = {
     {"glet_coro_switch", sizeof(coro_glet), 1, make_glet, run_glet, end_glet},
+#ifdef __GLIBC__
     {"swapcontext", sizeof(coro_swapcontext), 0, make_swapcontext, run_swapcontext, NULL},
+#endif
 #ifdef __x86_64__
     {"minimal", sizeof(coro_minimal), 0, make_minimal, run_minimal, NULL},
 #endif
