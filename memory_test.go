@@ -165,7 +165,11 @@ func TestTenThousandLiveGreenlets(t *testing.T) {
 		})
 		return perGreenlet
 	}
-	t.Logf("%d bytes resident for each of %d suspended greenlets", round(), n)
+	each := round()
+	t.Logf("%d bytes resident for each of %d suspended greenlets", each, n)
+	if !testing.Short() && !raceEnabled && emulator == "" && strings.HasPrefix(greenlet.Runtime(), "fast") {
+		assert.Less(t, each, 16<<10)
+	}
 	steady(t, func() { round() })
 	assert.LessOrEqual(t, cgotest.StackUsage().Stacks-stacks, 64, "idle workers that are kept")
 	assert.LessOrEqual(t, handle.Live()-handles, 65)

@@ -5,7 +5,7 @@
 package cbench
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/../../csrc -O2 -Wall
+#cgo CFLAGS: -I${SRCDIR}/../../csrc -O2
 #include <stdlib.h>
 #include "cbench.h"
 */

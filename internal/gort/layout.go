@@ -63,6 +63,12 @@ type Layout struct {
 	GStackHi, GSchedSP, GSchedPC, GSchedBP, GSyscallSP, GSyscallPC, GSyscallBP, GStktopSP uint32
 	GPanic, GDefer, MNcgo, MLockedInt, MLockedExt, MIsExtraInC                            uint32
 
+	// m.goSigStack.stack, m.newSigstack: while the M uses the signal stack that the
+	// thread has had before (newSigstack is false: minitSignalStack), the bounds of its
+	// own, which nobody uses then. malg has zeroed its lowest word, and so has made a
+	// page of it resident; that page is given back, and is zero again when it is used.
+	MGoSigStack, MNewSigstack uint32
+
 	// m.trace.writing (up to 1.25 seqlock, odd while writing), and m.trace.buf for
 	// even and odd generations: while the flag is set, the tracer leaves the M's
 	// buffers alone (traceAdvance). traceBuf's pos, lenPos and arr: a worker that

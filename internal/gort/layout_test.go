@@ -64,7 +64,7 @@ func TestAWrongLayoutIsFound(t *testing.T) {
 		"GStackHi": true, "GSchedSP": true, "GSchedPC": true, "GSchedBP": true, "GSyscallSP": true,
 		"GSyscallPC": true, "GSyscallBP": true, "GStktopSP": true, "GPanic": true, "GDefer": true,
 		"MNcgo": true, "MLockedInt": true, "MLockedExt": true, "MIsExtraInC": true,
-		"MTraceWriting": true, "MTraceBuf0": true, "MTraceBuf1": true, "TraceBufPos": true,
+		"MGoSigStack": true, "MNewSigstack": true, "MTraceWriting": true, "MTraceBuf0": true, "MTraceBuf1": true, "TraceBufPos": true,
 		"TraceBufLenPos": true, "TraceBufArr": true,
 	}
 	// A small number can lie far away, too, by chance: in the heap, or in another P.

@@ -49,6 +49,8 @@ var fields = []struct{ name, strct, field string }{
 	{"MLockedInt", "runtime.m", "lockedInt"},
 	{"MLockedExt", "runtime.m", "lockedExt"},
 	{"MIsExtraInC", "runtime.m", "isExtraInC"},
+	{"MGoSigStack", "runtime.m", "goSigStack.stack"},
+	{"MNewSigstack", "runtime.m", "newSigstack"},
 	{"MTraceWriting", "runtime.m", "trace.writing"},
 	{"MTraceBuf0", "runtime.m", "trace.buf[0]"},
 	{"MTraceBuf1", "runtime.m", "trace.buf[1]"},
