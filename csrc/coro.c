@@ -3,9 +3,11 @@
  */
 #include "coro.h"
 #include "backend.h"
+#include "fault.h"
 #include "stack.h"
 #include "word.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -71,12 +73,13 @@ static void begin(glet_coro *c, glet_body body, void *arg)
     c->owner = thread_self();
     c->body = body;
     c->arg = arg;
-    glet_context_init(&c->ctx, c->stack.lo, c, c);
+    glet_context_init(&c->ctx, c->stack.lo, c->stack.hi, c);
 }
 
 /*
- * The record lives at the top of its own stack: one allocation, and it shares
- * the page that every started coroutine touches anyway.
+ * The record is not on the stack: all stacks begin at the same place of a page, so
+ * with many of them the records would share few places in the caches, and a page
+ * of each stack would be touched that a switch from Go to Go has no other use for.
  */
 int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
 {
@@ -86,8 +89,16 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
     int code = glet_stack_alloc(&st, stack_size);
     if (code != GLET_OK)
         return code;
-    uintptr_t top = ((uintptr_t)st.hi - sizeof(glet_coro)) & ~(uintptr_t)63;
-    glet_coro *c = (glet_coro *)top;
+    enum { LINE = 64 };
+    glet_coro *c = NULL;
+    if (!glet_fault(GLET_FAULT_MALLOC))
+        c = aligned_alloc(LINE, (sizeof *c + LINE - 1) / LINE * LINE);
+    if (c == NULL) {
+        int e = errno;
+        glet_stack_free(&st);
+        errno = e;
+        return GLET_ENOMEM;
+    }
     c->stack = st;
     begin(c, body, arg);
     *out = c;
@@ -118,8 +129,8 @@ int glet_coro_free(glet_coro *c)
     int code = in_use(c);
     if (code != GLET_OK)
         return code;
-    glet_stack st = c->stack; /* a copy: c is on that stack */
-    glet_stack_free(&st);
+    glet_stack_free(&c->stack);
+    free(c);
     return GLET_OK;
 }
 

@@ -49,6 +49,18 @@ func TestFaultsInTheCore(t *testing.T) {
 	}
 }
 
+// A slab has room for another stack, but there is no memory for its coroutine.
+func TestAStackGoesBackWithoutACoroutine(t *testing.T) {
+	before := cgotest.StackUsage().Stacks
+	require.NoError(t, cgotest.Stack(1<<16))
+	reset := fault.Set(fault.Malloc, 1, 1)
+	err := cgotest.Stack(1 << 16)
+	reset()
+	require.ErrorContains(t, err, "code 3")
+	assert.Equal(t, before, cgotest.StackUsage().Stacks)
+	require.NoError(t, cgotest.Stack(1<<16))
+}
+
 // The other calls that fail have a way out that is no error.
 func TestFaultsThatAreNoErrors(t *testing.T) {
 	for _, p := range []fault.Point{fault.Munmap, fault.Release, fault.Guard} {
