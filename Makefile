@@ -5,7 +5,7 @@ GO ?= go
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(wildcard csrc/*.c examples/libc/*.c)
+C_FILES := $(wildcard csrc/*.c examples/libc/*.c internal/cbench/*.c)
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
@@ -70,9 +70,11 @@ stress: ## the suite under all that finds mistakes in the dark corners; long
 stress-short: ## the same, each with the short suite
 	$(MAKE) --no-print-directory stress TESTFLAGS=-short COUNT=1
 
-bench: ## the benchmarks
-	@scripts/need cc
-	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+bench: ## the benchmarks; then a table, and a plot in build/performance.svg
+	@scripts/need cc boost
+	$(GO) test -tags boost -run '^$$' -bench . -benchmem -cpu 1,2 $(TESTFLAGS) ./...
+	@$(GO) build -buildvcs=false -tags boost -o build/greenlet ./cmd/greenlet
+	build/greenlet bench -svg build/performance.svg
 
 lint: ## what finds mistakes without running anything
 	@scripts/need cc cppcheck shellcheck
@@ -88,7 +90,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 musl cppcheck shellcheck buildah
+	scripts/need cc arm64 musl cppcheck shellcheck boost buildah
 
 clean: ## remove what was built
 	rm -rf build

@@ -37,6 +37,13 @@ func benchmark(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var picture *os.File // made first: it would be a pity to fail at the end
+	if *svg != "" {
+		if picture, err = os.Create(*svg); err != nil {
+			return err
+		}
+		defer picture.Close()
+	}
 	how := rounds{n: 21, length: 20 * time.Millisecond}
 	if *quick {
 		how = rounds{n: 3, length: time.Millisecond}
@@ -60,18 +67,14 @@ func benchmark(args []string, stdout io.Writer) error {
 			}
 		}
 	}
-	if err := t.end(); err != nil || *svg == "" {
+	if err := t.end(); err != nil || picture == nil {
 		return err
 	}
-	series, err := curves(how)
+	series, err := curves(how, *quick)
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(*svg)
-	if err != nil {
-		return err
-	}
-	return errors.Join(plot(file, series), file.Close())
+	return errors.Join(plot(picture, series), picture.Close())
 }
 
 // rounds says how to measure.

@@ -1,18 +1,25 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/xml"
+	"io"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// The demo runs this program once more as its child.
+// The demo and the benchmarks run this program once more as their child.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == iterPullWalk {
+	if len(os.Args) > 1 && (os.Args[1] == iterPullWalk || os.Args[1] == benchChild) {
 		main()
 	}
 	os.Exit(m.Run())
@@ -46,6 +53,85 @@ func TestDemo(t *testing.T) {
 	}
 	for line := range strings.Lines(out) {
 		assert.Equal(t, strings.TrimRight(line, " \n")+"\n", line, "trailing blanks")
+	}
+}
+
+func TestBench(t *testing.T) {
+	svg := t.TempDir() + "/plot.svg"
+	cases := []string{"ring/2-1", "C/1/frames-0-1", "first-thread", "plain-path", "cold-start", "memory"}
+	if !testing.Short() {
+		cases = append(cases, "profile/200")
+	}
+	status, out, stderr := call("bench", "-quick", "-run", "^("+strings.Join(cases, "|")+")$", "-svg", svg)
+	if strings.Contains(stderr, syscall.ENOEXEC.Error()) {
+		t.Skip("an emulator cannot start the child")
+	}
+	require.Zero(t, status, stderr)
+	assert.Empty(t, stderr)
+	for _, c := range cases {
+		ours := regexp.MustCompile(`(?m)^` + c + ` +([0-9.]+)`).FindStringSubmatch(out)
+		require.Len(t, ours, 2, "no line for %s in\n%s", c, out)
+		value, err := strconv.ParseFloat(ours[1], 64)
+		require.NoError(t, err)
+		assert.Positive(t, value, c)
+	}
+
+	file, err := os.Open(svg)
+	require.NoError(t, err)
+	defer file.Close()
+	curves := 0
+	for d := xml.NewDecoder(file); ; {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "polyline" {
+			curves++
+			for _, a := range e.Attr {
+				assert.NotContains(t, a.Value, "NaN")
+				assert.NotContains(t, a.Value, "Inf")
+			}
+		}
+	}
+	assert.Equal(t, 3, curves)
+}
+
+func TestBenchMisuse(t *testing.T) {
+	for _, args := range [][]string{{"-fast"}, {"ring"}, {"-run", "("}, {"-quick", "-run", "^$", "-svg", t.TempDir() + "/none/x"}} {
+		status, _, stderr := call(append([]string{"bench"}, args...)...)
+		assert.Equal(t, 1, status, args)
+		assert.Contains(t, stderr, "greenlet bench: ")
+	}
+	for _, args := range [][]string{{}, {"cold"}, {"cold", "nobody", "1"}, {"profile", "x"}, {"ring", "x"}} {
+		status, _, stderr := call(append([]string{benchChild}, args...)...)
+		assert.Equal(t, 1, status, args)
+		assert.NotEmpty(t, stderr)
+	}
+}
+
+// Samples' values come packed or one by one.
+func TestProfileTotal(t *testing.T) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte{
+		2<<3 | 2, 4, 2 << 3, 1, 2 << 3, 100, // a sample: 1, 100
+		2<<3 | 2, 4, 2<<3 | 2, 2, 3, 50, // a sample: 3, 50
+		3<<3 | 2, 1, 0, 9 << 3, 7, // other fields
+	})
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	total, err := profileTotal(&b)
+	require.NoError(t, err)
+	assert.Equal(t, 150*time.Nanosecond, total)
+	for _, bad := range [][]byte{{2<<3 | 2, 4, 2 << 3}, {2<<3 | 2}, {2<<3 | 2, 2, 2 << 3, 1}, {1}} {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, err := z.Write(bad)
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		_, err = profileTotal(&b)
+		assert.Error(t, err, bad)
 	}
 }
 

@@ -23,10 +23,14 @@ type point struct {
 }
 
 // curves measures one way to and from that many live ones, in random order.
-func curves(how rounds) ([]series, error) {
+func curves(how rounds, quick bool) ([]series, error) {
+	numbers := []int{1, 3, 10, 30, 100, 300, 1000, 3000, 10_000}
+	if quick {
+		numbers = numbers[:5]
+	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	all := []series{{name: "greenlet"}, {name: "iter.Pull"}, {name: "unbuffered channels"}}
-	for _, live := range []int{1, 3, 10, 30, 100, 300, 1000, 3000, 10_000} {
+	for _, live := range numbers {
 		runtime.GC()
 		ns, err := interleave([]bench.Side{bench.Random(live, 0), bench.RandomPull(live, 0), bench.RandomChannels(live)}, how)
 		if err != nil {

@@ -19,7 +19,6 @@ type Case struct {
 	AtMost float64 // the aim: ours is to cost at most this many times what the peer does
 	Beside bool    // goroutines keep all processors busy meanwhile
 	Procs  []int   // values of GOMAXPROCS to measure it at
-	Allocs bool    // ours does not allocate
 }
 
 // A Side sets up something, calls measure with a function that does n operations,
@@ -30,8 +29,8 @@ type Side struct {
 	Do   func(measure func(op func(n int))) error
 }
 
-// Cases returns all that is measured in one process. The names have no spaces, as
-// names of Go benchmarks want it.
+// Cases returns all that is measured in one process. Names are names of Go
+// benchmarks, so they have no spaces.
 func Cases() []Case {
 	var all []Case
 	for _, n := range []int{2, 100, 1000, 10_000} {
@@ -39,7 +38,6 @@ func Cases() []Case {
 			Sides: []Side{ring(n), inTurn(n)}}
 		if n == 2 {
 			c.Sides = append(c.Sides, channel(false))
-			c.Allocs = true
 		}
 		if n == 10_000 {
 			c.AtMost = 0
@@ -65,9 +63,9 @@ func Cases() []Case {
 	all = append(all, Case{Name: "random/10000", Op: "one way", AtMost: 1.25, Procs: []int{1, 2},
 		Sides: []Side{Random(10_000, 0), RandomPull(10_000, 0)}})
 	all = append(all,
-		Case{Name: "next", Op: "a next of Pull", AtMost: 1, Procs: []int{1, 2}, Allocs: true,
+		Case{Name: "next", Op: "a next of Pull", AtMost: 1, Procs: []int{1, 2},
 			Sides: []Side{next("greenlet.Pull", greenlet.Pull[int]), next("iter.Pull", iterPull)}},
-		Case{Name: "resume", Op: "a Resume, against a next of iter.Pull", Procs: []int{1, 2}, Allocs: true,
+		Case{Name: "resume", Op: "a Resume, against a next of iter.Pull", Procs: []int{1, 2},
 			Sides: []Side{resume(), next("iter.Pull", iterPull)}},
 		Case{Name: "life", Op: "make, run, finish", AtMost: 0.8, Procs: []int{1, 2},
 			Sides: []Side{life(), lifeOfPull("iter.Pull", iterPull), lifeOfPull("greenlet.Pull", greenlet.Pull[int]), goAndWait()}},
@@ -80,9 +78,6 @@ func Cases() []Case {
 	}
 	return all
 }
-
-// onTree calls f in a tree of its own.
-func onTree(f func(root *greenlet.Greenlet) error) error { return greenlet.Run(f) }
 
 // locked calls f with the goroutine locked to its thread.
 func locked(f func() error) error {

@@ -12,7 +12,7 @@ import (
 // ring is n greenlets, each of which switches to the next, for ever.
 func ring(n int) Side {
 	return Side{"greenlet", func(measure func(op func(n int))) error {
-		return onTree(func(root *greenlet.Greenlet) error {
+		return greenlet.Run(func(root *greenlet.Greenlet) error {
 			all := make([]*greenlet.Greenlet, n)
 			left := 0
 			for i := range all {
@@ -133,7 +133,7 @@ func order(live int) []uint16 {
 // frames on either side that return after every switch.
 func Random(live, frames int) Side {
 	return Side{"greenlet", func(measure func(op func(n int))) error {
-		return onTree(func(root *greenlet.Greenlet) error {
+		return greenlet.Run(func(root *greenlet.Greenlet) error {
 			out := func() bool { _, err := root.Switch(nil); return err == nil }
 			all := make([]*greenlet.Greenlet, live)
 			for i := range all {
@@ -259,7 +259,7 @@ func resume() Side {
 
 func life() Side {
 	return Side{"greenlet", func(measure func(op func(n int))) error {
-		return onTree(func(*greenlet.Greenlet) (err error) {
+		return greenlet.Run(func(*greenlet.Greenlet) (err error) {
 			measure(func(n int) {
 				for range n {
 					if _, e := greenlet.New(func(v any) (any, error) { return v, nil }).Switch(nil); e != nil {
@@ -310,7 +310,7 @@ func callback() Side {
 
 func callbackOnGreenlet() Side {
 	return Side{"greenlet", func(measure func(op func(n int))) error {
-		return onTree(func(root *greenlet.Greenlet) error {
+		return greenlet.Run(func(root *greenlet.Greenlet) error {
 			n := 0
 			g := greenlet.New(func(any) (any, error) {
 				for {
