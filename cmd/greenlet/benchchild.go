@@ -54,8 +54,11 @@ func childCases(quick bool) []childCase {
 	return []childCase{
 		{name: "first-thread", op: "callback on a greenlet's stack, process's first thread", unit: "ns", atMost: "1.30",
 			ours: []string{"first-thread", length}, peerName: "thread", rounds: rounds},
-		{name: "plain-path", op: "one way in a ring of 2, GREENLET_RUNTIME=plain", unit: "ns", atMost: "3.00",
-			env: []string{"GREENLET_RUNTIME=plain"}, ours: []string{"ring", length}, peerName: "iter.Pull", rounds: rounds},
+		// Each of two Ms can keep a P of two; that of a hundred cannot.
+		{name: "plain-path/2-1", op: "one way in a ring of 2, GREENLET_RUNTIME=plain", unit: "ns", atMost: "3.00",
+			env: []string{"GREENLET_RUNTIME=plain"}, ours: []string{"ring", "2", "1", length}, peerName: "iter.Pull", rounds: rounds},
+		{name: "plain-path/100-2", op: "the same, ring of 100", unit: "ns", atMost: "3.00",
+			env: []string{"GREENLET_RUNTIME=plain"}, ours: []string{"ring", "100", "2", length}, peerName: "iter.Pull", rounds: rounds},
 		{name: "cold-start", op: many + " new ones, until each is suspended", unit: "ns", atMost: "10.00",
 			ours: []string{"cold", "greenlet", many}, peer: []string{"cold", "iter.Pull", many}, peerName: "iter.Pull", rounds: rounds},
 		{name: "memory", op: "resident for each of " + many + " suspended ones", unit: "KiB", atMost: "16 KiB",
@@ -145,10 +148,7 @@ func measureInChild(args []string, stdout io.Writer) error {
 			numbers, err = callbacksHere(d)
 		}
 	case "ring":
-		var d time.Duration
-		if d, err = time.ParseDuration(arg(1)); err == nil {
-			numbers, err = ringOfTwo(d)
-		}
+		numbers, err = measureRing(arg(1), arg(2), arg(3))
 	case "cold", "memory":
 		var n int
 		if n, err = strconv.Atoi(arg(2)); err == nil {
@@ -199,13 +199,27 @@ func callbacksHere(length time.Duration) (numbers []float64, err error) {
 	return numbers, err
 }
 
-// ringOfTwo measures the first of all cases.
-func ringOfTwo(length time.Duration) ([]float64, error) {
-	ns, err := interleave(bench.Cases()[0].Sides[:2], rounds{11, length})
+// measureRing measures one of the cases in this process, at a number of processors.
+func measureRing(size, procs, length string) ([]float64, error) {
+	n, err := strconv.Atoi(procs)
 	if err != nil {
 		return nil, err
 	}
-	return []float64{median(ns[0]), median(ns[1])}, nil
+	d, err := time.ParseDuration(length)
+	if err != nil {
+		return nil, err
+	}
+	runtime.GOMAXPROCS(n)
+	for _, c := range bench.Cases() {
+		if c.Name == "ring/"+size {
+			ns, err := interleave(c.Sides[:2], rounds{11, d})
+			if err != nil {
+				return nil, err
+			}
+			return []float64{median(ns[0]), median(ns[1])}, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no ring of %q", size)
 }
 
 // startMany starts n at once, each until it is suspended, and returns nanoseconds or

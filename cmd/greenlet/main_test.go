@@ -58,7 +58,7 @@ func TestDemo(t *testing.T) {
 
 func TestBench(t *testing.T) {
 	svg := t.TempDir() + "/plot.svg"
-	cases := []string{"ring/2-1", "C/1/frames-0-1", "first-thread", "plain-path", "cold-start", "memory"}
+	cases := []string{"ring/2-1", "C/1/frames-0-1", "first-thread", "plain-path/2-1", "cold-start", "memory"}
 	if !testing.Short() {
 		cases = append(cases, "profile/200")
 	}
@@ -103,7 +103,7 @@ func TestBenchMisuse(t *testing.T) {
 		assert.Equal(t, 1, status, args)
 		assert.Contains(t, stderr, "greenlet bench: ")
 	}
-	for _, args := range [][]string{{}, {"cold"}, {"cold", "nobody", "1"}, {"profile", "x"}, {"ring", "x"}} {
+	for _, args := range [][]string{{}, {"cold"}, {"cold", "nobody", "1"}, {"profile", "x"}, {"ring", "2", "x"}, {"ring", "2", "1", "x"}, {"ring", "x", "1", "1ms"}} {
 		status, _, stderr := call(append([]string{benchChild}, args...)...)
 		assert.Equal(t, 1, status, args)
 		assert.NotEmpty(t, stderr)
