@@ -113,7 +113,8 @@ func useLayout() {
 	c := C.glet_go_layout{
 		mode: C.uint32_t(mode), g_m: C.uint32_t(l.GM), g_status: C.uint32_t(l.GStatus), m_curg: C.uint32_t(l.MCurg), m_g0: C.uint32_t(l.MG0),
 		m_p: C.uint32_t(l.MP), p_m: C.uint32_t(l.PM), m_oldp: C.uint32_t(l.MOldp), m_procid: C.uint32_t(l.MProcid), m_signal: C.uint32_t(l.MSignalPending),
-		m_timer: C.uint32_t(l.MProfileTimer), m_timer_valid: C.uint32_t(l.MProfileTimerValid),
+		m_preempt_gen: C.uint32_t(l.MPreemptGen),
+		m_timer:       C.uint32_t(l.MProfileTimer), m_timer_valid: C.uint32_t(l.MProfileTimerValid),
 		g_stack_hi: C.uint32_t(l.GStackHi), g_sched_sp: C.uint32_t(l.GSchedSP), g_sched_pc: C.uint32_t(l.GSchedPC),
 		g_sched_bp: C.uint32_t(l.GSchedBP), g_syscall_sp: C.uint32_t(l.GSyscallSP), g_syscall_pc: C.uint32_t(l.GSyscallPC),
 		g_syscall_bp: C.uint32_t(l.GSyscallBP), g_stktopsp: C.uint32_t(l.GStktopSP), g_panic: C.uint32_t(l.GPanic),

@@ -98,7 +98,26 @@ static void drop_timer(char *m)
         __atomic_store_n(FIELD(uint8_t, m, rt.m_timer_valid), 0, __ATOMIC_RELEASE);
 }
 
-int glet_go_switch_plain(glet_coro *to) { return glet_coro_switch(to); }
+/*
+ * A preemption signal for an M may have come while another one of its thread was in
+ * place, and then the flag of this one stays: no other signal would ever be sent.
+ * Says that it has come, as doSigPreempt (signal_unix.go) does.
+ */
+static inline void acknowledge_signal(char *m)
+{
+    if (__builtin_expect(LOAD(FIELD(uint32_t, m, rt.m_signal)) == 0, 1))
+        return;
+    __atomic_add_fetch(FIELD(uint32_t, m, rt.m_preempt_gen), 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(FIELD(uint32_t, m, rt.m_signal), 0, __ATOMIC_RELEASE);
+}
+
+int glet_go_switch_plain(glet_coro *to)
+{
+    int code = glet_coro_switch(to);
+    if (rt.mode != PLAIN)
+        acknowledge_signal(LOAD(FIELD(char *, glet_word_load(), rt.g_m)));
+    return code;
+}
 
 int glet_go_switch(glet_coro *to)
 {
@@ -113,12 +132,7 @@ int glet_go_switch(glet_coro *to)
     else
         local.giver = g0; /* for bindm */
     int code = glet_coro_switch(to);
-    /*
-     * A preemption signal for us may have come while others ran, who did not clear
-     * our flag: then no other would ever be sent.
-     */
-    if (LOAD(FIELD(uint32_t, m, rt.m_signal)) != 0)
-        STORE(FIELD(uint32_t, m, rt.m_signal), 0);
+    acknowledge_signal(m);
     return code;
 }
 
@@ -361,6 +375,7 @@ static void bindm(void *g0)
             name_thread(g0);
             look_at_fresh(g0);
             release_signal_stack(g0);
+            acknowledge_signal(*FIELD(char *, g0, rt.g_m)); /* left from a life before */
         }
         if (local.giver != NULL)
             hand_over(local.giver, g0);

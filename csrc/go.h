@@ -60,7 +60,7 @@ int glet_go_attach(uintptr_t thread);
  */
 typedef struct {
     uint32_t mode; /* as gort.Mode: 0 plain, 1 attached, 2 oldp */
-    uint32_t g_m, g_status, m_curg, m_g0, m_p, p_m, m_oldp, m_procid, m_signal, m_timer, m_timer_valid;
+    uint32_t g_m, g_status, m_curg, m_g0, m_p, p_m, m_oldp, m_procid, m_signal, m_preempt_gen, m_timer, m_timer_valid;
     uint32_t g_stack_hi, g_sched_sp, g_sched_pc, g_sched_bp, g_syscall_sp, g_syscall_pc,
         g_syscall_bp, g_stktopsp;
     uint32_t g_panic, g_defer, m_ncgo, m_locked_int, m_locked_ext, m_is_extra_in_c;

@@ -44,16 +44,21 @@ type Layout struct {
 	MProcid uint32
 
 	// m.signalPending: a preemption signal is under way (preemptM), so no second
-	// one is sent. On a thread with many Ms the signal can find another M in place,
-	// which does not clear the flag of the first. Clearing it too early does no harm
-	// but a second signal.
-	MSignalPending uint32
+	// one is sent. m.preemptGen: how many have come; who waits for one to come looks
+	// at this (suspendG). On a thread with many Ms the signal can find another M in
+	// place, and then does both for that one (doSigPreempt). So it is done for the
+	// M that goes on, if its flag is set, and for a new worker's, which can have the
+	// flag from a life before: dropm lets a signal that comes meanwhile go by. Doing
+	// it too early does no harm but a second signal.
+	MSignalPending, MPreemptGen uint32
 
 	// m.profileTimer, m.profileTimerValid: the M's own timer for CPU profiles
 	// (setThreadCPUProfiler). Each M of a thread would get one, and each would count
 	// the whole thread's time. They are deleted; samples then come from the process's
-	// timer, as for any M without one (validSIGPROF).
-	MProfileTimer, MProfileTimerValid uint32
+	// timer, as for any M without one (validSIGPROF). m.profilehz is not 0 while there
+	// is a timer, and for some time after; it is what a switch looks at, since it is
+	// beside m.locks, which entersyscall touches anyway.
+	MProfileTimer, MProfileTimerValid, MProfilehz uint32
 
 	// What makes an extra M's goroutine as it was when it was made
 	// (oneNewExtraM), for a worker whose frames will never run again. The sched

@@ -42,9 +42,10 @@ TEXT ·jump(SB), NOSPLIT, $8-17
 	MOVLQZX	·layout+Layout_GM(SB), R8
 	MOVQ	(R14)(R8*1), R9		// our M
 	MOVQ	(R10)(R8*1), R10	// the other one
-	MOVLQZX	·layout+Layout_MProfileTimerValid(SB), R8
-	CMPB	(R9)(R8*1), $0
-	JNE	refuse
+	MOVLQZX	·layout+Layout_MProfilehz(SB), R8
+	CMPL	(R9)(R8*1), $0
+	JNE	profile
+ready:
 
 	// As hand_over in csrc/go.c, which says why.
 	CMPL	·mode(SB), $const_Attached
@@ -94,7 +95,7 @@ back:
 	MOVQ	R14, 0(CX)(TLS*1)
 
 	// A preemption signal for us may have come while others ran, who did not clear
-	// our flag: then no other would ever be sent.
+	// our flag: then no other would ever be sent. So it has come now.
 	MOVLQZX	·layout+Layout_GM(SB), R8
 	MOVQ	(R14)(R8*1), R9
 	MOVLQZX	·layout+Layout_MSignalPending(SB), R8
@@ -103,7 +104,10 @@ back:
 	MOVB	$1, ret+16(FP)
 	RET
 
-signal:
+signal:				// as doSigPreempt (signal_unix.go)
+	MOVLQZX	·layout+Layout_MPreemptGen(SB), R11
+	LOCK
+	INCL	(R9)(R11*1)
 	MOVL	$0, (R9)(R8*1)
 	MOVB	$1, ret+16(FP)
 	RET
@@ -111,6 +115,10 @@ control:
 	LDMXCSR	0(SP)
 	FLDCW	4(SP)
 	JMP	back
+profile:
+	MOVLQZX	·layout+Layout_MProfileTimerValid(SB), R8
+	CMPB	(R9)(R8*1), $0
+	JEQ	ready
 refuse:
 	MOVB	$0, ret+16(FP)
 	RET

@@ -42,9 +42,10 @@ TEXT ·jump(SB), NOSPLIT, $8-17
 	MOVWU	·layout+Layout_GM(SB), R2
 	MOVD	(g)(R2), R3		// our M
 	MOVD	(R10)(R2), R10		// the other one
-	MOVWU	·layout+Layout_MProfileTimerValid(SB), R2
-	MOVBU	(R3)(R2), R4
-	CBNZ	R4, refuse
+	MOVWU	·layout+Layout_MProfilehz(SB), R2
+	MOVWU	(R3)(R2), R4
+	CBNZ	R4, profile
+ready:
 
 	// As hand_over in csrc/go.c, which says why.
 	MOVW	·mode(SB), R4
@@ -99,18 +100,33 @@ back:
 	MOVD	g, (R1)(R2)
 
 	// A preemption signal for us may have come while others ran, who did not clear
-	// our flag: then no other would ever be sent.
+	// our flag: then no other would ever be sent. So it has come now.
 	MOVWU	·layout+Layout_GM(SB), R2
 	MOVD	(g)(R2), R3
 	MOVWU	·layout+Layout_MSignalPending(SB), R2
 	ADD	R2, R3
 	MOVWU	(R3), R4
-	CBZW	R4, done
-	MOVW	ZR, (R3)
+	CBNZW	R4, signal
 done:
 	MOVD	$1, R4
 	MOVB	R4, ret+16(FP)
 	RET
+signal:				// as doSigPreempt (signal_unix.go)
+	MOVWU	·layout+Layout_MPreemptGen(SB), R2
+	MOVWU	·layout+Layout_GM(SB), R4
+	MOVD	(g)(R4), R4
+	ADD	R2, R4
+count:
+	LDAXRW	(R4), R5
+	ADDW	$1, R5
+	STLXRW	R5, (R4), R6
+	CBNZW	R6, count
+	STLRW	ZR, (R3)
+	JMP	done
+profile:
+	MOVWU	·layout+Layout_MProfileTimerValid(SB), R2
+	MOVBU	(R3)(R2), R4
+	CBZ	R4, ready
 refuse:
 	MOVB	ZR, ret+16(FP)
 	RET

@@ -33,6 +33,8 @@ var fields = []struct{ name, strct, field string }{
 	{"PStatus", "runtime.p", "status"},
 	{"MProcid", "runtime.m", "procid"},
 	{"MSignalPending", "runtime.m", "signalPending"},
+	{"MPreemptGen", "runtime.m", "preemptGen"},
+	{"MProfilehz", "runtime.m", "profilehz"},
 	{"MProfileTimer", "runtime.m", "profileTimer"},
 	{"MProfileTimerValid", "runtime.m", "profileTimerValid"},
 	{"GStackHi", "runtime.g", "stack.hi"},
