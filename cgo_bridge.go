@@ -62,6 +62,7 @@ const (
 )
 
 func init() {
+	gort.SwitchInC = switchInC
 	bound, bindm := gort.Hooks()
 	C.bridge_init(bound, bindm)
 	gort.SetHooks(C.glet_go_getstackbound(), C.glet_go_bindm())
@@ -94,11 +95,9 @@ var ready = sync.OnceValue(func() error {
 	return nil
 })
 
-// handing says that switches hand the P over, direct that Go switches the stacks
-// itself; runtimeReport says why, or why not.
+// handing says that switches hand the P over; runtimeReport says why, or why not.
 var (
 	handing       bool
-	direct        bool
 	runtimeReport string
 )
 
@@ -128,7 +127,7 @@ func useLayout() {
 		if C.glet_go_use(&c) == C.GLET_OK {
 			handing, runtimeReport = true, "fast: "+why
 			// The sanitizers want to hear of calls to C.
-			if direct = gort.HasLocal && !raceEnabled && !asanEnabled && Backend() != "ucontext"; direct {
+			if gort.HasLocal && !raceEnabled && !asanEnabled && Backend() != "ucontext" {
 				gort.Direct(l, mode, uintptr(C.glet_go_word_offset()))
 			}
 			return
@@ -155,20 +154,16 @@ func Backend() string { return C.GoString(C.glet_backend()) }
 func text(code C.int) string { return C.GoString(C.glet_text(code)) }
 
 // switchTo switches the thread from the running coroutine to another one, and
-// returns when somebody switches back. It is small enough to be inlined.
-func switchTo(from, to coro) {
-	if direct && !trace.IsEnabled() && gort.Switch(from.pointer(), to.pointer()) {
-		return
-	}
-	switchInC(to)
-}
+// returns when somebody switches back.
+func switchTo(from, to coro) { gort.Switch(from.pointer(), to.pointer()) }
 
-func switchInC(to coro) {
+// switchInC is switchTo where Go's side cannot do it by itself.
+func switchInC(to unsafe.Pointer) {
 	fn := C.glet_go_switch_plain
 	if handing && !trace.IsEnabled() {
 		fn = C.glet_go_switch
 	}
-	if code := gort.CgoCall(fn, to.pointer()); code != C.GLET_OK {
+	if code := gort.CgoCall(fn, to); code != C.GLET_OK {
 		panic("greenlet: internal error: switch refused: " + text(C.int(code)))
 	}
 }

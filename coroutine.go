@@ -40,12 +40,14 @@ func (s *coroutine[In, Out]) take() (in In) {
 
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 	s.out = out
-	m, err := s.hand.yield("yield")
+	resumed, err := s.hand.yield("yield")
 	if err != nil {
 		return in, err
 	}
-	if _, err := m.open(); err != nil {
-		return in, err
+	if !resumed {
+		if _, err := s.sent().open(); err != nil {
+			return in, err
+		}
 	}
 	return s.take(), nil
 }
@@ -64,18 +66,17 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		return out, false, fail("Resume", nil, errNil, "make a Coroutine with NewCoroutine")
 	}
 	s := c.s
-	if c.g.c.life.Load() == lifeDead {
+	t, err := s.claim(c.g, "Resume")
+	if err == errEnded {
 		return out, false, nil
 	}
-	if !s.parked {
-		return out, false, fail("Resume", c.g, errBusy, "")
-	}
-	old := s.in
-	s.in = in
-	m, err := s.resume(c.g, "Resume")
 	if err != nil {
-		s.in = old
 		return out, false, err
+	}
+	s.in = in
+	var m message
+	if !s.resume(t, c.g) {
+		m = s.back(c.g)
 	}
 	if s.yielded {
 		out, s.out = s.out, out

@@ -40,84 +40,136 @@ func (t *tree) took() bool {
 	return true
 }
 
-// resume lets the body go on until it yields or ends. An error means that nothing
-// was touched. A body that has yielded has sent a plain message, which is not
-// looked at.
-func (h *hand) resume(g *Greenlet, op string) (m message, err error) {
-	c := g.c
+// claim makes sure that the body may be resumed now, from here, and is ready to go
+// on. The error says why not, and nothing was touched; it is errEnded when the body
+// has ended before.
+func (h *hand) claim(g *Greenlet, op string) (*tree, error) {
 	t := currentTree()
-	if !t.swift(c) || !h.parked || c.waiter != nil {
-		if t, err = h.prepare(g, op); err != nil {
-			return m, err
-		}
+	if t.swift(g.c) && h.parked && g.c.waiter == nil {
+		return t, nil
 	}
-	h.waiter.by = t.current
+	return h.prepare(g, op)
+}
+
+// resume lets the body go on, after a claim, until it yields, and says whether it
+// has, and nothing else has come. If not, back tells what. A body that has yielded
+// has sent a plain message, which is not looked at.
+//
+// Every return between a switch and the user's code is one that the processor
+// predicts wrongly, since the other end got there another way. So the common case
+// is all in this function, and in yield.
+func (h *hand) resume(t *tree, g *Greenlet) bool {
+	c, from := g.c, t.current
+	h.waiter.by = from
 	c.push(&h.waiter)
 	h.parked, h.resumed, h.yielded = false, true, false
 	t.inbox.kind, t.inbox.value = kindValue, nil
-	t.pass(g)
+	if !from.c.watched {
+		t.watch(from)
+	}
+	t.turn(g)
+	switchTo(from.c.coro, c.coro)
 	if h.yielded && c.waiter == &h.waiter && t.took() {
 		c.waiter, h.waiter.by, h.waiter.next = h.waiter.next, nil, nil
-		return m, nil
+		return true
 	}
-	defer c.remove(&h.waiter) // a tracer may unwind us
-	m = t.take()
-	t.done()
-	return m, nil
+	return false
 }
 
-// prepare does what comes before a resume, if it is more than to look.
+// back is the rest of a resume that was not plain: it returns what came. It may
+// be a yield all the same; h.yielded says so.
+func (h *hand) back(g *Greenlet) message {
+	defer g.c.remove(&h.waiter) // a tracer may unwind us
+	t := currentTree()
+	m := t.take()
+	t.done()
+	return m
+}
+
+// errEnded is no failure.
+var errEnded = errors.New("ended before")
+
+// prepare is claim in full.
 func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
+	if g.c.life.Load() == lifeDead {
+		return nil, errEnded
+	}
 	t, err := g.use(op)
 	if err != nil {
 		return nil, err
 	}
-	if !h.parked {
-		return nil, fail(op, g, errBusy, "")
-	}
 	t.reap()
-	if g.c.life.Load() != lifeStarted {
-		if _, _, err := t.resolve(g, message{kind: kindValue}); err != nil {
-			err = fail(op, g, err, "")
-			t.done()
-			return nil, err
-		}
+	// Until it is started and ours, it may be another thread that starts it.
+	if g.c.life.Load() != lifeStarted || g.c.tree.Load() != t {
+		_, _, err = t.resolve(g, message{kind: kindValue})
 	}
-	return t, nil
+	switch {
+	case err != nil:
+		err = fail(op, g, err, "")
+	case g.c.life.Load() == lifeDead: // of what reap has let run
+		err = errEnded
+	case !h.parked:
+		err = fail(op, g, errBusy, "")
+	default:
+		return t, nil
+	}
+	t.done()
+	return nil, err
 }
 
-// yield passes control to the waiter, and returns with what comes back: nothing,
-// or a message that is no value. It is called by the body.
-func (h *hand) yield(op string) (m message, err error) {
+// yield passes control to the waiter, and says whether that has resumed the body,
+// and nothing else has come. If not, and there is no error, sent tells what came.
+// It is called by the body.
+func (h *hand) yield(op string) (resumed bool, err error) {
 	t := currentTree()
 	if t == nil || t.current.c != h.c {
-		return m, fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
+		return false, fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
 	}
 	h.parked, h.resumed, h.yielded = true, false, true
 	t.inbox.kind, t.inbox.value = kindValue, nil
-	t.pass(t.above(h.c))
-	if !h.resumed || !t.took() {
-		m = t.take()
-		for !h.resumed && m.kind == kindValue {
-			// A Switch of somebody who holds our Greenlet: sent back.
-			h.yielded = false
-			m = t.exchange(m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")})
-		}
+	from, to := t.current, t.above(h.c)
+	if !h.c.watched {
+		t.watch(from)
 	}
-	h.parked = false
-	return m, nil
+	t.turn(to)
+	switchTo(h.c.coro, to.c.coro)
+	if h.resumed && t.took() {
+		h.parked = false
+		return true, nil
+	}
+	return false, nil
 }
 
-// next resumes an iterator's body and says whether it has yielded. What cannot be
-// returned, it panics with.
+// sent is the rest of a yield that was not plain: it returns what came, which is no
+// value but that of a resume.
+func (h *hand) sent() message {
+	t := currentTree()
+	m := t.take()
+	for !h.resumed && m.kind == kindValue {
+		// A Switch of somebody who holds our Greenlet: sent back.
+		h.yielded = false
+		m = t.exchange(m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")})
+	}
+	h.parked = false
+	return m
+}
+
+// next is an iterator's next but for the value. It says whether there is one. What
+// cannot be returned, it panics with.
 func (h *hand) next(g *Greenlet, op string) bool {
-	if g.c.life.Load() == lifeDead {
+	t, err := h.claim(g, op)
+	if err == errEnded {
 		return false
 	}
-	m, err := h.resume(g, op)
 	if err != nil {
 		panic(err)
 	}
+	return h.resume(t, g) || h.unusual(g, op)
+}
+
+// unusual is the rest of a next whose resume was not plain.
+func (h *hand) unusual(g *Greenlet, op string) bool {
+	m := h.back(g)
 	if h.yielded {
 		return true
 	}
@@ -135,19 +187,18 @@ func (h *hand) next(g *Greenlet, op string) bool {
 	return false
 }
 
-// give is what an iterator's yield does: it hands over and says whether the loop
-// is to go on.
-func (h *hand) give(stopped *bool) bool {
-	m, err := h.yield("yield")
-	switch {
-	case err != nil:
+// give is the rest of what an iterator's yield does, if the one below was not
+// plain, and returned err.
+func (h *hand) give(stopped *bool, err error) {
+	if err != nil {
 		panic(err)
+	}
+	switch m := h.sent(); {
 	case m.kind == kindError && errors.Is(m.err, ErrExit):
 		*stopped = true // killed: end the loop as stop does
 	case m.kind == kindError:
 		panic(thrown{m.err})
 	default:
-		m.open()
+		_, _ = m.open()
 	}
-	return !*stopped
 }

@@ -22,7 +22,10 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 				return false
 			}
 			p.v = v
-			return p.give(&p.stopped)
+			if resumed, err := p.yield("yield"); !resumed {
+				p.give(&p.stopped, err)
+			}
+			return !p.stopped
 		})
 		return nil, nil
 	})
@@ -45,7 +48,10 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 				return false
 			}
 			p.k, p.v = k, v
-			return p.give(&p.stopped)
+			if resumed, err := p.yield("yield"); !resumed {
+				p.give(&p.stopped, err)
+			}
+			return !p.stopped
 		})
 		return nil, nil
 	})
@@ -76,9 +82,6 @@ type pull2[K, V any] struct {
 // stop ends an iterator: its yield returns false.
 func (h *hand) stop(g *Greenlet, op string, stopped *bool) {
 	if g.c.life.CompareAndSwap(lifePending, lifeDead) {
-		return
-	}
-	if g.c.life.Load() == lifeDead {
 		return
 	}
 	if h.parked && g.c.tree.Load() == currentTree() {

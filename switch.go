@@ -43,7 +43,12 @@ func (g *Greenlet) Switch(v any) (any, error) {
 	if t != nil && g.valid() && g.c.life.Load() == lifeStarted && g.c.tree.Load() == t &&
 		g.c != t.current.c && t.forgotten.Load() == nil {
 		t.inbox.kind, t.inbox.value = kindValue, v
-		t.pass(g)
+		from := t.current // as pass, but a call less; see hand.resume
+		if !from.c.watched {
+			t.watch(from)
+		}
+		t.turn(g)
+		switchTo(from.c.coro, g.c.coro)
 		if t.inbox.kind == kindValue && !t.chores {
 			v = t.inbox.value
 			t.inbox.value = nil // not retained
@@ -153,9 +158,15 @@ func (t *tree) pass(target *Greenlet) {
 	if !from.c.watched {
 		t.watch(from)
 	}
-	t.inbox.origin = from
-	t.enter(target)
+	t.turn(target)
 	switchTo(from.c.coro, target.c.coro)
+}
+
+// turn is what comes right before a switch to target. Small enough to be inlined,
+// as are enter and switchTo.
+func (t *tree) turn(target *Greenlet) {
+	t.inbox.origin = t.current
+	t.enter(target)
 }
 
 // enter makes target the current greenlet.
@@ -211,10 +222,12 @@ func (m message) open() (any, error) {
 // say. An error means that nothing was touched.
 func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 	for {
+		c := g.c
+		life := c.life.Load() // before it is asked whose g is: whoever starts it does it the other way round
 		if err := t.foreign(g); err != nil {
 			return nil, m, err
 		}
-		switch c := g.c; c.life.Load() {
+		switch life {
 		case lifeStarted:
 			return g, m, nil
 		case lifeDead:
@@ -268,6 +281,7 @@ func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 	next := t.above(g.c)
 	for {
 		g, c := next, next.c
+		life := c.life.Load() // see resolve
 		err := t.foreign(g)
 		if c.isRoot() {
 			if err != nil {
@@ -280,7 +294,7 @@ func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 			m.fail(fail("a greenlet's end", g, err, "its parent was moved there"))
 			continue
 		}
-		switch c.life.Load() {
+		switch life {
 		case lifeStarted:
 			return g, m
 		case lifeDead:

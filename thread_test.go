@@ -176,34 +176,68 @@ func TestNewAloneMakesNoRoot(t *testing.T) {
 	<-done
 }
 
-// Whichever goroutine uses it first gets it; the others are refused.
+// Whichever goroutine uses it first gets it; the others are refused, also in the
+// instant in which it starts.
 func TestAnUnboundGreenletIsStartedOnce(t *testing.T) {
-	for range 200 {
-		g := greenlet.New(func(any) (any, error) {
-			return greenlet.Current().Parent().Switch("started")
-		})
-		var started atomic.Int32
-		var wg, end sync.WaitGroup
-		end.Add(1)
-		for range 3 {
-			wg.Add(1)
-			go func() {
-				tree(t, func(root *greenlet.Greenlet) {
-					v, err := g.Switch(nil)
-					if err == nil {
-						assert.Equal(t, "started", v)
-						started.Add(1)
-					} else {
-						assert.ErrorIs(t, err, greenlet.ErrWrongThread)
+	rounds := 2000
+	if raceEnabled || emulator != "" {
+		rounds = 200
+	}
+	start := map[string]func() func() error{
+		"Switch": func() func() error {
+			g := greenlet.New(func(any) (any, error) { return greenlet.Current().Parent().Switch("started") })
+			return func() error { _, err := g.Switch(nil); return err }
+		},
+		"Kill": func() func() error { // is done by both, or by one
+			g := greenlet.New(nil)
+			return func() error { return g.Kill() }
+		},
+		"next": func() func() error {
+			next, _ := greenlet.Pull(count(2))
+			return func() (err error) {
+				defer func() {
+					if r := recover(); r != nil {
+						err = r.(error)
 					}
-					wg.Done()
-					end.Wait()
-				})
-			}()
-		}
-		wg.Wait()
-		end.Done()
-		require.EqualValues(t, 1, started.Load())
+				}()
+				next()
+				return nil
+			}
+		},
+	}
+	for name, start := range start {
+		t.Run(name, func(t *testing.T) {
+			for range rounds {
+				use := start()
+				var ready, started atomic.Int32
+				var used, end sync.WaitGroup
+				used.Add(2)
+				end.Add(1)
+				for range 2 {
+					go tree(t, func(root *greenlet.Greenlet) {
+						value(t, nil)(greenlet.New(returns(nil, nil)).Switch(nil)) // has a worker now
+						ready.Add(1)
+						for i := 1; ready.Load() < 2; i++ { // both at the same time
+							if i%10_000 == 0 {
+								runtime.Gosched()
+							}
+						}
+						if err := use(); err == nil {
+							started.Add(1)
+						} else {
+							assert.ErrorIs(t, err, greenlet.ErrWrongThread)
+						}
+						used.Done()
+						end.Wait()
+					})
+				}
+				used.Wait()
+				end.Done()
+				if name != "Kill" {
+					require.EqualValues(t, 1, started.Load())
+				}
+			}
+		})
 	}
 }
 

@@ -2,7 +2,10 @@
 
 package gort
 
-import "unsafe"
+import (
+	"runtime/trace"
+	"unsafe"
+)
 
 // A Coro is the beginning of the C core's struct glet_coro (csrc/coro.c, which
 // checks that these fields are where they are expected).
@@ -19,6 +22,7 @@ var (
 	layout Layout
 	mode   Mode
 	slot   uintptr // of g, from the thread pointer; for CPUs without a name for it
+	direct bool
 )
 
 const (
@@ -26,12 +30,13 @@ const (
 	gScanSyscall = 0x1003 // and _Gscan
 )
 
-// Direct makes Switch usable.
-func Direct(l Layout, m Mode, gslot uintptr) { layout, mode, slot = l, m, gslot }
+// Direct lets Switch do without C.
+func Direct(l Layout, m Mode, gslot uintptr) { layout, mode, slot, direct = l, m, gslot, true }
 
-// Switch, with two Coros, suspends the coroutine from, which is the running one, and goes on with
-// to, which must belong to the same thread; it returns true when somebody has
-// switched back. False: nothing was done, and the C core is to switch.
+// Switch suspends the coroutine from, which is the running one, and goes on with
+// to, which must belong to the same thread; both are *Coro. It returns when
+// somebody has switched back. Where it cannot do it, and during an execution
+// trace, whose events tell another story, it calls SwitchInC.
 //
 // It does what glet_go_switch (csrc/go.c) does, but stays on the goroutine's own
 // stack, where that goes through cgocall to the thread's stack first. To the
@@ -40,11 +45,16 @@ func Direct(l Layout, m Mode, gslot uintptr) { layout, mode, slot = l, m, gslot 
 // shrunk (isShrinkStackSafe, stack.go), since syscallsp points into it.
 //
 //go:nosplit
-func Switch(from, to unsafe.Pointer) bool {
-	entersyscall()
-	ok := jump(from, to)
-	exitsyscall()
-	return ok
+func Switch(from, to unsafe.Pointer) {
+	if direct && !trace.IsEnabled() {
+		entersyscall()
+		ok := jump(from, to)
+		exitsyscall()
+		if ok {
+			return
+		}
+	}
+	SwitchInC(to)
 }
 
 //go:noescape
