@@ -155,14 +155,21 @@ static void slab_free(struct glet_slab *s)
     free(s);
 }
 
+/*
+ * Who emulates a kernel may take an advice that it does not know for one that need
+ * not be followed; qemu-user does. A guard cannot be read, not even as a path.
+ */
+static int is_guarded(const char *at) { return access(at, F_OK) != 0 && errno == EFAULT; }
+
 static int guard(char *at)
 {
     if (usage.guard_kind != 2) {
         if (!glet_fault(GLET_FAULT_GUARD) && madvise(at, page, MADV_GUARD_INSTALL) == 0) {
-            usage.guard_kind = 1;
-            return 0;
-        }
-        if (errno != EINVAL) /* the kernel knows it but cannot do it now */
+            if (usage.guard_kind == 1 || is_guarded(at)) {
+                usage.guard_kind = 1;
+                return 0;
+            }
+        } else if (errno != EINVAL) /* the kernel knows it but cannot do it now */
             return -1;
     }
     if (glet_fault(GLET_FAULT_MPROTECT) || mprotect(at, page, PROT_NONE) != 0)
