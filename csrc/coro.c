@@ -37,7 +37,7 @@ struct glet_thread {
     glet_coro root;
 };
 
-static __thread struct glet_thread self_;
+static __thread struct glet_thread self_ __attribute__((tls_model("initial-exec")));
 
 /*
  * Compilers may keep the address of a thread-local variable across calls.  Here
@@ -142,7 +142,9 @@ static int refusal(const glet_coro *to)
     return to->owner == NULL ? GLET_EDONE : GLET_ETHREAD;
 }
 
-int glet_coro_switch(glet_coro *to)
+/* Both return by a jump to the last one, which returns GLET_OK. */
+static inline __attribute__((always_inline)) int
+switch_by(int (*jump)(glet_context *, const glet_context *), glet_coro *to)
 {
     struct glet_thread *t = thread_self();
     glet_coro *from = t->current;
@@ -153,22 +155,24 @@ int glet_coro_switch(glet_coro *to)
         return GLET_OK;
     from->word = glet_word_load();
     t->current = to;
-    glet_context_switch(&from->ctx, &to->ctx);
-    glet_word_store(from->word); /* somebody switched back to us */
-    return GLET_OK;
+    glet_word_store(to->word);
+    return jump(&from->ctx, &to->ctx);
 }
+
+int glet_coro_switch(glet_coro *to) { return switch_by(glet_context_switch, to); }
+int glet_coro_switch_alike(glet_coro *to) { return switch_by(glet_context_switch_alike, to); }
 
 void glet_coro_main(void *p)
 {
     glet_coro *c = p;
     struct glet_thread *t = c->owner;
 
-    glet_word_store(NULL);
     glet_coro *next = c->body(c->arg);
     c->owner = NULL;
     if (next == NULL || next->owner != t)
         next = &t->root;
     t->current = next;
+    glet_word_store(next->word);
     glet_context_switch(&c->ctx, &next->ctx);
     __builtin_trap(); /* nobody can switch to a coroutine without an owner */
 }

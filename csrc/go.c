@@ -113,7 +113,7 @@ static inline void acknowledge_signal(char *m)
 
 int glet_go_switch_plain(glet_coro *to)
 {
-    int code = glet_coro_switch(to);
+    int code = glet_coro_switch_alike(to);
     if (rt.mode != PLAIN)
         acknowledge_signal(LOAD(FIELD(char *, glet_word_load(), rt.g_m)));
     return code;
@@ -131,7 +131,7 @@ int glet_go_switch(glet_coro *to)
         hand_over(g0, other);
     else
         local.giver = g0; /* for bindm */
-    int code = glet_coro_switch(to);
+    int code = glet_coro_switch_alike(to);
     acknowledge_signal(m);
     return code;
 }

@@ -25,9 +25,9 @@ void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
     makecontext(ctx, (void (*)(void))start, 2, (unsigned)(s >> 32), (unsigned)s);
 }
 
-void glet_context_switch(glet_context *from, const glet_context *to)
+int glet_context_switch(glet_context *from, const glet_context *to)
 {
-    swapcontext(from, to); /* fails on no Linux: no memory is asked for */
+    return swapcontext(from, to); /* fails on no Linux: no memory is asked for */
 }
 
 const char *glet_backend(void) { return "ucontext"; }

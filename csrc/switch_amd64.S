@@ -5,18 +5,19 @@
  *
  * Contract
  *
- *   void glet_jump(void **from, void *to)       rdi, rsi
+ *   int glet_jump(void **from, void *to)        rdi, rsi
  *       Saves what the ABI calls callee-saved on the present stack, suspends it
  *       in *from, and goes on where the stack `to` left off.  Everything else may
- *       change, as at any call.
+ *       change, as at any call.  Returns 0 when somebody has switched back.
  *
- *   glet_swap
- *       The whole of the switch: stores the stack pointer in *from, takes `to` for
- *       the new one, and returns there.  So all that it asks of a suspended stack
- *       is that the saved stack pointer points at an address to go on at.  What
- *       else is on the stack is the business of the code there.  That code finds
- *       the control words of the stack that stopped in eax (MXCSR) and dx (x87).
- *       Go's assembly (internal/gort/switch_amd64.s) keeps to the same rule.
+ *       All that it asks of the stack `to` is that the saved stack pointer points
+ *       at an address to go on at.  What else is on the stack is the business of
+ *       the code there.  That code finds the control words of the stack that
+ *       stopped in eax (MXCSR) and dx (x87).  Go's assembly
+ *       (internal/gort/switch_amd64.s) keeps to the same rule.
+ *
+ *   int glet_jump_alike(void **from, void *to)
+ *       The same, for callers that were all called by the same code.
  *
  *   glet_start
  *       Not called: it is the address at which a fresh stack goes on.
@@ -34,7 +35,7 @@
  *   +0x18  | r14                  |
  *   +0x10  | r15                  |
  *   +0x08  | MXCSR | x87 CW | 0   |  4 + 2 + 2 bytes
- *   +0x00  | return address       |  of the call of glet_swap
+ *   +0x00  | address to go on at  |  label 3
  *          +----------------------+  <- saved stack pointer
  *            low addresses
  *
@@ -47,13 +48,12 @@
  *
  * Three odd choices:
  *
- *   - It ends with `ret`, where others (boost.context, corosensei) end with an
- *     indirect jump, since a `ret` to another stack is mispredicted. Here it is
- *     not: glet_swap has one caller, and glet_jump, too, so the address that the
- *     return predictor remembers from our own call is the one that the other stack
- *     has, too. And it keeps the predictor in step for the frames above, which are
- *     the same on all stacks down to whoever asked for the switch. A jump would
- *     leave it one entry off, and each of those returns would be mispredicted.
+ *   - glet_jump ends with an indirect jump and not with `ret`, as boost.context and
+ *     corosensei do: C code mostly switches to and fro between two places, so the
+ *     address on the other stack is not the one that the return predictor
+ *     remembers. The price is that the predictor is one entry off for the callers'
+ *     returns. Where these are the same on both stacks, and many, that price is
+ *     high, so glet_jump_alike returns. (Measured: docs/performance.md.)
  *   - The control words are stored always, which is cheap, but loaded only when
  *     they differ from the present ones, since ldmxcsr and fldcw are not.
  *   - endbr64 is for places entered by an indirect branch.  No Go executable has
@@ -62,11 +62,12 @@
 
         .text
 
-        .globl  glet_jump
-        .hidden glet_jump
-        .type   glet_jump, @function
+        .macro  JUMP name, returns
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
         .p2align 4
-glet_jump:
+\name:
         .cfi_startproc
         endbr64
         pushq   %rbp
@@ -88,12 +89,22 @@ glet_jump:
 
         movl    (%rsp), %eax            /* the control words of the old ...  */
         movzwl  4(%rsp), %edx
-        call    glet_swap
+        leaq    3f(%rip), %rcx
+        pushq   %rcx
+        .cfi_adjust_cfa_offset 8
+        movq    %rsp, (%rdi)            /* here the old stack is suspended   */
+        movq    %rsi, %rsp              /* and from here on we are the other */
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        jmp     *%rcx
+
+3:      endbr64
         cmpl    (%rsp), %eax            /* ... and those of the new stack    */
         jne     1f
         cmpw    4(%rsp), %dx
         jne     1f
-2:      leaq    8(%rsp), %rsp
+2:      xorl    %eax, %eax
+        leaq    8(%rsp), %rsp
         .cfi_adjust_cfa_offset -8
         popq    %r15
         .cfi_adjust_cfa_offset -8
@@ -107,24 +118,26 @@ glet_jump:
         .cfi_adjust_cfa_offset -8
         popq    %rbp
         .cfi_adjust_cfa_offset -8
+        .if     \returns
         ret
+        .else
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register rip, rcx
+        jmp     *%rcx
+        .cfi_restore rip
+        .endif
 
-1:      .cfi_adjust_cfa_offset 56       /* undo the above for this tail      */
+1:      .cfi_def_cfa_offset 64          /* undo the above for this tail      */
         ldmxcsr (%rsp)
         fldcw   4(%rsp)
         jmp     2b
         .cfi_endproc
-        .size   glet_jump, .-glet_jump
+        .size   \name, .-\name
+        .endm
 
-        .type   glet_swap, @function
-        .p2align 4
-glet_swap:
-        .cfi_startproc
-        movq    %rsp, (%rdi)            /* here the old stack is suspended   */
-        movq    %rsi, %rsp              /* and from here on we are the other */
-        ret
-        .cfi_endproc
-        .size   glet_swap, .-glet_swap
+        JUMP    glet_jump, 0
+        JUMP    glet_jump_alike, 1
 
         .globl  glet_start
         .hidden glet_start

@@ -28,9 +28,9 @@
 //	         low addresses
 //
 // Go has no callee-saved registers, but for BP and R14, which is g. Between the
-// swap and the store of g, a signal handler finds the g of the one stack and the
+// store of g and the swap, a signal handler finds the g of the one stack and the
 // SP of the other. It returns to both as they are; a profile's traceback, which
-// reads frames upwards from SP, finds those of the stack that goes on.
+// reads frames upwards from SP, finds those of the stack that stops.
 
 // func jump(from, to unsafe.Pointer) bool
 TEXT ·jump(SB), NOSPLIT, $8-17
@@ -79,6 +79,9 @@ handed:
 	MOVQ	R14, Coro_word(DI)
 	MOVQ	Coro_owner(DI), CX
 	MOVQ	SI, (CX)		// the thread's current coroutine
+	MOVQ	Coro_word(SI), R10
+	MOVQ	TLS, CX
+	MOVQ	R10, 0(CX)(TLS*1)	// g, for C and for signal handlers
 	STMXCSR	0(SP)
 	FSTCW	4(SP)
 	MOVL	0(SP), AX
@@ -91,8 +94,6 @@ handed:
 back:
 	MOVQ	from+0(FP), DI
 	MOVQ	Coro_word(DI), R14
-	MOVQ	TLS, CX
-	MOVQ	R14, 0(CX)(TLS*1)
 
 	// A preemption signal for us may have come while others ran, who did not clear
 	// our flag: then no other would ever be sent. So it has come now.

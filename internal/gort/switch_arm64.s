@@ -29,9 +29,9 @@
 //	         low addresses
 //
 // Go has no callee-saved registers, but for R29 and R28, which is g. Between the
-// swap and the store of g, a signal handler finds the g of the one stack and the
+// store of g and the swap, a signal handler finds the g of the one stack and the
 // SP of the other. It returns to both as they are; a profile's traceback, which
-// reads frames upwards from SP, finds those of the stack that goes on.
+// reads frames upwards from SP, finds those of the stack that stops.
 
 // func jump(from, to unsafe.Pointer) bool
 TEXT ·jump(SB), NOSPLIT, $8-17
@@ -85,6 +85,10 @@ handed:
 	MOVD	g, Coro_word(R0)
 	MOVD	Coro_owner(R0), R2
 	MOVD	R1, (R2)		// the thread's current coroutine
+	MOVD	Coro_word(R1), R10
+	MRS	TPIDR_EL0, R2
+	MOVD	·slot(SB), R4
+	MOVD	R10, (R2)(R4)		// g, for C and for signal handlers
 	MOVD	FPCR, R9
 	MOVD	R9, 8(RSP)
 	CALL	swap<>(SB)
@@ -95,9 +99,6 @@ handed:
 back:
 	MOVD	from+0(FP), R0
 	MOVD	Coro_word(R0), g
-	MRS	TPIDR_EL0, R1
-	MOVD	·slot(SB), R2
-	MOVD	g, (R1)(R2)
 
 	// A preemption signal for us may have come while others ran, who did not clear
 	// our flag: then no other would ever be sent. So it has come now.
