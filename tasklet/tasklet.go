@@ -1,0 +1,323 @@
+package tasklet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-greenlet/greenlet"
+)
+
+// What the operations' errors match, with errors.Is.
+var (
+	// ErrExit is what Kill throws: an expected end.
+	ErrExit = greenlet.ErrExit
+	// ErrDead: the tasklet has ended, or was made by no New.
+	ErrDead = errors.New("the tasklet has ended")
+	// ErrBlocked: the tasklet waits, and what it waits for decides when it goes on.
+	ErrBlocked = errors.New("the tasklet is blocked")
+	// ErrCurrent: the operation makes no sense on the current tasklet.
+	ErrCurrent = errors.New("the tasklet is the current one")
+	// ErrWrongThread: the tasklet or channel belongs to another root.
+	ErrWrongThread = greenlet.ErrWrongThread
+	// ErrBlockTrap: the operation would block, and SetBlockTrap forbids it.
+	ErrBlockTrap = errors.New("it would block, and a block trap is set")
+	// ErrSwitchTrap: the operation would switch, and SwitchTrap forbids it.
+	ErrSwitchTrap = errors.New("it would switch, and a switch trap is set")
+	// ErrClosed: the channel is closed.
+	ErrClosed = errors.New("the channel is closed")
+	// ErrStop, sent with SendError, ends the loops over All.
+	ErrStop = errors.New("the sequence has ended")
+)
+
+// An opError says which operation on whom was refused or ended with an error.
+type opError struct {
+	op  string
+	who fmt.Stringer
+	err error
+}
+
+func (e *opError) Error() string { return fmt.Sprintf("tasklet: %s of %v: %v", e.op, e.who, e.err) }
+func (e *opError) Unwrap() error { return e.err }
+
+// A Tasklet is a function that runs in turns with others. Make it with New or Go.
+//
+// All methods are called on the thread that made it.
+type Tasklet struct {
+	s          *scheduler
+	g          *greenlet.Greenlet // where it goes on
+	f          func()
+	name       string
+	next, prev *Tasklet
+	queued     queued // what it is blocked in; nil: nothing
+	mail       error  // thrown at it, for when it goes on
+	raise      bool   // mail is a panic to go on here
+
+	inRing    bool
+	running   bool // it waits in Run
+	started   bool
+	dead      bool
+	blockTrap bool
+	alien     bool // somebody else than this package has switched to it
+}
+
+// queued is what a tasklet can be blocked in.
+type queued interface {
+	unlink()
+	waits() Wait
+}
+
+// New makes a tasklet that will call f, and does not schedule it: Insert does.
+func New(f func()) *Tasklet {
+	s := here()
+	t := &Tasklet{s: s, f: f}
+	if f == nil {
+		t.dead = true // unbound
+		return t
+	}
+	t.g = greenlet.New(t.body, greenlet.WithParent(s.main.g),
+		greenlet.WithContext(&home{context.Background(), t}))
+	return t
+}
+
+// Go makes a tasklet that will call f, and puts it at the end of the run ring.
+func Go(f func()) *Tasklet {
+	t := New(f)
+	if !t.dead {
+		t.s.add(t)
+	}
+	return t
+}
+
+// SetName sets a name for people, and returns t. It shows in String and in
+// deadlock reports.
+func (t *Tasklet) SetName(name string) *Tasklet {
+	t.name = name
+	return t
+}
+
+// String describes the tasklet for people.
+func (t *Tasklet) String() string {
+	if t == nil {
+		return "tasklet(nil)"
+	}
+	name := t.name
+	if name == "" {
+		name = "tasklet"
+	}
+	if t.g == nil {
+		return name
+	}
+	return fmt.Sprintf("%s/%d", name, t.g.ID())
+}
+
+// Run lets the tasklets run until none is runnable, and nothing is awaited. Called
+// by a tasklet, it runs the others, itself excepted. Calls nest; the innermost
+// returns first.
+//
+// The error with which a tasklet ends comes out here, and its panic: that goes on
+// as a *greenlet.PanicError. The others stay as they are; Run may be called again.
+func Run() error {
+	_, err := here().run(false, 0)
+	return err
+}
+
+// RunSteps is Run for at most n switches. It returns how many there were.
+func RunSteps(n int) (int, error) { return here().run(true, n) }
+
+// Schedule lets the others in the ring go first: the current tasklet is the last
+// then. What is thrown at the tasklet meanwhile, it panics with, so that the
+// tasklet ends with that error; see Throw.
+func Schedule() { must(schedule()) }
+
+func schedule() error {
+	s := here()
+	me := s.head
+	s.collect()
+	if s.n == 1 {
+		return nil
+	}
+	if s.trap > 0 {
+		return &opError{"Schedule", me, ErrSwitchTrap}
+	}
+	s.head = me.next
+	return s.leave(me)
+}
+
+// ScheduleRemove takes the current tasklet out of the ring. It goes on when
+// somebody inserts it. See Schedule for what is thrown at it.
+func ScheduleRemove() {
+	s := here()
+	me := s.head
+	s.collect()
+	switch {
+	case s.trap > 0:
+		must(&opError{"ScheduleRemove", me, ErrSwitchTrap})
+	case s.n == 1 && !s.anybody():
+		must(s.deadlock(&Wait{Tasklet: me, On: "being inserted"}))
+	}
+	s.remove(me)
+	must(s.leave(me))
+}
+
+// Current returns the running tasklet.
+func Current() *Tasklet { return here().head }
+
+// Main returns the tasklet of the root: the code that nobody made a tasklet.
+func Main() *Tasklet { return here().main }
+
+// RunCount returns how many tasklets are in the ring, the current one included.
+func RunCount() int { return here().n }
+
+// SwitchTrap changes the depth of the switch trap by delta and returns what it was.
+// While it is above 0, an operation that would switch to another tasklet returns
+// ErrSwitchTrap and changes nothing.
+func SwitchTrap(delta int) (previous int) {
+	s := here()
+	previous = s.trap
+	s.trap += delta
+	return previous
+}
+
+// SetBlockTrap sets or clears the tasklet's block trap: while it is set, an
+// operation that would block it returns ErrBlockTrap and changes nothing.
+func (t *Tasklet) SetBlockTrap(on bool) { t.blockTrap = on }
+
+// Alive says whether the tasklet has not ended.
+func (t *Tasklet) Alive() bool { return t != nil && t.s != nil && !t.dead }
+
+// Blocked says whether it waits on a channel, or for something from outside.
+func (t *Tasklet) Blocked() bool { return t != nil && t.queued != nil }
+
+// Scheduled says whether it is in the run ring.
+func (t *Tasklet) Scheduled() bool { return t != nil && t.inRing }
+
+// Paused says whether it is alive and waits for nothing but to be inserted.
+func (t *Tasklet) Paused() bool {
+	return t.Alive() && !t.inRing && t.queued == nil && !t.running
+}
+
+// usable says why an operation on t is refused, if so.
+func (t *Tasklet) usable(op string) (*scheduler, error) {
+	if !t.Alive() {
+		return nil, &opError{op, t, ErrDead}
+	}
+	if s := here(); s != t.s {
+		return nil, &opError{op, t, ErrWrongThread}
+	}
+	return t.s, nil
+}
+
+// runnable is usable for what is not to be done to a tasklet that waits.
+func (t *Tasklet) runnable(op string) (*scheduler, error) {
+	s, err := t.usable(op)
+	if err == nil && (t.queued != nil || t.running) {
+		err = &opError{op, t, ErrBlocked}
+	}
+	return s, err
+}
+
+// Insert puts the tasklet at the end of the run ring, if it is not in it.
+func (t *Tasklet) Insert() error {
+	s, err := t.runnable("Insert")
+	if err == nil && !t.inRing {
+		s.add(t)
+	}
+	return err
+}
+
+// Remove takes the tasklet out of the run ring: it is paused then.
+func (t *Tasklet) Remove() error {
+	s, err := t.runnable("Remove")
+	if err == nil && t == s.head {
+		err = &opError{"Remove", t, ErrCurrent}
+	}
+	if err == nil && t.inRing {
+		s.remove(t)
+	}
+	return err
+}
+
+// Run inserts the tasklet if needed and switches to it at its place in the ring:
+// those after it run before the caller does.
+func (t *Tasklet) Run() error { return t.goTo("Run", false) }
+
+// Switch is Run, but the caller leaves the ring: it is paused.
+func (t *Tasklet) Switch() error { return t.goTo("Switch", true) }
+
+func (t *Tasklet) goTo(op string, pause bool) error {
+	s, err := t.runnable(op)
+	if err != nil {
+		return err
+	}
+	me := s.head
+	if t == me {
+		return nil
+	}
+	if s.trap > 0 {
+		return &opError{op, t, ErrSwitchTrap}
+	}
+	if !t.inRing {
+		s.add(t)
+	}
+	if pause {
+		s.remove(me)
+	}
+	s.head = t
+	return s.leave(me)
+}
+
+// Kill throws ErrExit at the tasklet; see Throw. It returns nil when the tasklet is
+// dead already.
+func (t *Tasklet) Kill() error { return t.throw("Kill", ErrExit, false) }
+
+// Throw ends the tasklet's wait with err, wherever that is, and switches to it: the
+// operation that it waits in returns err, or panics with it, if it has no error
+// result (Schedule). An error that the tasklet does not handle is its end, and
+// comes out of the innermost Run, or at main; ErrExit (nil stands for it) goes
+// nowhere. A tasklet that never ran does not begin.
+//
+// Throw at the current tasklet returns err at once.
+func (t *Tasklet) Throw(err error) error { return t.throw("Throw", err, false) }
+
+// KillLater is ThrowLater with ErrExit.
+func (t *Tasklet) KillLater() error { return t.throw("KillLater", ErrExit, true) }
+
+// ThrowLater is Throw, but that the caller goes on: the tasklet gets the error when
+// its turn in the ring comes.
+func (t *Tasklet) ThrowLater(err error) error { return t.throw("ThrowLater", err, true) }
+
+func (t *Tasklet) throw(op string, err error, later bool) error {
+	if err == nil {
+		err = ErrExit
+	}
+	s, e := t.usable(op)
+	if e != nil {
+		if errors.Is(e, ErrDead) && t != nil && t.s != nil && errors.Is(err, ErrExit) {
+			return nil
+		}
+		return e
+	}
+	me := s.head
+	if t == me {
+		return err
+	}
+	if t.running {
+		return &opError{op, t, ErrBlocked} // inside Run: its tasklets come first
+	}
+	if !later && s.trap > 0 {
+		return &opError{op, t, ErrSwitchTrap}
+	}
+	if t.queued != nil {
+		t.queued.unlink()
+	}
+	if !t.inRing {
+		s.add(t)
+	}
+	t.mail, t.raise = err, false
+	if later {
+		return nil
+	}
+	s.head = t
+	return s.leave(me)
+}
