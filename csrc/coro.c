@@ -20,6 +20,7 @@ struct glet_coro {
     glet_body body;
     void *arg;
     glet_stack stack; /* slab is NULL for a thread's own */
+    struct glet_fibers fibers;
 };
 
 #ifndef GLET_UCONTEXT
@@ -63,6 +64,22 @@ void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)
 
 void *glet_coro_word(const glet_coro *c) { return c->word; }
 
+struct glet_fibers *glet_coro_fibers(glet_coro *c) { return &c->fibers; }
+
+void (*glet_fiber_own_gone)(struct glet_fiber *own);
+
+void glet_coro_leave_fiber(glet_coro *c)
+{
+    struct glet_fiber *f = c->fibers.running;
+
+    if (f == NULL)
+        return;
+    f->word = c->word;
+    f->home = NULL;
+    c->word = c->fibers.own->word;
+    c->fibers.running = NULL;
+}
+
 int glet_coro_is_root(const glet_coro *c) { return c->stack.slab == NULL; }
 
 static void begin(glet_coro *c, glet_body body, void *arg)
@@ -89,6 +106,7 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
     uintptr_t top = ((uintptr_t)st.hi - sizeof(glet_coro)) & ~(uintptr_t)63;
     glet_coro *c = (glet_coro *)top;
     c->stack = st;
+    c->fibers = (struct glet_fibers){0};
     begin(c, body, arg);
     *out = c;
     return GLET_OK;
@@ -108,8 +126,10 @@ static int in_use(const glet_coro *c)
 int glet_coro_restart(glet_coro *c, glet_body body, void *arg)
 {
     int code = body == NULL ? GLET_ENULL : in_use(c);
-    if (code == GLET_OK)
+    if (code == GLET_OK) {
+        glet_coro_leave_fiber(c);
         begin(c, body, arg);
+    }
     return code;
 }
 
@@ -118,6 +138,9 @@ int glet_coro_free(glet_coro *c)
     int code = in_use(c);
     if (code != GLET_OK)
         return code;
+    glet_coro_leave_fiber(c);
+    if (c->fibers.own != NULL)
+        glet_fiber_own_gone(c->fibers.own);
     glet_stack st = c->stack; /* a copy: c is on that stack */
     glet_stack_free(&st);
     return GLET_OK;
@@ -170,11 +193,14 @@ const char *glet_text(int code)
         [GLET_ESIZE] = "the stack size is over the maximum of 1 GiB",
         [GLET_ENOMEM] = "no memory or address space for a stack",
         [GLET_EGUARD] = "the stack's guard page could not be made",
-        [GLET_ETHREAD] = "the coroutine belongs to another thread",
+        [GLET_ETHREAD] = "it belongs to another thread",
         [GLET_EDONE] = "the coroutine has finished",
-        [GLET_EBUSY] = "the coroutine is running or is a thread's own",
+        [GLET_EBUSY] = "it is running, or is a thread's own",
         [GLET_EKEY] = "no thread-local key is left",
         [GLET_EWORD] = "Go's thread-local g was not found on this platform",
+        [GLET_EFREED] = "it was freed",
+        [GLET_ESTACK] = "the caller is not on the stack of the fiber that was announced last",
+        [GLET_EFRAMES] = "Go functions are suspended on the fiber, and cannot be given up here",
     };
     if (code < 0 || (size_t)code >= sizeof text / sizeof *text)
         return "not a code of this library";

@@ -71,7 +71,10 @@ enum {
     GLET_EDONE,     /* the coroutine has finished                          */
     GLET_EBUSY,     /* the coroutine is the current one or a thread's own  */
     GLET_EKEY,      /* no thread-local key left; see errno                 */
-    GLET_EWORD      /* Go's thread word was not found on this platform     */
+    GLET_EWORD,     /* Go's thread word was not found on this platform     */
+    GLET_EFREED,    /* fiber.h: it was freed                               */
+    GLET_ESTACK,    /* fiber.h: not on the stack of the announced fiber    */
+    GLET_EFRAMES    /* fiber.h: Go functions are suspended on the fiber    */
 };
 
 /* What a code means, in words; never NULL, not to be freed. */

@@ -1,0 +1,21 @@
+/* coroutine.h - a library's coroutine, adopted or not; in foreign.c. */
+#ifndef FOREIGN_COROUTINE_H
+#define FOREIGN_COROUTINE_H
+
+#include "fiber.h"
+#include "foreign.h"
+
+typedef struct {
+    const foreign_library *lib;
+    void *co, *stack;
+    glet_fiber *fiber, *caller; /* NULL: not adopted */
+    uintptr_t body;
+    int done, code;
+} foreign;
+
+int foreign_new(foreign **out, const foreign_library *lib, int adopt, size_t known, uintptr_t body);
+int foreign_resume(foreign *f);
+int foreign_yield(foreign *f);
+int foreign_free(foreign *f);
+
+#endif
