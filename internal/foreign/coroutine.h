@@ -18,4 +18,10 @@ int foreign_resume(foreign *f);
 int foreign_yield(foreign *f);
 int foreign_free(foreign *f);
 
+/* In misuse.c. */
+int foreign_misuse(const foreign_library *lib);
+
+/* Calls f (a Go function) on a thread of its own, and waits for it; 0 or an errno. */
+int foreign_thread(uintptr_t f);
+
 #endif

@@ -1,9 +1,11 @@
 #include "foreign.h"
 #include "coroutine.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 extern int foreignCallback(uintptr_t body, uintptr_t self);
+extern void foreignRun(uintptr_t f);
 
 static void entry(void *arg)
 {
@@ -74,4 +76,17 @@ int foreign_free(foreign *f)
     free(f->stack);
     free(f);
     return GLET_OK;
+}
+
+static void *run(void *f)
+{
+    foreignRun((uintptr_t)f);
+    return NULL;
+}
+
+int foreign_thread(uintptr_t f)
+{
+    pthread_t t;
+    int e = pthread_create(&t, NULL, run, (void *)f);
+    return e != 0 ? e : pthread_join(t, NULL);
 }

@@ -11,6 +11,8 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
+	"syscall"
 	"unsafe"
 
 	_ "github.com/go-greenlet/greenlet" // the runtime's hooks
@@ -95,17 +97,37 @@ func foreignCallback(body, self C.uintptr_t) C.int {
 	return 0
 }
 
+// Misuse makes every mistake that the calls of fiber.h can be made with.
+func (l Library) Misuse() error {
+	if line := C.foreign_misuse(l.ops); line != 0 {
+		return fmt.Errorf("misuse.c:%d: not the code it should be", int(line))
+	}
+	return nil
+}
+
+// Thread calls f on a thread that C makes, and returns when that has ended.
+func Thread(f func()) error {
+	h := handle.New(f)
+	if e := C.foreign_thread(C.uintptr_t(h)); e != 0 {
+		return errors.Join(syscall.Errno(e), h.Delete())
+	}
+	return h.Delete()
+}
+
+//export foreignRun
+func foreignRun(h C.uintptr_t) {
+	f, err := handle.Handle(h).Value()
+	if err != nil {
+		panic(err)
+	}
+	f.(func())()
+}
+
 // An Error is a code of the C core.
 type Error int
 
-// The codes that fibers can have.
-const (
-	Busy   Error = C.GLET_EBUSY
-	Thread Error = C.GLET_ETHREAD
-	Freed  Error = C.GLET_EFREED
-	Stack  Error = C.GLET_ESTACK
-	Frames Error = C.GLET_EFRAMES
-)
+// ErrFrames: Go functions are suspended on the coroutine.
+const ErrFrames Error = C.GLET_EFRAMES
 
 func (e Error) Error() string { return C.GoString(C.glet_text(C.int(e))) }
 

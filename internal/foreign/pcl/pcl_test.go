@@ -5,8 +5,8 @@ package pcl_test
 import (
 	"testing"
 
-	"github.com/go-greenlet/greenlet/internal/foreign/pcl"
 	"github.com/go-greenlet/greenlet/internal/foreign/foreigntest"
+	"github.com/go-greenlet/greenlet/internal/foreign/pcl"
 )
 
 func TestForeignCoroutines(t *testing.T) { foreigntest.All(t, pcl.Library(), false) }

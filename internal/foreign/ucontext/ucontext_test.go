@@ -1,8 +1,20 @@
 package ucontext_test
 
 import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"runtime/trace"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/foreign"
 	"github.com/go-greenlet/greenlet/internal/foreign/foreigntest"
 	"github.com/go-greenlet/greenlet/internal/foreign/ucontext"
@@ -17,3 +29,162 @@ func library(t testing.TB) foreign.Library {
 }
 
 func TestForeignCoroutines(t *testing.T) { foreigntest.All(t, library(t), true) }
+
+func TestMisuseGetsItsCode(t *testing.T) {
+	l := library(t)
+	foreigntest.Locked(func() { assert.NoError(t, l.Misuse()) })
+	require.NoError(t, foreign.Thread(func() { assert.NoError(t, l.Misuse()) }))
+	inGreenlet(t, func(*greenlet.Greenlet) { assert.NoError(t, l.Misuse()) })
+}
+
+// inGreenlet calls f in a greenlet.
+func inGreenlet(t testing.TB, f func(root *greenlet.Greenlet)) {
+	t.Helper()
+	require.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
+		_, err := greenlet.New(func(any) (any, error) { f(root); return nil, nil }).Switch(nil)
+		return err
+	}))
+}
+
+// ms is how many Ms the runtime has made: none of them is ever freed.
+func ms() int { return pprof.Lookup("threadcreate").Count() }
+
+// On threads that C made, which have no goroutine of their own; they come and go
+// beside signals, and leave nothing behind.
+func TestOnThreadsOfC(t *testing.T) {
+	l := library(t)
+	stop := make(chan struct{})
+	collected := make(chan struct{})
+	go func() { // each collection sends signals to the threads
+		defer close(collected)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	n := 100
+	if testing.Short() {
+		n = 10
+	}
+	var before int
+	for i := range n {
+		require.NoError(t, foreign.Thread(func() { foreigntest.Interleave(t, l, foreign.Known) }))
+		if i == 2 {
+			before = ms()
+		}
+	}
+	close(stop)
+	<-collected
+	assert.LessOrEqual(t, ms(), before+10, "Ms were not given back")
+}
+
+// A coroutine is freed while Go functions are suspended on it.
+func TestFreeWithSuspendedFrames(t *testing.T) {
+	l := library(t)
+	foreigntest.Locked(func() {
+		goroutines := runtime.NumGoroutine()
+		for range 50 {
+			co, err := l.New(foreign.Known, func(yield func()) bool {
+				foreigntest.Climb(50, 1, yield)
+				return false
+			})
+			if !assert.NoError(t, err) || !assert.NoError(t, co.Resume()) {
+				return
+			}
+			if err := co.Free(); err != nil {
+				// Nothing has changed: the functions return, and then it works.
+				assert.Equal(t, foreign.ErrFrames, err)
+				assert.True(t, keepsFrames())
+				for !co.Done() {
+					assert.NoError(t, co.Resume())
+				}
+				assert.NoError(t, co.Free())
+			} else {
+				assert.False(t, keepsFrames())
+			}
+			runtime.GC()
+		}
+		assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines+5)
+	})
+}
+
+func keepsFrames() bool { return raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain") }
+
+// Beside an execution trace that then can be read.
+func TestExecutionTracesCanBeRead(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("it runs go tool trace")
+	}
+	l := library(t)
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs the go command")
+	}
+	var buf bytes.Buffer
+	foreigntest.Locked(func() {
+		foreigntest.Interleave(t, l, foreign.Known) // the Ms are there before
+		var all []*foreign.Coroutine
+		for range 5 {
+			co, err := l.New(foreign.Known, func(yield func()) bool { yield(); return true })
+			if !assert.NoError(t, err) {
+				return
+			}
+			assert.NoError(t, co.Resume())
+			all = append(all, co)
+		}
+		if !assert.NoError(t, trace.Start(&buf)) {
+			return
+		}
+		for range 2000 {
+			for _, co := range all {
+				assert.NoError(t, co.Resume())
+			}
+		}
+		trace.Stop()
+	})
+	file := filepath.Join(t.TempDir(), "trace")
+	require.NoError(t, os.WriteFile(file, buf.Bytes(), 0o644))
+	out, err := exec.Command("go", "tool", "trace", "-d=parsed", file).CombinedOutput()
+	tail := out[max(0, len(out)-500):]
+	require.NoError(t, err, "%s", tail)
+	assert.NotContains(t, string(tail), "failed to advance")
+}
+
+func BenchmarkResumeAndYield(b *testing.B) {
+	l := library(b)
+	for name, busy := range map[string]bool{"Alone": false, "Busy": true} {
+		b.Run(name, func(b *testing.B) {
+			stop := make(chan struct{})
+			defer close(stop)
+			for range runtime.GOMAXPROCS(0) {
+				if busy {
+					go func() {
+						for {
+							select {
+							case <-stop:
+								return
+							default:
+							}
+						}
+					}()
+				}
+			}
+			foreigntest.Locked(func() {
+				co, err := l.New(foreign.Known, func(yield func()) bool { yield(); return true })
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				for range b.N {
+					if err := co.Resume(); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
