@@ -76,6 +76,7 @@ void glet_coro_leave_fiber(glet_coro *c)
         return;
     f->word = c->word;
     f->home = NULL;
+    f->lost = 1;
     c->word = c->fibers.own->word;
     c->fibers.running = NULL;
 }
@@ -194,7 +195,7 @@ const char *glet_text(int code)
         [GLET_ENOMEM] = "no memory or address space for a stack",
         [GLET_EGUARD] = "the stack's guard page could not be made",
         [GLET_ETHREAD] = "it belongs to another thread",
-        [GLET_EDONE] = "the coroutine has finished",
+        [GLET_EDONE] = "the coroutine has finished, or was given up",
         [GLET_EBUSY] = "it is running, or is a thread's own",
         [GLET_EKEY] = "no thread-local key is left",
         [GLET_EWORD] = "Go's thread-local g was not found on this platform",

@@ -203,6 +203,8 @@ int glet_fiber_switch(glet_fiber *to)
     int code = refusal(to);
     if (code != GLET_OK)
         return code;
+    if (to->lost)
+        return GLET_EDONE;
     glet_fiber *from = glet_fiber_current();
     if (from == NULL)
         return GLET_ENOMEM;

@@ -73,7 +73,8 @@ int glet_fiber_new(glet_fiber **out, void *stack, size_t size);
  * Go function that is called on a new fiber then waits until Go has made a goroutine
  * for it, as the first call from a new thread does.
  *
- * GLET_ENULL to is NULL; GLET_EFREED; GLET_ETHREAD; GLET_EBUSY it is the current
+ * GLET_ENULL to is NULL; GLET_EFREED; GLET_ETHREAD; GLET_EDONE it ran in a greenlet
+ * that was suspended and has been given up since; GLET_EBUSY it is the current
  * one, or is running in a suspended greenlet; GLET_ESTACK the caller is not on the
  * stack of the current one: a switch was not announced, or an announcement was not
  * followed by its switch.

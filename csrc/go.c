@@ -144,9 +144,15 @@ int glet_go_use(const glet_go_layout *l)
  */
 static uintptr_t fresh_pc;
 
+/* The stack pointer of a goroutine without frames (oneNewExtraM). */
+static uintptr_t fresh_sp(char *g)
+{
+    return *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
+}
+
 static int is_fresh(char *g, char *m)
 {
-    uintptr_t sp = *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
+    uintptr_t sp = fresh_sp(g);
     uintptr_t pc = *FIELD(uintptr_t, g, rt.g_sched_pc);
     return *FIELD(uintptr_t, g, rt.g_sched_sp) == sp && *FIELD(uintptr_t, g, rt.g_syscall_sp) == sp &&
            *FIELD(uintptr_t, g, rt.g_stktopsp) == sp && *FIELD(uintptr_t, g, rt.g_syscall_pc) == pc &&
@@ -273,7 +279,7 @@ static int forget(char *m)
         expected = GSYSCALL;
         sched_yield();
     }
-    uintptr_t sp = *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
+    uintptr_t sp = fresh_sp(g);
     *FIELD(uintptr_t, g, rt.g_sched_sp) = sp;
     *FIELD(uintptr_t, g, rt.g_sched_pc) = pc;
     *FIELD(uintptr_t, g, rt.g_sched_bp) = 0;
@@ -297,9 +303,11 @@ static int forget(char *m)
 
 int glet_go_discard(glet_coro *c)
 {
+    if (rt.mode == PLAIN || LOAD(&fresh_pc) == 0)
+        return GLET_EWORD;
     glet_coro_leave_fiber(c);
     char *word = glet_coro_word(c); /* g0, or the goroutine if Go has switched */
-    if (rt.mode == PLAIN || word == NULL)
+    if (word == NULL)
         return GLET_EWORD;
     char *m = *FIELD(char *, word, rt.g_m);
     char *g0 = *FIELD(char *, m, rt.m_g0);
@@ -352,8 +360,10 @@ void glet_go_announce(void *from, void *to)
 /* Are there Go frames on the goroutine of an M that does not run? */
 static int has_frames(char *g0)
 {
-    if (rt.mode != PLAIN)
-        return *FIELD(int32_t, *FIELD(char *, g0, rt.g_m), rt.m_ncgo) > 1; /* see bindm */
+    if (rt.mode != PLAIN) {
+        char *g = *FIELD(char *, *FIELD(char *, g0, rt.g_m), rt.m_curg);
+        return *FIELD(uintptr_t, g, rt.g_syscall_sp) != fresh_sp(g);
+    }
     void *word = glet_word_load();
     glet_word_store(g0);
     int yes = calls.has_frames();
@@ -361,8 +371,11 @@ static int has_frames(char *g0)
     return yes;
 }
 
-int glet_go_drop(void *g0)
+int glet_go_drop(void *fiber)
 {
+    void *g0 = fiber; /* or the goroutine, if Go itself has switched, where the layout is known */
+    if (rt.mode != PLAIN)
+        g0 = *FIELD(void *, *FIELD(char *, fiber, rt.g_m), rt.m_g0);
     if (has_frames(g0)) {
         if (calls.keeps_frames || rt.mode == PLAIN ||
             forget(*FIELD(char *, g0, rt.g_m)) != GLET_OK)

@@ -111,9 +111,9 @@ int glet_go_ready(void);
 void glet_go_announce(void *from, void *to);
 
 /*
- * Gives the M with that g0, which is the word of no coroutine or running fiber,
- * back to the runtime, and gives up its goroutine's frames; GLET_EFRAMES.
+ * Gives the M of that word, which is no longer one of any coroutine or fiber that
+ * can run, back to the runtime, and gives up its goroutine's frames; GLET_EFRAMES.
  */
-int glet_go_drop(void *g0);
+int glet_go_drop(void *word);
 
 #endif

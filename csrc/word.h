@@ -29,6 +29,7 @@ struct glet_fiber {
     char *lo, *hi;           /* its stack; NULL: not known */
     uint64_t thread;         /* 0: it was freed */
     glet_coro *home;         /* where it runs; NULL: nowhere */
+    int lost;                /* it ran in a coroutine that was given up */
     struct glet_fiber *next; /* among those that were freed */
 };
 
@@ -45,7 +46,7 @@ extern void (*glet_fiber_own_gone)(struct glet_fiber *own);
 
 /*
  * A suspended coroutine, of which nothing will run again, goes back to its own
- * stack: the fiber that runs in it is left as it is.
+ * stack: the fiber that runs in it is lost, and can only be freed.
  */
 void glet_coro_leave_fiber(glet_coro *c);
 

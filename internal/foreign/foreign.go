@@ -126,8 +126,11 @@ func foreignRun(h C.uintptr_t) {
 // An Error is a code of the C core.
 type Error int
 
-// ErrFrames: Go functions are suspended on the coroutine.
-const ErrFrames Error = C.GLET_EFRAMES
+const (
+	ErrBusy   Error = C.GLET_EBUSY   // the coroutine runs
+	ErrDone   Error = C.GLET_EDONE   // it was given up
+	ErrFrames Error = C.GLET_EFRAMES // Go functions are suspended on it
+)
 
 func (e Error) Error() string { return C.GoString(C.glet_text(C.int(e))) }
 

@@ -114,6 +114,46 @@ func TestFreeWithSuspendedFrames(t *testing.T) {
 
 func keepsFrames() bool { return raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain") }
 
+// A greenlet is given up while a fiber runs in it: the greenlet's M goes with it,
+// and the fiber, which nobody can switch to any more, is freed by who made it.
+func TestAGreenletIsGivenUpWithAFiberRunning(t *testing.T) {
+	l := library(t)
+	foreigntest.Locked(func() {
+		for range 20 {
+			var co *foreign.Coroutine
+			err := greenlet.Run(func(root *greenlet.Greenlet) error {
+				_, err := greenlet.New(func(any) (any, error) {
+					var err error
+					co, err = l.New(foreign.Known, func(yield func()) bool {
+						for {
+							_, _ = root.Switch(nil) // it ignores that it is killed
+						}
+					})
+					if err != nil {
+						return nil, err
+					}
+					return nil, co.Resume()
+				}).Switch(nil)
+				return err
+			})
+			assert.ErrorContains(t, err, "lives")
+			if !assert.NotNil(t, co) {
+				return
+			}
+			runtime.GC()
+			if keepsFrames() { // then the greenlet cannot be given up, either
+				assert.Equal(t, foreign.ErrBusy, co.Resume())
+				assert.Equal(t, foreign.ErrBusy, co.Free())
+				continue
+			}
+			assert.Equal(t, foreign.ErrDone, co.Resume())
+			assert.NoError(t, co.Free())
+			runtime.GC()
+		}
+		foreigntest.Interleave(t, l, foreign.Known)
+	})
+}
+
 // Beside an execution trace that then can be read.
 func TestExecutionTracesCanBeRead(t *testing.T) {
 	if testing.Short() || raceEnabled {
@@ -138,9 +178,12 @@ func TestExecutionTracesCanBeRead(t *testing.T) {
 		if !assert.NoError(t, trace.Start(&buf)) {
 			return
 		}
-		for range 2000 {
+		for i := range 5000 {
 			for _, co := range all {
 				assert.NoError(t, co.Resume())
+			}
+			if i%500 == 0 {
+				runtime.GC() // which takes Ps away
 			}
 		}
 		trace.Stop()
