@@ -10,7 +10,7 @@ C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 stress stress-short bench lint docker-test deps clean
+	test-musl test-arm64 test-foreign stress stress-short bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -52,6 +52,10 @@ test-arm64: ## the short suite on an emulated arm64
 	GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static $(TEST) -short -exec qemu-aarch64-static ./...
 
+test-foreign: ## adopted coroutines of ucontext, boost.context and PCL; Lua's
+	@scripts/need cc boost pcl lua
+	$(TEST) -tags greenlet_foreign ./internal/foreign/...
+
 stress: ## the suite under all that finds mistakes in the dark corners; long
 	@scripts/need cc
 	$(TEST) -timeout 30m -race -count=$(COUNT) ./...
@@ -88,7 +92,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 musl cppcheck shellcheck buildah
+	scripts/need cc arm64 musl cppcheck shellcheck buildah boost pcl lua gdb valgrind
 
 clean: ## remove what was built
 	rm -rf build
