@@ -2,6 +2,7 @@
  * coro.c - coroutines: a stack, a context, and the thread they belong to.
  */
 #include "coro.h"
+#include "annotate.h"
 #include "backend.h"
 #include "stack.h"
 #include "word.h"
@@ -21,6 +22,7 @@ struct glet_coro {
     void *arg;
     glet_stack stack; /* slab is NULL for a thread's own */
     struct glet_fibers fibers;
+    glet_notes notes;
 };
 
 #ifndef GLET_UCONTEXT
@@ -89,6 +91,7 @@ static void begin(glet_coro *c, glet_body body, void *arg)
     c->owner = thread_self();
     c->body = body;
     c->arg = arg;
+    glet_note_begin(&c->notes, c->stack.lo, (char *)c);
     glet_context_init(&c->ctx, c->stack.lo, c, c);
 }
 
@@ -108,6 +111,8 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
     glet_coro *c = (glet_coro *)top;
     c->stack = st;
     c->fibers = (struct glet_fibers){0};
+    c->notes = (glet_notes){0};
+    glet_note_new(&c->notes, st.lo, st.hi);
     begin(c, body, arg);
     *out = c;
     return GLET_OK;
@@ -143,6 +148,7 @@ int glet_coro_free(glet_coro *c)
     if (c->fibers.own != NULL)
         glet_fiber_own_gone(c->fibers.own);
     glet_stack st = c->stack; /* a copy: c is on that stack */
+    glet_note_free(&c->notes, st.lo, st.hi);
     glet_stack_free(&st);
     return GLET_OK;
 }
@@ -166,7 +172,9 @@ int glet_coro_switch(glet_coro *to)
         return GLET_OK;
     from->word = glet_word_load();
     t->current = to;
+    glet_note_leave(&from->notes, &to->notes, 0);
     glet_context_switch(&from->ctx, &to->ctx);
+    glet_note_arrive(&from->notes);
     glet_word_store(from->word); /* somebody switched back to us */
     return GLET_OK;
 }
@@ -176,12 +184,14 @@ void glet_coro_main(void *p)
     glet_coro *c = p;
     struct glet_thread *t = c->owner;
 
+    glet_note_arrive(&c->notes);
     glet_word_store(NULL);
     glet_coro *next = c->body(c->arg);
     c->owner = NULL;
     if (next == NULL || next->owner != t)
         next = &t->root;
     t->current = next;
+    glet_note_leave(&c->notes, &next->notes, 1);
     glet_context_switch(&c->ctx, &next->ctx);
     __builtin_trap(); /* nobody can switch to a coroutine without an owner */
 }

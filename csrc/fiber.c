@@ -61,6 +61,47 @@ static void record_free(glet_fiber *f)
     pthread_mutex_unlock(&mu);
 }
 
+/*
+ * What is to be freed when the thread ends. Its destructor waits until it has been
+ * called as often as the C library promises: Go's, which takes signals and calls
+ * the fibers' owners, is among the others.
+ */
+static __thread struct {
+    glet_fiber *own;
+    void *signal_stack;
+    int round;
+} ending;
+
+static pthread_key_t end_key;
+static int end_key_error;
+
+static void thread_end(void *unused_value)
+{
+    if (++ending.round < PTHREAD_DESTRUCTOR_ITERATIONS - 1 &&
+        pthread_setspecific(end_key, unused_value) == 0)
+        return;
+    stack_t off = {.ss_flags = SS_DISABLE}, now;
+    if (ending.signal_stack != NULL && sigaltstack(NULL, &now) == 0 &&
+        now.ss_sp == ending.signal_stack)
+        sigaltstack(&off, NULL);
+    free(ending.signal_stack);
+    if (ending.own != NULL)
+        record_free(ending.own);
+}
+
+static void end_key_make(void)
+{
+    end_key_error = glet_fault(GLET_FAULT_KEY) ? errno : pthread_key_create(&end_key, thread_end);
+}
+
+/* From now on thread_end is called on this thread: 0 or an errno. */
+static int watch_end(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, end_key_make);
+    return end_key_error != 0 ? end_key_error : pthread_setspecific(end_key, &ending);
+}
+
 /* The stack of the thread's root, as far as the C library knows it. */
 static void thread_stack(glet_fiber *f)
 {
@@ -96,8 +137,14 @@ glet_fiber *glet_fiber_current(void)
             return NULL;
         f->home = c;
         glet_coro_bounds(c, (void **)&f->lo, (void **)&f->hi);
-        if (f->lo == NULL)
+        if (glet_coro_is_root(c)) {
+            if (watch_end() != 0) {
+                record_free(f);
+                return NULL;
+            }
+            ending.own = f;
             thread_stack(f);
+        }
         glet_fiber_own_gone = own_gone;
         in->own = f;
     }
@@ -107,54 +154,29 @@ glet_fiber *glet_fiber_current(void)
 /*
  * An M that finds its thread without a signal stack brings its own and takes it
  * away again when it is dropped, while the thread's other Ms believe in it. That is
- * so on threads that C made. So such a thread gets one that stays: until its
- * destructor has been called as often as the C library promises, since Go's, which
- * takes signals, is among the others.
+ * so on threads that C made. So such a thread gets one that stays.
  */
-static pthread_key_t signal_key;
-static int signal_key_error;
-
-static void signal_stack_gone(void *stack)
-{
-    static __thread int round;
-    if (++round < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(signal_key, stack) == 0)
-        return;
-    stack_t off = {.ss_flags = SS_DISABLE}, now;
-    if (sigaltstack(NULL, &now) == 0 && now.ss_sp == stack)
-        sigaltstack(&off, NULL);
-    free(stack);
-}
-
-static void signal_key_make(void)
-{
-    signal_key_error = pthread_key_create(&signal_key, signal_stack_gone);
-}
-
 static int need_signal_stack(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     stack_t now;
-
     if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE))
         return GLET_OK;
-    pthread_once(&once, signal_key_make);
-    if (signal_key_error != 0) {
-        errno = signal_key_error;
+    int e = watch_end();
+    if (e != 0) {
+        errno = e;
         return GLET_EKEY;
     }
     stack_t st = {.ss_sp = malloc(SIGNAL_STACK), .ss_size = SIGNAL_STACK};
     if (st.ss_sp == NULL)
         return GLET_ENOMEM;
-    int e = pthread_setspecific(signal_key, st.ss_sp);
-    if (e == 0 && sigaltstack(&st, NULL) == 0)
-        return GLET_OK;
-    if (e == 0) {
+    if (sigaltstack(&st, NULL) != 0) {
         e = errno;
-        pthread_setspecific(signal_key, NULL);
+        free(st.ss_sp);
+        errno = e;
+        return GLET_ENOMEM;
     }
-    free(st.ss_sp);
-    errno = e;
-    return GLET_ENOMEM;
+    ending.signal_stack = st.ss_sp;
+    return GLET_OK;
 }
 
 /* What has to be there before a thread's first fiber. */

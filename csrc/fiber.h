@@ -94,7 +94,8 @@ int glet_fiber_free(glet_fiber *f);
 
 /*
  * The fiber that runs.  That of the stack that the greenlet or thread began with,
- * if no other one was announced; it is not to be freed.  NULL only without memory.
+ * if no other one was announced; it is not to be freed.  NULL only without memory
+ * or a thread-local key.
  */
 glet_fiber *glet_fiber_current(void);
 
