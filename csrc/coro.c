@@ -149,6 +149,7 @@ int glet_coro_free(glet_coro *c)
         glet_fiber_own_gone(c->fibers.own);
     glet_stack st = c->stack; /* a copy: c is on that stack */
     glet_note_free(&c->notes, st.lo, st.hi);
+    c->owner = NULL; /* debuggers look for records that have one */
     glet_stack_free(&st);
     return GLET_OK;
 }

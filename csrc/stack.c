@@ -42,6 +42,7 @@
 
 struct glet_slab {
     struct glet_slab *next, *prev; /* in its class's list while it has room */
+    struct glet_slab *older, *newer; /* in glet_slabs */
     struct glet_class *class;
     char *base;
     unsigned count;   /* slots in all */
@@ -58,6 +59,9 @@ struct glet_class {
     struct glet_slab *room;  /* slabs with a free slot */
     unsigned empty;          /* how many of them are wholly unused: 0 or 1 */
 };
+
+/* All of them, for debuggers: see scripts/greenlet-gdb.py. */
+struct glet_slab *glet_slabs;
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static struct glet_class *classes; /* never freed: one per size ever asked for */
@@ -132,6 +136,10 @@ static struct glet_slab *slab_new(struct glet_class *c)
     s->class = c;
     s->base = p;
     s->count = (unsigned)count;
+    s->older = glet_slabs;
+    if (s->older != NULL)
+        s->older->newer = s;
+    glet_slabs = s;
     usage.slabs++;
     usage.reserved += count * c->slot;
     room_add(s);
@@ -149,6 +157,9 @@ static void slab_free(struct glet_slab *s)
     if (glet_fault(GLET_FAULT_MUNMAP) || munmap(s->base, bytes) != 0)
         return;
     room_remove(s);
+    *(s->newer != NULL ? &s->newer->older : &glet_slabs) = s->older;
+    if (s->older != NULL)
+        s->older->newer = s->newer;
     s->class->empty--;
     usage.slabs--;
     usage.reserved -= bytes;
