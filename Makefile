@@ -10,7 +10,7 @@ C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-foreign stress stress-short bench lint docker-test deps clean
+	test-musl test-arm64 test-asan test-foreign stress stress-short bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -51,6 +51,10 @@ test-arm64: ## the short suite on an emulated arm64
 	@scripts/need arm64
 	GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static $(TEST) -short -exec qemu-aarch64-static ./...
+
+test-asan: ## the suite with AddressSanitizer and a look for leaks at the end
+	@scripts/need cc
+	$(TEST) -asan ./...
 
 test-foreign: ## adopted coroutines of ucontext, boost.context and PCL; Lua's
 	@scripts/need cc boost pcl lua

@@ -90,6 +90,7 @@ func TestSwitchesDoNotGrowMemory(t *testing.T) {
 }
 
 func TestLifeCyclesDoNotGrowMemory(t *testing.T) {
+	noAsan(t, "it keeps freed memory back")
 	n := scaled(100_000)
 	for _, c := range []struct {
 		name  string
