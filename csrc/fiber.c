@@ -11,14 +11,11 @@
 #include "word.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #define STACK_FLOOR ((size_t)16 << 10)
-#define SIGNAL_STACK ((size_t)64 << 10)
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -61,32 +58,13 @@ static void record_free(glet_fiber *f)
     pthread_mutex_unlock(&mu);
 }
 
-/*
- * What is to be freed when the thread ends. Its destructor waits until it has been
- * called as often as the C library promises: Go's, which takes signals and calls
- * the fibers' owners, is among the others.
- */
-static __thread struct {
-    glet_fiber *own;
-    void *signal_stack;
-    int round;
-} ending;
-
-static pthread_key_t end_key;
+static pthread_key_t end_key; /* its value is the fiber of the thread's own stack */
 static int end_key_error;
 
-static void thread_end(void *unused_value)
+static void thread_end(void *own)
 {
-    if (++ending.round < PTHREAD_DESTRUCTOR_ITERATIONS - 1 &&
-        pthread_setspecific(end_key, unused_value) == 0)
-        return;
-    stack_t off = {.ss_flags = SS_DISABLE}, now;
-    if (ending.signal_stack != NULL && sigaltstack(NULL, &now) == 0 &&
-        now.ss_sp == ending.signal_stack)
-        sigaltstack(&off, NULL);
-    free(ending.signal_stack);
-    if (ending.own != NULL)
-        record_free(ending.own);
+    glet_coro_fibers(((glet_fiber *)own)->home)->own = NULL;
+    record_free(own);
 }
 
 static void end_key_make(void)
@@ -94,12 +72,12 @@ static void end_key_make(void)
     end_key_error = glet_fault(GLET_FAULT_KEY) ? errno : pthread_key_create(&end_key, thread_end);
 }
 
-/* From now on thread_end is called on this thread: 0 or an errno. */
-static int watch_end(void)
+/* Frees a root's own fiber when the thread ends: 0 or an errno. */
+static int free_at_end(glet_fiber *own)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, end_key_make);
-    return end_key_error != 0 ? end_key_error : pthread_setspecific(end_key, &ending);
+    return end_key_error != 0 ? end_key_error : pthread_setspecific(end_key, own);
 }
 
 /* The stack of the thread's root, as far as the C library knows it. */
@@ -138,11 +116,10 @@ glet_fiber *glet_fiber_current(void)
         f->home = c;
         glet_coro_bounds(c, (void **)&f->lo, (void **)&f->hi);
         if (glet_coro_is_root(c)) {
-            if (watch_end() != 0) {
+            if (free_at_end(f) != 0) {
                 record_free(f);
                 return NULL;
             }
-            ending.own = f;
             thread_stack(f);
         }
         glet_fiber_own_gone = own_gone;
@@ -152,42 +129,17 @@ glet_fiber *glet_fiber_current(void)
 }
 
 /*
- * An M that finds its thread without a signal stack brings its own and takes it
- * away again when it is dropped, while the thread's other Ms believe in it. That is
- * so on threads that C made. So such a thread gets one that stays.
+ * What has to be there before a thread's first fiber.  On a thread that C made this
+ * call of Go also gives the thread itself an M, whose signal stack stays as long as
+ * the thread.  A fiber's M that came first would take its own away with it, under
+ * the feet of the others.
  */
-static int need_signal_stack(void)
-{
-    stack_t now;
-    if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE))
-        return GLET_OK;
-    int e = watch_end();
-    if (e != 0) {
-        errno = e;
-        return GLET_EKEY;
-    }
-    stack_t st = {.ss_sp = malloc(SIGNAL_STACK), .ss_size = SIGNAL_STACK};
-    if (st.ss_sp == NULL)
-        return GLET_ENOMEM;
-    if (sigaltstack(&st, NULL) != 0) {
-        e = errno;
-        free(st.ss_sp);
-        errno = e;
-        return GLET_ENOMEM;
-    }
-    ending.signal_stack = st.ss_sp;
-    return GLET_OK;
-}
-
-/* What has to be there before a thread's first fiber. */
 static int thread_ready(void)
 {
     static __thread int ready;
     if (ready)
         return GLET_OK;
-    int code = need_signal_stack();
-    if (code == GLET_OK)
-        code = glet_go_ready();
+    int code = glet_go_ready();
     ready = code == GLET_OK;
     return code;
 }

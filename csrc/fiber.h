@@ -63,8 +63,8 @@ typedef struct glet_fiber glet_fiber;
  * costs a little more, needs 32 KiB of stack below it, and mistakes are not noticed.
  *
  * GLET_ENULL out is NULL; GLET_ESIZE one of stack and size is 0, or size is below
- * 16 KiB, on which Go cannot run; GLET_ENOMEM; GLET_EKEY; GLET_EWORD this platform
- * is not supported.
+ * 16 KiB, on which Go cannot run; GLET_ENOMEM; GLET_EWORD this platform is not
+ * supported.
  */
 int glet_fiber_new(glet_fiber **out, void *stack, size_t size);
 
