@@ -2,6 +2,7 @@ package ucontext_test
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,7 +10,9 @@ import (
 	"runtime/pprof"
 	"runtime/trace"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -80,6 +83,74 @@ func TestOnThreadsOfC(t *testing.T) {
 	close(stop)
 	<-collected
 	assert.LessOrEqual(t, ms(), before+10, "Ms were not given back")
+}
+
+// Beside all that takes processors away and looks at other goroutines' stacks.
+func TestBesideStopsOfTheWorld(t *testing.T) {
+	l := library(t)
+	procs := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(procs)
+	stop := make(chan struct{})
+	var disturb, work sync.WaitGroup
+	n := 0
+	for _, f := range []func(){
+		runtime.GC,
+		func() { runtime.ReadMemStats(new(runtime.MemStats)) },
+		func() { n++; runtime.GOMAXPROCS(1 + n%4) },
+		func() { runtime.Stack(make([]byte, 1<<16), true) },
+		func() {
+			if pprof.StartCPUProfile(io.Discard) == nil {
+				time.Sleep(10 * time.Millisecond)
+				pprof.StopCPUProfile()
+			}
+		},
+		func() {
+			if trace.Start(io.Discard) == nil {
+				time.Sleep(10 * time.Millisecond)
+				trace.Stop()
+			}
+		},
+		func() { foreigntest.Climb(1000, 1, func() {}) },
+	} {
+		disturb.Add(1)
+		go func() {
+			defer disturb.Done()
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond):
+					f()
+				}
+			}
+		}()
+	}
+	rounds := 30
+	if testing.Short() || raceEnabled {
+		rounds = 3
+	}
+	for i := range 3 {
+		work.Add(1)
+		go func() {
+			defer work.Done()
+			for range rounds {
+				switch i {
+				case 0:
+					foreigntest.Locked(func() { foreigntest.Interleave(t, l, foreign.Known) })
+				case 1:
+					assert.NoError(t, foreign.Thread(func() { foreigntest.Interleave(t, l, foreign.Unknown) }))
+				case 2:
+					assert.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error {
+						foreigntest.Suspend(t, l, foreign.Known, 5)
+						return nil
+					}))
+				}
+			}
+		}()
+	}
+	work.Wait()
+	close(stop)
+	disturb.Wait()
 }
 
 // A coroutine is freed while Go functions are suspended on it.
