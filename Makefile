@@ -5,8 +5,8 @@ GO ?= go
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(wildcard csrc/*.c examples/libc/*.c)
-C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc
+C_FILES := $(wildcard csrc/*.c examples/libc/*.c internal/foreign/*.c internal/foreign/ucontext/*.c)
+C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
@@ -89,7 +89,7 @@ lint: ## what finds mistakes without running anything
 	$(GO) run $(STATICCHECK) ./...
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o - $$f >/dev/null || exit 1; done
-	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign $(C_FILES)
 	shellcheck $(SCRIPTS)
 
 docker-test: ## build the Dockerfile with docker, podman or buildah, and run its demo

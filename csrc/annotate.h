@@ -38,7 +38,7 @@
 #ifdef GLET_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
-#ifdef __has_include
+#if defined(__has_include) && !defined(__cppcheck__) /* which cannot evaluate it */
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #endif

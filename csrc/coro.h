@@ -37,9 +37,9 @@
  * is only taken as the stack is used.  Below each stack lies a guard page:
  * running over the end is a SIGSEGV, not a corruption.
  *
- * This file is the whole of the C core's public face.  The core is used by
- * package greenlet for Go but knows nothing of it; see go.h for the one file
- * that does.
+ * This file is the C core's public face; fiber.h is for coroutines of others.
+ * The core is used by package greenlet for Go but knows nothing of it; see go.h
+ * for the one file that does.
  */
 #ifndef GLET_CORO_H
 #define GLET_CORO_H

@@ -18,6 +18,12 @@ int foreign_resume(foreign *f);
 int foreign_yield(foreign *f);
 int foreign_free(foreign *f);
 
+/*
+ * Announces n pairs of switches, to f and back, that it does not make: for a
+ * benchmark. f's bounds must not be known.
+ */
+int foreign_announce(foreign *f, long n);
+
 /* In misuse.c. */
 int foreign_misuse(const foreign_library *lib);
 

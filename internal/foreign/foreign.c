@@ -78,6 +78,18 @@ int foreign_free(foreign *f)
     return GLET_OK;
 }
 
+int foreign_announce(foreign *f, long n)
+{
+    glet_fiber *own = glet_fiber_current();
+    int code = GLET_OK;
+    for (long i = 0; i < n && code == GLET_OK; i++) {
+        code = glet_fiber_switch(f->fiber);
+        if (code == GLET_OK)
+            code = glet_fiber_switch(own);
+    }
+    return code;
+}
+
 static void *run(void *f)
 {
     foreignRun((uintptr_t)f);

@@ -68,6 +68,10 @@ func (l Library) New(a Adoption, body func(yield func()) bool) (*Coroutine, erro
 // Resume goes on with the coroutine until it yields or is done.
 func (co *Coroutine) Resume() error { return failure(C.foreign_resume(co.c)) }
 
+// Announce announces n pairs of switches, to the coroutine, which is of adoption
+// Unknown, and back, without making them.
+func (co *Coroutine) Announce(n int) error { return failure(C.foreign_announce(co.c, C.long(n))) }
+
 // Done says that body has returned false.
 func (co *Coroutine) Done() bool { return co.c.done != 0 }
 

@@ -51,9 +51,7 @@ static void visited(void *arg)
 int foreign_misuse(const foreign_library *lib)
 {
     enum { SIZE = 64 << 10 };
-    char *stack = malloc(2 * SIZE);
-    if (stack == NULL)
-        return __LINE__;
+    static __thread char stack[2 * SIZE];
     glet_fiber *f, *g, *unknown, *own = glet_fiber_current();
     if (own == NULL || own != glet_fiber_current())
         return __LINE__;
@@ -98,6 +96,5 @@ int foreign_misuse(const foreign_library *lib)
     WANT(GLET_EFREED, glet_fiber_free(f));
     WANT(GLET_EFREED, glet_fiber_switch(g));
     lib->destroy(v.co);
-    free(stack);
     return 0;
 }

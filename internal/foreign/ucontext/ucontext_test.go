@@ -11,6 +11,7 @@ import (
 	"runtime/trace"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -271,17 +272,12 @@ func BenchmarkResumeAndYield(b *testing.B) {
 	l := library(b)
 	for name, busy := range map[string]bool{"Alone": false, "Busy": true} {
 		b.Run(name, func(b *testing.B) {
-			stop := make(chan struct{})
-			defer close(stop)
+			var stop atomic.Bool
+			defer stop.Store(true)
 			for range runtime.GOMAXPROCS(0) {
 				if busy {
 					go func() {
-						for {
-							select {
-							case <-stop:
-								return
-							default:
-							}
+						for !stop.Load() {
 						}
 					}()
 				}
@@ -301,4 +297,16 @@ func BenchmarkResumeAndYield(b *testing.B) {
 			})
 		})
 	}
+}
+
+// What a switch to a coroutine and one back cost more, when it is adopted.
+func BenchmarkAnnouncements(b *testing.B) {
+	l := library(b)
+	foreigntest.Locked(func() {
+		co, err := l.New(foreign.Unknown, func(yield func()) bool { yield(); return false })
+		if assert.NoError(b, err) && assert.NoError(b, co.Resume()) {
+			b.ResetTimer()
+			assert.NoError(b, co.Announce(b.N))
+		}
+	})
 }
