@@ -51,7 +51,7 @@ static void visited(void *arg)
 int foreign_misuse(const foreign_library *lib)
 {
     enum { SIZE = 64 << 10 };
-    static __thread char stack[2 * SIZE];
+    static char stack[2 * SIZE] __attribute__((aligned(64)));
     glet_fiber *f, *g, *unknown, *own = glet_fiber_current();
     if (own == NULL || own != glet_fiber_current())
         return __LINE__;
