@@ -36,18 +36,22 @@ class Coroutine:
         return int(self.record["owner"].dereference()["current"]) == self.address
 
     def saved_sp(self):
-        return int(self.record["ctx"]["sp"])
+        try:
+            return int(self.record["ctx"]["sp"])
+        except gdb.error:
+            raise gdb.GdbError("this program was built with greenlet_ucontext, which is not supported here")
 
     def goroutine(self):
-        """The ID of the goroutine that it is to Go, or None."""
+        """The struct g that it is to Go, and whether C has switched it; (None, False)."""
         word = int(self.record["word"])
         if word == 0 or self.running():
-            return None
+            return None, False
         try:
             g = gdb.Value(word).cast(gdb.lookup_type("runtime.g").pointer())
-            return int(g["m"]["curg"]["goid"])
+            curg = g["m"]["curg"]
+            return curg, int(curg) != word
         except gdb.error:
-            return None  # no debug information of Go's runtime
+            return None, False  # no debug information of Go's runtime
 
 
 def coroutines():
@@ -121,26 +125,36 @@ class Elsewhere(Unwinder):
     def __call__(self, pending):
         if self.place is None:
             return None
-        (pc_name, sp_name, fp_name, step), real_sp, real_pc, sp = self.place
+        (pc_name, sp_name, fp_name, step), real_sp, real_pc, new_pc, new_sp = self.place
         here, pc = pending.read_register(sp_name), pending.read_register(pc_name)
         if int(here) != real_sp or int(pc) != real_pc:
             return None  # not the innermost one
         # gdb does not believe in a caller whose stack lies below its callee's.
-        identity = gdb.Value(sp - step).cast(here.type)
+        identity = gdb.Value(new_sp - 2 * step).cast(here.type)
         info = pending.create_unwind_info(FrameId(identity, pc))
-        info.add_saved_register(pc_name, gdb.Value(word_at(sp)).cast(pc.type))
-        info.add_saved_register(sp_name, gdb.Value(sp + step).cast(here.type))
+        info.add_saved_register(pc_name, gdb.Value(new_pc).cast(pc.type))
+        info.add_saved_register(sp_name, gdb.Value(new_sp).cast(here.type))
         info.add_saved_register(fp_name, pending.read_register(fp_name))
         return info
 
-    def backtrace(self, coroutine):
+    def of(self, coroutine):
         """The text of a suspended coroutine's backtrace."""
+        sp = coroutine.saved_sp()
+        text = self.backtrace(word_at(sp), lambda cpu: sp + cpu[3])
+        g, in_c = coroutine.goroutine()
+        if in_c:  # gdb does not find from the C stack to the goroutine's
+            sp = int(g["syscallsp"])
+            text += "\nand its goroutine:\n" + self.backtrace(int(g["syscallpc"]), lambda cpu: sp)
+        return text
+
+    def backtrace(self, pc, sp_for):
+        """The text of the backtrace from a program counter and stack pointer."""
         frame = gdb.newest_frame()
         cpu = CPUS.get(frame.architecture().name())
         if cpu is None:
             raise gdb.GdbError("not for this CPU: " + frame.architecture().name())
         real_sp, real_pc = int(frame.read_register(cpu[1])), frame.pc()
-        self.place = (cpu, real_sp, real_pc, coroutine.saved_sp())
+        self.place = (cpu, real_sp, real_pc, pc, sp_for(cpu))
         gdb.invalidate_cached_frames()
         try:
             lines = gdb.execute("backtrace", to_string=True).splitlines()
@@ -166,10 +180,11 @@ class Greenlets(gdb.Command):
         print("%-4s %-18s %-7s %-10s %-10s %s" % ("N", "record", "thread", "state", "goroutine", "stack, and bytes of it in use"))
         for n, c in enumerate(coroutines(), 1):
             running = c.running()
+            g, _ = c.goroutine()
             print("%-4d %-18s %-7s %-10s %-10s %#x-%#x %s" % (
                 n, hex(c.address), thread_of(c.owner, by_pointer) or "?",
                 "running" if running else "suspended",
-                "-" if c.goroutine() is None else c.goroutine(),
+                "-" if g is None else int(g["goid"]),
                 c.lo, c.hi,
                 c.hi - c.saved_sp() if not running and c.lo <= c.saved_sp() < c.hi else ""))
 
@@ -195,7 +210,7 @@ class GreenletBacktrace(gdb.Command):
             if c.running():
                 print("it is running: see backtrace in its thread")
             else:
-                print(ELSEWHERE.backtrace(c))
+                print(ELSEWHERE.of(c))
 
 
 Greenlets()
