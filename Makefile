@@ -5,12 +5,12 @@ GO ?= go
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(wildcard csrc/*.c examples/libc/*.c internal/cbench/*.c)
-C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc
+C_FILES := $(wildcard csrc/*.c examples/libc/*.c internal/cbench/*.c internal/foreign/*.c internal/foreign/ucontext/*.c)
+C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 stress stress-short bench lint docker-test deps clean
+	test-musl test-arm64 test-asan test-foreign stress stress-short bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -52,6 +52,14 @@ test-arm64: ## the short suite on an emulated arm64
 	GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static $(TEST) -short -exec qemu-aarch64-static ./...
 
+test-asan: ## the suite with AddressSanitizer and a look for leaks at the end
+	@scripts/need cc
+	$(TEST) -asan ./...
+
+test-foreign: ## adopted coroutines of ucontext, boost.context and PCL; Lua's
+	@scripts/need cc boost pcl lua
+	$(TEST) -tags greenlet_foreign ./internal/foreign/...
+
 stress: ## the suite under all that finds mistakes in the dark corners; long
 	@scripts/need cc
 	$(TEST) -timeout 30m -race -count=$(COUNT) ./...
@@ -83,14 +91,14 @@ lint: ## what finds mistakes without running anything
 	$(GO) run $(STATICCHECK) ./...
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o - $$f >/dev/null || exit 1; done
-	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign $(C_FILES)
 	shellcheck $(SCRIPTS)
 
 docker-test: ## build the Dockerfile with docker, podman or buildah, and run its demo
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 musl cppcheck shellcheck boost buildah
+	scripts/need cc arm64 musl cppcheck shellcheck buildah boost pcl lua gdb valgrind
 
 clean: ## remove what was built
 	rm -rf build

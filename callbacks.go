@@ -1,9 +1,13 @@
 package greenlet
 
-// #include <stdint.h>
+// #include "go.h"
 import "C"
 
-import "github.com/go-greenlet/greenlet/internal/handle"
+import (
+	"runtime"
+
+	"github.com/go-greenlet/greenlet/internal/handle"
+)
 
 // This file holds the entries from C to Go. They only find the Go value that a
 // handle names. A handle that names none would be a mistake of this package, and
@@ -20,6 +24,35 @@ func greenletEnter(h C.uintptr_t) { mustValue[*worker](h).serve() }
 //
 //export greenletThreadExit
 func greenletThreadExit(h C.uintptr_t) { mustValue[*thread](h).exit() }
+
+// greenletReady is called before a thread's first fiber.
+//
+//export greenletReady
+func greenletReady() C.int {
+	if ready() != nil {
+		return C.GLET_EWORD
+	}
+	return C.GLET_OK
+}
+
+// greenletHasFrames says whether the goroutine that it is called on has Go frames
+// below this call from C.
+//
+//export greenletHasFrames
+func greenletHasFrames() C.int {
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(0, pc)])
+	for entered := false; ; {
+		f, more := frames.Next()
+		if entered && f.Function != "" && f.Function != "runtime.goexit" {
+			return 1
+		}
+		entered = entered || f.Function == "runtime.cgocallback"
+		if !more {
+			return 0
+		}
+	}
+}
 
 func mustValue[T any](h C.uintptr_t) T {
 	v, err := handle.Handle(h).Value()

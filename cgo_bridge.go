@@ -7,10 +7,13 @@ package greenlet
 // Exported by callbacks.go.
 extern void greenletEnter(uintptr_t worker);
 extern void greenletThreadExit(uintptr_t thread);
+extern int greenletReady(void);
+extern int greenletHasFrames(void);
 
-static void bridge_init(void *getstackbound, void *bindm)
+static void bridge_init(void *getstackbound, void *bindm, int keeps_frames)
 {
-    glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm};
+    glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm,
+                           greenletReady, greenletHasFrames, keeps_frames};
     glet_go_init(&calls);
 }
 
@@ -64,7 +67,11 @@ const (
 func init() {
 	gort.SwitchInC = switchInC
 	bound, bindm := gort.Hooks()
-	C.bridge_init(bound, bindm)
+	keeps := C.int(0)
+	if raceEnabled {
+		keeps = 1
+	}
+	C.bridge_init(bound, bindm, keeps)
 	gort.SetHooks(C.glet_go_getstackbound(), C.glet_go_bindm())
 }
 

@@ -2,37 +2,61 @@ package greenlet_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// The tables in docs name tests. Each of them exists.
-func TestTheTablesNameTestsThatExist(t *testing.T) {
-	exists := map[string]bool{}
-	def := regexp.MustCompile(`(?m)^func ((?:Test|Example|Fuzz|Benchmark)\w+)\(`)
-	for _, pattern := range []string{"*_test.go", "*/*_test.go", "*/*/*_test.go"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			for _, m := range def.FindAllSubmatch(text, -1) {
-				exists[string(m[1])] = true
-			}
-		}
+// The files of docs/c-interop.md make a program; the command there builds and runs it,
+// and it prints what is said.
+func TestTheAdoptionOfTheDocs(t *testing.T) {
+	goTool(t)
+	if strings.Contains(os.Getenv("CC"), "musl") {
+		t.Skip("musl has no ucontext")
 	}
-	name := regexp.MustCompile("`((?:Test|Example|Fuzz|Benchmark)\\w+)`")
-	for _, file := range []string{"docs/rules.md", "docs/greenlet-tests.md"} {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		names := name.FindAllSubmatch(text, -1)
-		assert.NotEmpty(t, names)
-		for _, m := range names {
-			assert.True(t, exists[string(m[1])], "%s: there is no %s", file, m[1])
-		}
+	text, err := os.ReadFile("docs/c-interop.md")
+	require.NoError(t, err)
+	_, section, ok := strings.Cut(string(text), "\n## Adopting a foreign coroutine library\n")
+	require.True(t, ok)
+	section, _, _ = strings.Cut(section, "\n## ")
+
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
+	files := regexp.MustCompile("(?s)\n`([a-z.]+)`:\n\n```[a-z]+\n(.*?)```").FindAllStringSubmatch(section, -1)
+	require.Len(t, files, 3)
+	for _, f := range files {
+		write(f[1], f[2])
+	}
+	block := func(kind string) string {
+		m := regexp.MustCompile("(?s)\n```" + kind + "\n(.*?)```").FindStringSubmatch(section)
+		require.NotNil(t, m, kind)
+		return m[1]
+	}
+
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	gomod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	sum, err := os.ReadFile("go.sum")
+	require.NoError(t, err)
+	write("go.mod", strings.Replace(string(gomod), "module github.com/go-greenlet/greenlet", "module example.com/jobs", 1)+
+		"\nrequire github.com/go-greenlet/greenlet v0.0.0\nreplace github.com/go-greenlet/greenlet => "+here+"\n")
+	write("go.sum", string(sum))
+	tidy := exec.Command("go", "mod", "tidy")
+	tidy.Dir = dir
+	out, err := tidy.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	sh := exec.Command("sh", "-e", "-c", block("sh"))
+	sh.Dir = dir
+	out, err = sh.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, block("text"), string(out))
 }

@@ -314,6 +314,7 @@ func TestAForgottenPullIsEnded(t *testing.T) {
 }
 
 func TestPullAllocatesNothingPerValue(t *testing.T) {
+	noAsan(t, "its calls to C take memory")
 	next, stop := greenlet.Pull(count(1 << 30))
 	defer stop()
 	next()
@@ -322,6 +323,7 @@ func TestPullAllocatesNothingPerValue(t *testing.T) {
 }
 
 func TestSwitchAllocatesNothing(t *testing.T) {
+	noAsan(t, "its calls to C take memory")
 	tree(t, func(root *greenlet.Greenlet) {
 		g := greenlet.New(func(v any) (any, error) {
 			for {
@@ -454,6 +456,7 @@ func TestCoroutinePanics(t *testing.T) {
 }
 
 func TestCoroutineAllocatesNothingPerValue(t *testing.T) {
+	noAsan(t, "its calls to C take memory")
 	c := greenlet.NewCoroutine(accumulator)
 	_, _, _ = c.Resume(1)
 	_, _, _ = c.Resume(1)

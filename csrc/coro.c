@@ -2,6 +2,7 @@
  * coro.c - coroutines: a stack, a context, and the thread they belong to.
  */
 #include "coro.h"
+#include "annotate.h"
 #include "backend.h"
 #include "fault.h"
 #include "stack.h"
@@ -22,6 +23,8 @@ struct glet_coro {
     glet_body body;
     void *arg;
     glet_stack stack; /* slab is NULL for a thread's own */
+    struct glet_fibers fibers;
+    glet_notes notes;
 };
 
 #ifndef GLET_UCONTEXT
@@ -65,7 +68,30 @@ void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)
 
 void *glet_coro_word(const glet_coro *c) { return c->word; }
 
+struct glet_fibers *glet_coro_fibers(glet_coro *c) { return &c->fibers; }
+
+void (*glet_fiber_own_gone)(struct glet_fiber *own);
+
+void glet_coro_leave_fiber(glet_coro *c)
+{
+    struct glet_fiber *f = c->fibers.running;
+
+    if (f == NULL)
+        return;
+    f->word = c->word;
+    f->home = NULL;
+    f->lost = 1;
+    c->word = c->fibers.own->word;
+    c->fibers.running = NULL;
+}
+
 int glet_coro_is_root(const glet_coro *c) { return c->stack.slab == NULL; }
+
+/*
+ * The highest word of a coroutine's stack points to the record, for those who know
+ * only the stacks: debuggers (scripts/greenlet-gdb.py) and LeakSanitizer.
+ */
+static glet_coro **top(const glet_coro *c) { return (glet_coro **)c->stack.hi - 2; }
 
 static void begin(glet_coro *c, glet_body body, void *arg)
 {
@@ -73,7 +99,8 @@ static void begin(glet_coro *c, glet_body body, void *arg)
     c->owner = thread_self();
     c->body = body;
     c->arg = arg;
-    glet_context_init(&c->ctx, c->stack.lo, c->stack.hi, c);
+    glet_note_begin(&c->notes, c->stack.lo, c->stack.hi);
+    glet_context_init(&c->ctx, c->stack.lo, (char *)top(c), c);
 }
 
 /*
@@ -100,6 +127,10 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
         return GLET_ENOMEM;
     }
     c->stack = st;
+    c->fibers = (struct glet_fibers){0};
+    c->notes = (glet_notes){0};
+    glet_note_new(&c->notes, st.lo, st.hi);
+    *top(c) = c;
     begin(c, body, arg);
     *out = c;
     return GLET_OK;
@@ -119,8 +150,10 @@ static int in_use(const glet_coro *c)
 int glet_coro_restart(glet_coro *c, glet_body body, void *arg)
 {
     int code = body == NULL ? GLET_ENULL : in_use(c);
-    if (code == GLET_OK)
+    if (code == GLET_OK) {
+        glet_coro_leave_fiber(c);
         begin(c, body, arg);
+    }
     return code;
 }
 
@@ -129,6 +162,11 @@ int glet_coro_free(glet_coro *c)
     int code = in_use(c);
     if (code != GLET_OK)
         return code;
+    glet_coro_leave_fiber(c);
+    if (c->fibers.own != NULL)
+        glet_fiber_own_gone(c->fibers.own);
+    glet_note_free(&c->notes, c->stack.lo, c->stack.hi);
+    *top(c) = NULL;
     glet_stack_free(&c->stack);
     free(c);
     return GLET_OK;
@@ -142,7 +180,7 @@ static int refusal(const glet_coro *to)
     return to->owner == NULL ? GLET_EDONE : GLET_ETHREAD;
 }
 
-/* Both return by a jump to the last one, which returns GLET_OK. */
+/* In a build without sanitizers both end with a jump to `jump`, which returns GLET_OK. */
 static inline __attribute__((always_inline)) int
 switch_by(int (*jump)(glet_context *, const glet_context *), glet_coro *to)
 {
@@ -155,8 +193,11 @@ switch_by(int (*jump)(glet_context *, const glet_context *), glet_coro *to)
         return GLET_OK;
     from->word = glet_word_load();
     t->current = to;
+    glet_note_leave(&from->notes, &to->notes, 0);
     glet_word_store(to->word);
-    return jump(&from->ctx, &to->ctx);
+    int code = jump(&from->ctx, &to->ctx);
+    glet_note_arrive(&from->notes);
+    return code;
 }
 
 int glet_coro_switch(glet_coro *to) { return switch_by(glet_context_switch, to); }
@@ -167,11 +208,13 @@ void glet_coro_main(void *p)
     glet_coro *c = p;
     struct glet_thread *t = c->owner;
 
+    glet_note_arrive(&c->notes);
     glet_coro *next = c->body(c->arg);
     c->owner = NULL;
     if (next == NULL || next->owner != t)
         next = &t->root;
     t->current = next;
+    glet_note_leave(&c->notes, &next->notes, 1);
     glet_word_store(next->word);
     glet_context_switch(&c->ctx, &next->ctx);
     __builtin_trap(); /* nobody can switch to a coroutine without an owner */
@@ -185,11 +228,14 @@ const char *glet_text(int code)
         [GLET_ESIZE] = "the stack size is over the maximum of 1 GiB",
         [GLET_ENOMEM] = "no memory or address space for a stack",
         [GLET_EGUARD] = "the stack's guard page could not be made",
-        [GLET_ETHREAD] = "the coroutine belongs to another thread",
-        [GLET_EDONE] = "the coroutine has finished",
-        [GLET_EBUSY] = "the coroutine is running or is a thread's own",
+        [GLET_ETHREAD] = "it belongs to another thread",
+        [GLET_EDONE] = "the coroutine has finished, or was given up",
+        [GLET_EBUSY] = "it is running, or is a thread's own",
         [GLET_EKEY] = "no thread-local key is left",
         [GLET_EWORD] = "Go's thread-local g was not found on this platform",
+        [GLET_EFREED] = "it was freed",
+        [GLET_ESTACK] = "the caller is not on the stack of the fiber that was announced last",
+        [GLET_EFRAMES] = "Go functions are suspended on the fiber, and cannot be given up here",
     };
     if (code < 0 || (size_t)code >= sizeof text / sizeof *text)
         return "not a code of this library";

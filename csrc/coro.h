@@ -37,9 +37,9 @@
  * is only taken as the stack is used.  Below each stack lies a guard page:
  * running over the end is a SIGSEGV, not a corruption.
  *
- * This file is the whole of the C core's public face.  The core is used by
- * package greenlet for Go but knows nothing of it; see go.h for the one file
- * that does.
+ * This file is the C core's public face; fiber.h is for coroutines of others.
+ * The core is used by package greenlet for Go but knows nothing of it; see go.h
+ * for the one file that does.
  */
 #ifndef GLET_CORO_H
 #define GLET_CORO_H
@@ -71,7 +71,10 @@ enum {
     GLET_EDONE,     /* the coroutine has finished                          */
     GLET_EBUSY,     /* the coroutine is the current one or a thread's own  */
     GLET_EKEY,      /* no thread-local key left; see errno                 */
-    GLET_EWORD      /* Go's thread word was not found on this platform     */
+    GLET_EWORD,     /* Go's thread word was not found on this platform     */
+    GLET_EFREED,    /* fiber.h: it was freed                               */
+    GLET_ESTACK,    /* fiber.h: not on the stack of the announced fiber    */
+    GLET_EFRAMES    /* fiber.h: Go functions are suspended on the fiber    */
 };
 
 /* What a code means, in words; never NULL, not to be freed. */

@@ -159,9 +159,15 @@ int glet_go_use(const glet_go_layout *l)
  */
 static uintptr_t fresh_pc;
 
+/* The stack pointer of a goroutine without frames (oneNewExtraM). */
+static uintptr_t fresh_sp(char *g)
+{
+    return *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
+}
+
 static int is_fresh(char *g, char *m)
 {
-    uintptr_t sp = *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
+    uintptr_t sp = fresh_sp(g);
     uintptr_t pc = *FIELD(uintptr_t, g, rt.g_sched_pc);
     return *FIELD(uintptr_t, g, rt.g_sched_sp) == sp && *FIELD(uintptr_t, g, rt.g_syscall_sp) == sp &&
            *FIELD(uintptr_t, g, rt.g_stktopsp) == sp && *FIELD(uintptr_t, g, rt.g_syscall_pc) == pc &&
@@ -286,15 +292,12 @@ static glet_coro *drop_main(void *g0)
     return local.retirer;
 }
 
-int glet_go_discard(glet_coro *c)
+/* Makes the goroutine of a suspended M as it was when it was new. */
+static int forget(char *m)
 {
     uintptr_t pc = LOAD(&fresh_pc);
-    char *word = glet_coro_word(c); /* g0, or the goroutine if Go has switched */
-
-    if (rt.mode == PLAIN || pc == 0 || word == NULL)
+    if (rt.mode == PLAIN || pc == 0)
         return GLET_EWORD;
-    char *m = *FIELD(char *, word, rt.g_m);
-    char *g0 = *FIELD(char *, m, rt.m_g0);
     char *g = *FIELD(char *, m, rt.m_curg);
     uint32_t *status = FIELD(uint32_t, g, rt.g_status);
 
@@ -307,7 +310,7 @@ int glet_go_discard(glet_coro *c)
         expected = GSYSCALL;
         sched_yield();
     }
-    uintptr_t sp = *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
+    uintptr_t sp = fresh_sp(g);
     *FIELD(uintptr_t, g, rt.g_sched_sp) = sp;
     *FIELD(uintptr_t, g, rt.g_sched_pc) = pc;
     *FIELD(uintptr_t, g, rt.g_sched_bp) = 0;
@@ -326,6 +329,21 @@ int glet_go_discard(glet_coro *c)
      */
     *FIELD(uint8_t, m, rt.m_is_extra_in_c) = LOAD(FIELD(char *, m, rt.m_p)) != NULL;
     __atomic_store_n(status, GSYSCALL, __ATOMIC_RELEASE);
+    return GLET_OK;
+}
+
+int glet_go_discard(glet_coro *c)
+{
+    if (rt.mode == PLAIN || LOAD(&fresh_pc) == 0)
+        return GLET_EWORD;
+    glet_coro_leave_fiber(c);
+    char *word = glet_coro_word(c); /* g0, or the goroutine if Go has switched */
+    if (word == NULL)
+        return GLET_EWORD;
+    char *m = *FIELD(char *, word, rt.g_m);
+    char *g0 = *FIELD(char *, m, rt.m_g0);
+    if (forget(m) != GLET_OK)
+        return GLET_EWORD;
 
     /* dropm restores the M's signal mask, which need not be the thread's. */
     sigset_t all, mask;
@@ -339,16 +357,113 @@ int glet_go_discard(glet_coro *c)
     return code != GLET_OK ? code : glet_coro_free(c);
 }
 
-/* Is the caller on the stack of a coroutine of ours? Then its bounds, too. */
+int glet_go_ready(void) { return calls.ready == NULL ? GLET_EWORD : calls.ready(); }
+
+/* As glet_go_switch does before and after the switch. */
+void glet_go_announce(void *from, void *to)
+{
+    if (rt.mode == PLAIN)
+        return;
+    if (from == NULL)
+        from = local.giver; /* a fiber that has not called Go: its starter's P is still there */
+    local.giver = NULL;
+    if (from == NULL || from == to)
+        return;
+    char *m = LOAD(FIELD(char *, from, rt.g_m));
+    if (LOAD(FIELD(uint8_t, m, rt.m_timer_valid)))
+        drop_timer(m);
+    if (to == NULL) {
+        local.giver = from;
+        return;
+    }
+    char *next = LOAD(FIELD(char *, to, rt.g_m));
+    acknowledge_signal(next);
+    /*
+     * The runtime counts goroutines in system calls without a P, but not those of
+     * threads that are in C for good: between a counted one and another the P
+     * cannot go without its knowledge.
+     */
+    if (*FIELD(uint8_t, m, rt.m_is_extra_in_c) == *FIELD(uint8_t, next, rt.m_is_extra_in_c))
+        hand_over(from, to);
+}
+
+/* Are there Go frames on the goroutine of an M that does not run? */
+static int has_frames(char *g0)
+{
+    if (rt.mode != PLAIN) {
+        char *g = *FIELD(char *, *FIELD(char *, g0, rt.g_m), rt.m_curg);
+        return *FIELD(uintptr_t, g, rt.g_syscall_sp) != fresh_sp(g);
+    }
+    void *word = glet_word_load();
+    glet_word_store(g0);
+    int yes = calls.has_frames();
+    glet_word_store(word);
+    return yes;
+}
+
+int glet_go_drop(void *fiber)
+{
+    void *g0 = fiber; /* or the goroutine, if Go itself has switched, where the layout is known */
+    if (rt.mode != PLAIN)
+        g0 = *FIELD(void *, *FIELD(char *, fiber, rt.g_m), rt.m_g0);
+    if (has_frames(g0)) {
+        if (calls.keeps_frames || rt.mode == PLAIN ||
+            forget(*FIELD(char *, g0, rt.g_m)) != GLET_OK)
+            return GLET_EFRAMES;
+    } else if (rt.mode != PLAIN) {
+        char *m = *FIELD(char *, g0, rt.g_m);
+        *FIELD(int32_t, m, rt.m_ncgo) = 0;
+        *FIELD(uint8_t, m, rt.m_is_extra_in_c) = LOAD(FIELD(char *, m, rt.m_p)) != NULL;
+    }
+    if (local.giver == g0)
+        local.giver = NULL;
+
+    /* dropm restores the M's signal mask, which need not be the thread's. */
+    sigset_t all, mask;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    /*
+     * dropm runs Go code on the present stack, which the g0 must take for its own:
+     * the fiber's may be gone. This beginning of struct g is known to runtime/cgo
+     * (libcgo.h) and to the linker.
+     */
+    struct { uintptr_t lo, hi, guard[2]; } *g = g0;
+    uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+    g->lo = sp - ((size_t)16 << 10);
+    g->hi = sp + 1024;
+    g->guard[0] = g->guard[1] = g->lo + 2048;
+
+    void *word = glet_word_load();
+    glet_word_store(g0);
+    crosscall2(NULL, g0, 0, 0);
+    glet_word_store(word);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return GLET_OK;
+}
+
+/*
+ * Is the caller on the stack of a coroutine, or of a fiber in one? Then its bounds,
+ * too: zeros, which make the runtime guess, where they are not known.
+ */
 static int on_coroutine(uintptr_t b[2])
 {
     void *lo, *hi;
     uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+    glet_coro *c = glet_coro_current();
+    const struct glet_fiber *f = glet_coro_fibers(c)->running;
 
-    glet_coro_bounds(glet_coro_current(), &lo, &hi);
+    if (f != NULL) {
+        lo = f->lo;
+        hi = f->hi;
+    } else {
+        glet_coro_bounds(c, &lo, &hi);
+    }
     b[0] = (uintptr_t)lo;
     b[1] = (uintptr_t)hi;
-    return b[0] != 0 && sp > b[0] && sp < b[1];
+    if (b[0] != 0 && sp > b[0] && sp < b[1])
+        return 1;
+    b[0] = b[1] = 0;
+    return f != NULL;
 }
 
 /*
@@ -376,6 +491,13 @@ static void bindm(void *g0)
             look_at_fresh(g0);
             release_signal_stack(g0);
             acknowledge_signal(*FIELD(char *, g0, rt.g_m)); /* left from a life before */
+            /*
+             * As if one call from Go to C were under way. When the last one ends,
+             * the runtime takes an extra M for one that is in C for good, and
+             * would not count it as glet_go_announce needs it.
+             */
+            if (glet_coro_fibers(glet_coro_current())->running != NULL)
+                *FIELD(int32_t, *FIELD(char *, g0, rt.g_m), rt.m_ncgo) = 1;
         }
         if (local.giver != NULL)
             hand_over(local.giver, g0);

@@ -23,6 +23,9 @@ typedef struct {
     void (*thread_exit)(uintptr_t thread); /* exported: the thread ends */
     void *getstackbound;                   /* runtime/cgo's own two hooks, */
     void *bindm;                           /* which ours pass calls on to  */
+    int (*ready)(void);                    /* exported: see glet_go_ready  */
+    int (*has_frames)(void);               /* exported: are there Go frames below the caller's? */
+    int keeps_frames;                      /* frames cannot be given up: the race detector counts them */
 } glet_go_calls;
 
 void glet_go_init(const glet_go_calls *calls);
@@ -98,5 +101,20 @@ int glet_go_retire(glet_coro *worker);
  * the worker is lost.
  */
 int glet_go_discard(glet_coro *worker);
+
+/*
+ * For fiber.c. Makes sure that what is above has been called: GLET_OK or
+ * GLET_EWORD.
+ */
+int glet_go_ready(void);
+
+/* The thread's word is about to change, from one M's to another's; NULL: no M yet. */
+void glet_go_announce(void *from, void *to);
+
+/*
+ * Gives the M of that word, which is no longer one of any coroutine or fiber that
+ * can run, back to the runtime, and gives up its goroutine's frames; GLET_EFRAMES.
+ */
+int glet_go_drop(void *word);
 
 #endif

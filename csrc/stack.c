@@ -22,6 +22,7 @@
 #include "fault.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@
 
 struct glet_slab {
     struct glet_slab *next, *prev; /* in its class's list while it has room */
+    struct glet_slab *older, *newer; /* in glet_slabs */
     struct glet_class *class;
     char *base;
     unsigned count;   /* slots in all */
@@ -58,6 +60,9 @@ struct glet_class {
     struct glet_slab *room;  /* slabs with a free slot */
     unsigned empty;          /* how many of them are wholly unused: 0 or 1 */
 };
+
+/* All of them, for debuggers: see scripts/greenlet-gdb.py. */
+struct glet_slab *glet_slabs;
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static struct glet_class *classes; /* never freed: one per size ever asked for */
@@ -132,6 +137,10 @@ static struct glet_slab *slab_new(struct glet_class *c)
     s->class = c;
     s->base = p;
     s->count = (unsigned)count;
+    s->older = glet_slabs;
+    if (s->older != NULL)
+        s->older->newer = s;
+    glet_slabs = s;
     usage.slabs++;
     usage.reserved += count * c->slot;
     room_add(s);
@@ -149,6 +158,9 @@ static void slab_free(struct glet_slab *s)
     if (glet_fault(GLET_FAULT_MUNMAP) || munmap(s->base, bytes) != 0)
         return;
     room_remove(s);
+    *(s->newer != NULL ? &s->newer->older : &glet_slabs) = s->older;
+    if (s->older != NULL)
+        s->older->newer = s->newer;
     s->class->empty--;
     usage.slabs--;
     usage.reserved -= bytes;
@@ -157,9 +169,18 @@ static void slab_free(struct glet_slab *s)
 
 /*
  * Who emulates a kernel may take an advice that it does not know for one that need
- * not be followed; qemu-user does. A guard cannot be read, not even as a path.
+ * not be followed; qemu-user does. A guard cannot be read, not even by the kernel.
  */
-static int is_guarded(const char *at) { return access(at, F_OK) != 0 && errno == EFAULT; }
+static int is_guarded(const char *at)
+{
+    int end[2];
+    if (pipe2(end, O_CLOEXEC) != 0)
+        return 1; /* nobody to ask */
+    int yes = write(end[1], at, 1) < 0 && errno == EFAULT;
+    close(end[0]);
+    close(end[1]);
+    return yes;
+}
 
 static int guard(char *at)
 {

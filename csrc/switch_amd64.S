@@ -72,16 +72,22 @@
         endbr64
         pushq   %rbp
         .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbp, 0
         pushq   %rbx
         .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbx, 0
         pushq   %r12
         .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset r12, 0
         pushq   %r13
         .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset r13, 0
         pushq   %r14
         .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset r14, 0
         pushq   %r15
         .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset r15, 0
         leaq    -8(%rsp), %rsp
         .cfi_adjust_cfa_offset 8
         stmxcsr (%rsp)
@@ -103,21 +109,28 @@
         jne     1f
         cmpw    4(%rsp), %dx
         jne     1f
+        .cfi_remember_state
 2:      xorl    %eax, %eax
         leaq    8(%rsp), %rsp
         .cfi_adjust_cfa_offset -8
         popq    %r15
         .cfi_adjust_cfa_offset -8
+        .cfi_restore r15
         popq    %r14
         .cfi_adjust_cfa_offset -8
+        .cfi_restore r14
         popq    %r13
         .cfi_adjust_cfa_offset -8
+        .cfi_restore r13
         popq    %r12
         .cfi_adjust_cfa_offset -8
+        .cfi_restore r12
         popq    %rbx
         .cfi_adjust_cfa_offset -8
+        .cfi_restore rbx
         popq    %rbp
         .cfi_adjust_cfa_offset -8
+        .cfi_restore rbp
         .if     \returns
         ret
         .else
@@ -125,10 +138,9 @@
         .cfi_adjust_cfa_offset -8
         .cfi_register rip, rcx
         jmp     *%rcx
-        .cfi_restore rip
         .endif
 
-1:      .cfi_def_cfa_offset 64          /* undo the above for this tail      */
+1:      .cfi_restore_state              /* this tail comes before the above */
         ldmxcsr (%rsp)
         fldcw   4(%rsp)
         jmp     2b

@@ -12,12 +12,43 @@
 #include "coro.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* The word's distance from the thread pointer, in bytes; 0: there is no word. */
 extern ptrdiff_t glet_word_offset;
 
 /* The word of a coroutine that does not run. */
 void *glet_coro_word(const glet_coro *c);
+
+/*
+ * A foreign coroutine, or the stack that a coroutine of ours began with, by the
+ * word that it has while another one runs.  See fiber.c.
+ */
+struct glet_fiber {
+    void *word;
+    char *lo, *hi;           /* its stack; NULL: not known */
+    uint64_t thread;         /* 0: it was freed */
+    glet_coro *home;         /* where it runs; NULL: nowhere */
+    int lost;                /* it ran in a coroutine that was given up */
+    struct glet_fiber *next; /* among those that were freed */
+};
+
+/* What runs in a coroutine. */
+struct glet_fibers {
+    struct glet_fiber *own;     /* its own stack; NULL as long as nobody asked */
+    struct glet_fiber *running; /* a foreign one; NULL: its own */
+};
+
+struct glet_fibers *glet_coro_fibers(glet_coro *c);
+
+/* Called with a coroutine's own fiber when its stack is given back. */
+extern void (*glet_fiber_own_gone)(struct glet_fiber *own);
+
+/*
+ * A suspended coroutine, of which nothing will run again, goes back to its own
+ * stack: the fiber that runs in it is lost, and can only be freed.
+ */
+void glet_coro_leave_fiber(glet_coro *c);
 
 static inline char *glet_thread_pointer(void)
 {

@@ -166,10 +166,10 @@ int cgotest_misuse(void)
     WANT(GLET_OK, glet_coro_new(&c, 0, to_root, root));
     WANT(GLET_OK, glet_coro_free(c));
 
-    for (int code = GLET_OK; code <= GLET_EWORD; code++)
+    for (int code = GLET_OK; code <= GLET_EFRAMES; code++)
         WANT(1, glet_text(code) != NULL && strstr(glet_text(code), "not a code") == NULL);
     WANT(1, strstr(glet_text(-1), "not a code") != NULL);
-    WANT(1, strstr(glet_text(GLET_EWORD + 1), "not a code") != NULL);
+    WANT(1, strstr(glet_text(GLET_EFRAMES + 1), "not a code") != NULL);
     return 0;
 }
 

@@ -49,5 +49,8 @@ func TestStaleIsNeverSomebodyElse(t *testing.T) {
 		require.Equal(t, "other", v)
 		require.NoError(t, other.Delete())
 	}
+	if asan {
+		return // it keeps freed addresses back
+	}
 	assert.NotZero(t, reused, "the address never came back, so this test has shown nothing")
 }

@@ -1,0 +1,7 @@
+//go:build asan
+
+package greenlet_test
+
+import "testing"
+
+func noAsan(t testing.TB, why string) { t.Helper(); t.Skip("with -asan: " + why) }

@@ -1,0 +1,213 @@
+/*
+ * fiber.c - see fiber.h.  A fiber is a thread word and the stack that it goes with.
+ *
+ * The records are never given back to malloc, and the one that was freed first is
+ * used again first, so that a late use of a freed one is an error and no crash.
+ */
+#define _GNU_SOURCE
+#include "fiber.h"
+#include "fault.h"
+#include "go.h"
+#include "word.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#define STACK_FLOOR ((size_t)16 << 10)
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    glet_fiber *first, **last;
+} unused = {NULL, &unused.first};
+
+/* The calling thread's number, which no later thread gets again. */
+static uint64_t thread_number(void)
+{
+    static uint64_t last;
+    static __thread uint64_t mine;
+    if (mine == 0)
+        mine = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+    return mine;
+}
+
+static glet_fiber *record_new(void)
+{
+    pthread_mutex_lock(&mu);
+    glet_fiber *f = unused.first;
+    if (f != NULL) {
+        unused.first = f->next;
+        if (unused.first == NULL)
+            unused.last = &unused.first;
+    }
+    pthread_mutex_unlock(&mu);
+    if (f == NULL)
+        f = glet_fault(GLET_FAULT_MALLOC) ? NULL : malloc(sizeof *f);
+    if (f != NULL)
+        *f = (glet_fiber){.thread = thread_number()};
+    return f;
+}
+
+static void record_free(glet_fiber *f)
+{
+    *f = (glet_fiber){0};
+    pthread_mutex_lock(&mu);
+    *unused.last = f;
+    unused.last = &f->next;
+    pthread_mutex_unlock(&mu);
+}
+
+static pthread_key_t end_key; /* its value is the fiber of the thread's own stack */
+static int end_key_error;
+
+static void thread_end(void *own)
+{
+    glet_coro_fibers(((glet_fiber *)own)->home)->own = NULL;
+    record_free(own);
+}
+
+static void end_key_make(void)
+{
+    end_key_error = glet_fault(GLET_FAULT_KEY) ? errno : pthread_key_create(&end_key, thread_end);
+}
+
+/* Frees a root's own fiber when the thread ends: 0 or an errno. */
+static int free_at_end(glet_fiber *own)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, end_key_make);
+    return end_key_error != 0 ? end_key_error : pthread_setspecific(end_key, own);
+}
+
+/* The stack of the thread's root, as far as the C library knows it. */
+static void thread_stack(glet_fiber *f)
+{
+#ifdef __GLIBC__ /* others say how far the first thread's stack has grown by now */
+    pthread_attr_t attr;
+    void *lo;
+    size_t size;
+
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return;
+    if (pthread_attr_getstack(&attr, &lo, &size) == 0) {
+        f->lo = lo;
+        f->hi = f->lo + size;
+    }
+    pthread_attr_destroy(&attr);
+#else
+    (void)f;
+#endif
+}
+
+static void own_gone(glet_fiber *own) { record_free(own); }
+
+glet_fiber *glet_fiber_current(void)
+{
+    glet_coro *c = glet_coro_current();
+    struct glet_fibers *in = glet_coro_fibers(c);
+
+    if (in->running != NULL)
+        return in->running;
+    if (in->own == NULL) {
+        glet_fiber *f = record_new();
+        if (f == NULL)
+            return NULL;
+        f->home = c;
+        glet_coro_bounds(c, (void **)&f->lo, (void **)&f->hi);
+        if (glet_coro_is_root(c)) {
+            if (free_at_end(f) != 0) {
+                record_free(f);
+                return NULL;
+            }
+            thread_stack(f);
+        }
+        glet_fiber_own_gone = own_gone;
+        in->own = f;
+    }
+    return in->own;
+}
+
+/*
+ * What has to be there before a thread's first fiber.  On a thread that C made this
+ * call of Go also gives the thread itself an M, whose signal stack stays as long as
+ * the thread.  A fiber's M that came first would take its own away with it, under
+ * the feet of the others.
+ */
+static int thread_ready(void)
+{
+    static __thread int ready;
+    if (ready)
+        return GLET_OK;
+    int code = glet_go_ready();
+    ready = code == GLET_OK;
+    return code;
+}
+
+int glet_fiber_new(glet_fiber **out, void *stack, size_t size)
+{
+    if (out == NULL)
+        return GLET_ENULL;
+    if ((stack == NULL) != (size == 0) || (size != 0 && size < STACK_FLOOR) ||
+        size > UINTPTR_MAX - (uintptr_t)stack)
+        return GLET_ESIZE;
+    int code = thread_ready();
+    if (code != GLET_OK)
+        return code;
+    glet_fiber *f = record_new();
+    if (f == NULL)
+        return GLET_ENOMEM;
+    f->lo = stack;
+    f->hi = f->lo + size;
+    *out = f;
+    return GLET_OK;
+}
+
+static int refusal(const glet_fiber *f)
+{
+    if (f == NULL)
+        return GLET_ENULL;
+    if (f->thread == 0)
+        return GLET_EFREED;
+    return f->thread != thread_number() ? GLET_ETHREAD : GLET_OK;
+}
+
+int glet_fiber_switch(glet_fiber *to)
+{
+    int code = refusal(to);
+    if (code != GLET_OK)
+        return code;
+    if (to->lost)
+        return GLET_EDONE;
+    glet_fiber *from = glet_fiber_current();
+    if (from == NULL)
+        return GLET_ENOMEM;
+    glet_coro *c = glet_coro_current();
+    struct glet_fibers *in = glet_coro_fibers(c);
+    if (to == from || (to != in->own && to->home != NULL))
+        return GLET_EBUSY;
+    char *sp = __builtin_frame_address(0);
+    if (from->lo != NULL && (sp < from->lo || sp >= from->hi))
+        return GLET_ESTACK;
+
+    from->word = glet_word_load();
+    if (from != in->own)
+        from->home = NULL;
+    to->home = c;
+    in->running = to == in->own ? NULL : to;
+    glet_go_announce(from->word, to->word);
+    glet_word_store(to->word);
+    return GLET_OK;
+}
+
+int glet_fiber_free(glet_fiber *f)
+{
+    int code = refusal(f);
+    if (code == GLET_OK && f->home != NULL)
+        code = GLET_EBUSY;
+    if (code == GLET_OK && f->word != NULL)
+        code = glet_go_drop(f->word);
+    if (code == GLET_OK)
+        record_free(f);
+    return code;
+}

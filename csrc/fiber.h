@@ -1,0 +1,105 @@
+/*
+ * fiber.h - coroutines of other C libraries, made safe for Go.
+ *
+ * C code on a coroutine of ucontext, boost.context, libpcl and the like may call
+ * Go, and Go may call C that switches to another such coroutine.  But Go knows
+ * threads only: as it is, the Go frames of all coroutines of a thread lie on one
+ * goroutine's stack, in the order in which the calls were made, and as soon as
+ * the calls do not return in the opposite order, memory is corrupted.
+ *
+ * So say which stack runs.  Each foreign coroutine gets a *fiber*, by which Go
+ * takes it for a thread of its own, with a goroutine of its own.  Three calls:
+ *
+ *     glet_fiber *f, *back = glet_fiber_current();
+ *     int e = glet_fiber_new(&f, stack, size);  // its stack: make the coroutine
+ *
+ *     e = glet_fiber_switch(f);                 // just before the switch to it,
+ *     swapcontext(&here, &there);               // and the switch itself
+ *     ...
+ *     e = glet_fiber_switch(back);              // on the coroutine: and back
+ *     swapcontext(&there, &here);
+ *
+ *     e = glet_fiber_free(f);                   // when it will never run again
+ *
+ * From the announcement to the end of the library's switch the thread is neither
+ * here nor there: no Go function may be called in between.  In particular both
+ * belong into one C function; two cgo calls, one for each, do not do.
+ *
+ * Greenlets.  A greenlet may switch while a fiber runs in it, from a Go function
+ * called there.  It is suspended with the fiber as the one that runs, and goes on
+ * so.  No other greenlet can run that fiber meanwhile; once it has been left by an
+ * announcement, any greenlet of the thread can go on with it.  Fibers need no
+ * greenlets, though: a goroutine that is locked to its thread will do, and so will
+ * a thread that C made.
+ *
+ * A library that keeps "the current coroutine" in a variable of the thread (libpcl)
+ * does not notice when greenlets switch.  Use its coroutines from one greenlet, or
+ * switch greenlets only where that variable says the same for both.
+ *
+ * Panics.  A panic in a Go function called on a fiber must be recovered there:
+ * nobody below could, and it ends the process, as on any thread that C made.  The
+ * same holds for runtime.Goexit.
+ *
+ * Threads.  A fiber belongs to the thread that made it.  All calls about it come
+ * from that thread, and it must be freed before the thread ends, or Go keeps an M
+ * (its record of a thread) for it for ever.
+ *
+ * Errors.  A GLET_ code of coro.h; unless it is GLET_OK, nothing has changed.
+ */
+#ifndef GLET_FIBER_H
+#define GLET_FIBER_H
+
+#include "coro.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct glet_fiber glet_fiber;
+
+/*
+ * Makes a fiber for a coroutine that runs on the `size` bytes from `stack` on.
+ * NULL and 0 where the library does not tell: then every call of Go from there
+ * costs a little more, needs 32 KiB of stack below it, and mistakes are not noticed.
+ *
+ * GLET_ENULL out is NULL; GLET_ESIZE one of stack and size is 0, or size is below
+ * 16 KiB, on which Go cannot run; GLET_ENOMEM; GLET_EWORD this platform is not
+ * supported.
+ */
+int glet_fiber_new(glet_fiber **out, void *stack, size_t size);
+
+/*
+ * Announces that the library's next switch is to `to`.  Takes some 10 ns; the first
+ * Go function that is called on a new fiber then waits until Go has made a goroutine
+ * for it, as the first call from a new thread does.
+ *
+ * GLET_ENULL to is NULL; GLET_EFREED; GLET_ETHREAD; GLET_EDONE it ran in a greenlet
+ * that was suspended and has been given up since; GLET_EBUSY it is the current
+ * one, or is running in a suspended greenlet; GLET_ESTACK the caller is not on the
+ * stack of the current one: a switch was not announced, or an announcement was not
+ * followed by its switch.
+ */
+int glet_fiber_switch(glet_fiber *to);
+
+/*
+ * Frees a fiber that does not run.  Its coroutine's stack may be freed before or
+ * after.  Go functions that are suspended on it are given up: their deferred calls
+ * never run.  Where that cannot be done (on the plain path, see Runtime in package
+ * greenlet, and with the race detector) it is GLET_EFRAMES: let them return first.
+ *
+ * GLET_ENULL; GLET_EFREED (as long as its memory serves no other fiber);
+ * GLET_ETHREAD; GLET_EBUSY it runs, or is a greenlet's or the thread's own.
+ */
+int glet_fiber_free(glet_fiber *f);
+
+/*
+ * The fiber that runs.  That of the stack that the greenlet or thread began with,
+ * if no other one was announced; it is not to be freed.  NULL only without memory
+ * or a thread-local key.
+ */
+glet_fiber *glet_fiber_current(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,67 @@
+package greenlet_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+)
+
+// gdb's script lists greenlets and shows where suspended ones wait: in a process,
+// and in its core. The backtrace of one that runs ends at its entry.
+func TestGdb(t *testing.T) {
+	if testing.Short() || raceEnabled || emulator != "" {
+		t.Skip("it runs gdb on a process of this machine")
+	}
+	if _, err := exec.LookPath("gdb"); err != nil {
+		t.Skip("needs gdb")
+	}
+	goTool(t)
+	dir := t.TempDir()
+	exe, core := filepath.Join(dir, "exe"), filepath.Join(dir, "core")
+	out, err := exec.Command("go", "build", "-o", exe, "./testdata/gdb").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	look := []string{"greenlets", "greenlet-bt 1 2", "greenlet-bt 99"}
+	live := gdb(t, exe, append([]string{
+		"handle SIGURG SIGPROF nostop noprint pass",
+		"break cgotest_stack_address", "run", "bt", "generate-core-file " + core,
+	}, append(look, "break forever", "continue", "bt")...)...)
+	t.Log(live)
+	dead := gdb(t, exe, append([]string{"core " + core}, look...)...)
+	first := "gort.jump" // Go has switched
+	if strings.HasPrefix(greenlet.Runtime(), "plain") {
+		first = "glet_jump .*glet_coro_switch"
+	}
+	for name, out := range map[string]string{"process": live, "core": dead} {
+		assert.Regexp(t, `(?m)^1 +0x[0-9a-f]+ +\d+ +suspended +\d+ `, out, name)
+		for _, want := range []string{
+			`(?s)greenlet 1:\n#1 .*` + first + `.*\n#\d+ .*waitsInGo .*greenletEnter.*greenlet 2:`,
+			`(?s)greenlet 2:\n#1 .*` + first + `.*\n#\d+ .*waitsBehindC .*greenletEnter`,
+			`no greenlet 99`,
+		} {
+			assert.Regexp(t, want, out, name)
+		}
+	}
+	assert.Regexp(t, `(?m)^#0 +forever .*\n#1 .*glet_coro_main .*\n#2 .*glet_start .*\n[^#]*$`, live)
+	assert.Regexp(t, `(?m)^3 +0x[0-9a-f]+ +\d+ +running +- `, dead)
+}
+
+func gdb(t testing.TB, exe string, commands ...string) string {
+	t.Helper()
+	args := []string{"-batch", "-nx", "-ex", "set pagination off", "-ex", "set debuginfod enabled off",
+		"-ex", "set startup-with-shell off", "-ex", "source scripts/greenlet-gdb.py"}
+	for _, c := range commands {
+		args = append(args, "-ex", c)
+	}
+	out, _ := exec.Command("gdb", append(args, exe)...).CombinedOutput() // the status is the last command's
+	if strings.Contains(string(out), "ptrace: Operation not permitted") {
+		t.Skip("this machine does not let processes be traced")
+	}
+	return string(out)
+}

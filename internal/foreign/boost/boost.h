@@ -1,0 +1,3 @@
+#include "foreign.h"
+
+extern const foreign_library boost_library;

@@ -1,0 +1,5 @@
+//go:build race
+
+package ucontext_test
+
+const raceEnabled = true

@@ -1,0 +1,312 @@
+package ucontext_test
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"runtime/trace"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/foreign"
+	"github.com/go-greenlet/greenlet/internal/foreign/foreigntest"
+	"github.com/go-greenlet/greenlet/internal/foreign/ucontext"
+)
+
+func library(t testing.TB) foreign.Library {
+	l, ok := ucontext.Library()
+	if !ok {
+		t.Skip("this C library has no ucontext")
+	}
+	return l
+}
+
+func TestForeignCoroutines(t *testing.T) { foreigntest.All(t, library(t), true) }
+
+func TestMisuseGetsItsCode(t *testing.T) {
+	l := library(t)
+	foreigntest.Locked(func() { assert.NoError(t, l.Misuse()) })
+	require.NoError(t, foreign.Thread(func() { assert.NoError(t, l.Misuse()) }))
+	inGreenlet(t, func(*greenlet.Greenlet) { assert.NoError(t, l.Misuse()) })
+}
+
+// inGreenlet calls f in a greenlet.
+func inGreenlet(t testing.TB, f func(root *greenlet.Greenlet)) {
+	t.Helper()
+	require.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
+		_, err := greenlet.New(func(any) (any, error) { f(root); return nil, nil }).Switch(nil)
+		return err
+	}))
+}
+
+// ms is how many Ms the runtime has made: none of them is ever freed.
+func ms() int { return pprof.Lookup("threadcreate").Count() }
+
+// On threads that C made, which have no goroutine of their own; they come and go
+// beside signals, and leave nothing behind.
+func TestOnThreadsOfC(t *testing.T) {
+	l := library(t)
+	stop := make(chan struct{})
+	collected := make(chan struct{})
+	go func() { // each collection sends signals to the threads
+		defer close(collected)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	n := 100
+	if testing.Short() {
+		n = 10
+	}
+	var before int
+	for i := range n {
+		require.NoError(t, foreign.Thread(func() { foreigntest.Interleave(t, l, foreign.Known) }))
+		if i == 2 {
+			before = ms()
+		}
+	}
+	close(stop)
+	<-collected
+	assert.LessOrEqual(t, ms(), before+10, "Ms were not given back")
+}
+
+// Beside all that takes processors away and looks at other goroutines' stacks.
+func TestBesideStopsOfTheWorld(t *testing.T) {
+	l := library(t)
+	procs := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(procs)
+	stop := make(chan struct{})
+	var disturb, work sync.WaitGroup
+	n := 0
+	for _, f := range []func(){
+		runtime.GC,
+		func() { runtime.ReadMemStats(new(runtime.MemStats)) },
+		func() { n++; runtime.GOMAXPROCS(1 + n%4) },
+		func() { runtime.Stack(make([]byte, 1<<16), true) },
+		func() {
+			if pprof.StartCPUProfile(io.Discard) == nil {
+				time.Sleep(10 * time.Millisecond)
+				pprof.StopCPUProfile()
+			}
+		},
+		func() {
+			if trace.Start(io.Discard) == nil {
+				time.Sleep(10 * time.Millisecond)
+				trace.Stop()
+			}
+		},
+		func() { foreigntest.Climb(1000, 1, func() {}) },
+	} {
+		disturb.Add(1)
+		go func() {
+			defer disturb.Done()
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond):
+					f()
+				}
+			}
+		}()
+	}
+	rounds := 30
+	if testing.Short() || raceEnabled {
+		rounds = 3
+	}
+	for i := range 3 {
+		work.Add(1)
+		go func() {
+			defer work.Done()
+			for range rounds {
+				switch i {
+				case 0:
+					foreigntest.Locked(func() { foreigntest.Interleave(t, l, foreign.Known) })
+				case 1:
+					assert.NoError(t, foreign.Thread(func() { foreigntest.Interleave(t, l, foreign.Unknown) }))
+				case 2:
+					assert.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error {
+						foreigntest.Suspend(t, l, foreign.Known, 5)
+						return nil
+					}))
+				}
+			}
+		}()
+	}
+	work.Wait()
+	close(stop)
+	disturb.Wait()
+}
+
+// A coroutine is freed while Go functions are suspended on it.
+func TestFreeWithSuspendedFrames(t *testing.T) {
+	l := library(t)
+	foreigntest.Locked(func() {
+		goroutines := runtime.NumGoroutine()
+		for range 50 {
+			co, err := l.New(foreign.Known, func(yield func()) bool {
+				foreigntest.Climb(50, 1, yield)
+				return false
+			})
+			if !assert.NoError(t, err) || !assert.NoError(t, co.Resume()) {
+				return
+			}
+			if err := co.Free(); err != nil {
+				// Nothing has changed: the functions return, and then it works.
+				assert.Equal(t, foreign.ErrFrames, err)
+				assert.True(t, keepsFrames())
+				for !co.Done() {
+					assert.NoError(t, co.Resume())
+				}
+				assert.NoError(t, co.Free())
+			} else {
+				assert.False(t, keepsFrames())
+			}
+			runtime.GC()
+		}
+		assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines+5)
+	})
+}
+
+func keepsFrames() bool { return raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain") }
+
+// A greenlet is given up while a fiber runs in it: the greenlet's M goes with it,
+// and the fiber, which nobody can switch to any more, is freed by who made it.
+func TestAGreenletIsGivenUpWithAFiberRunning(t *testing.T) {
+	l := library(t)
+	foreigntest.Locked(func() {
+		for range 20 {
+			var co *foreign.Coroutine
+			err := greenlet.Run(func(root *greenlet.Greenlet) error {
+				_, err := greenlet.New(func(any) (any, error) {
+					var err error
+					co, err = l.New(foreign.Known, func(yield func()) bool {
+						for {
+							_, _ = root.Switch(nil) // it ignores that it is killed
+						}
+					})
+					if err != nil {
+						return nil, err
+					}
+					return nil, co.Resume()
+				}).Switch(nil)
+				return err
+			})
+			assert.ErrorContains(t, err, "lives")
+			if !assert.NotNil(t, co) {
+				return
+			}
+			runtime.GC()
+			if keepsFrames() { // then the greenlet cannot be given up, either
+				assert.Equal(t, foreign.ErrBusy, co.Resume())
+				assert.Equal(t, foreign.ErrBusy, co.Free())
+				continue
+			}
+			assert.Equal(t, foreign.ErrDone, co.Resume())
+			assert.NoError(t, co.Free())
+			runtime.GC()
+		}
+		foreigntest.Interleave(t, l, foreign.Known)
+	})
+}
+
+// Beside an execution trace that then can be read.
+func TestExecutionTracesCanBeRead(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("it runs go tool trace")
+	}
+	l := library(t)
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs the go command")
+	}
+	var buf bytes.Buffer
+	foreigntest.Locked(func() {
+		foreigntest.Interleave(t, l, foreign.Known) // the Ms are there before
+		var all []*foreign.Coroutine
+		for range 5 {
+			co, err := l.New(foreign.Known, func(yield func()) bool { yield(); return true })
+			if !assert.NoError(t, err) {
+				return
+			}
+			assert.NoError(t, co.Resume())
+			all = append(all, co)
+		}
+		if !assert.NoError(t, trace.Start(&buf)) {
+			return
+		}
+		for i := range 5000 {
+			for _, co := range all {
+				assert.NoError(t, co.Resume())
+			}
+			if i%500 == 0 {
+				runtime.GC() // which takes Ps away
+			}
+		}
+		trace.Stop()
+	})
+	file := filepath.Join(t.TempDir(), "trace")
+	require.NoError(t, os.WriteFile(file, buf.Bytes(), 0o644))
+	out, err := exec.Command("go", "tool", "trace", "-d=parsed", file).CombinedOutput()
+	tail := out[max(0, len(out)-500):]
+	require.NoError(t, err, "%s", tail)
+	assert.NotContains(t, string(tail), "failed to advance")
+}
+
+func BenchmarkResumeAndYield(b *testing.B) {
+	l := library(b)
+	for name, busy := range map[string]bool{"Alone": false, "Busy": true} {
+		b.Run(name, func(b *testing.B) {
+			var stop atomic.Bool
+			defer stop.Store(true)
+			for range runtime.GOMAXPROCS(0) {
+				if busy {
+					go func() {
+						for !stop.Load() {
+						}
+					}()
+				}
+			}
+			foreigntest.Locked(func() {
+				co, err := l.New(foreign.Known, func(yield func()) bool { yield(); return true })
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				for range b.N {
+					if err := co.Resume(); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// What a switch to a coroutine and one back cost more, when it is adopted.
+func BenchmarkAnnouncements(b *testing.B) {
+	l := library(b)
+	foreigntest.Locked(func() {
+		co, err := l.New(foreign.Unknown, func(yield func()) bool { yield(); return false })
+		if assert.NoError(b, err) && assert.NoError(b, co.Resume()) {
+			b.ResetTimer()
+			assert.NoError(b, co.Announce(b.N))
+		}
+	})
+}

@@ -1,0 +1,5 @@
+//go:build asan
+
+package handle_test
+
+const asan = true

@@ -1,0 +1,3 @@
+// Package sanitize tests the C core, without Go, under the C compiler's sanitizers
+// and valgrind.
+package sanitize

@@ -1,0 +1,85 @@
+package sanitize
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Each tool finds nothing in the core, and finds the mistake that is its business
+// when one is made in a coroutine.
+func TestTheCore(t *testing.T) {
+	if testing.Short() || os.Getenv("GREENLET_EMULATOR") != "" {
+		t.Skip("it compiles C programs for this machine")
+	}
+	for _, c := range []struct {
+		name  string
+		flags string
+		with  []string // runs it
+		sees  map[string]string
+	}{
+		{"address", "-fsanitize=address", nil, map[string]string{
+			"overflow": "stack-buffer-overflow", "leak": "77 byte.* leaked"}},
+		{"address-fake-stack", "-fsanitize=address", []string{"env", "ASAN_OPTIONS=detect_stack_use_after_return=1"},
+			map[string]string{"overflow": "stack-buffer-overflow"}},
+		{"undefined", "-fsanitize=undefined -fno-sanitize-recover=all", nil, nil},
+		// The kernel may place things where this version of the tool has no room for them.
+		{"thread", "-fsanitize=thread", []string{"setarch", "-R"}, map[string]string{
+			// The stack that it shows is the coroutine's, without that of who switched to it.
+			"race": `data race(?s:.*)#0 writes .*\n +#1 glet_coro_main [^\n]*\n +#2 glet_start [^\n]*\n\n`}},
+		{"valgrind", "-g", []string{"valgrind", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"},
+			map[string]string{"leak": "77 bytes in 1 blocks are definitely lost"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			exe := build(t, c.flags)
+			out, err := run(t, c.with, exe)
+			require.NoError(t, err, "%s", out)
+			assert.Contains(t, out, "done")
+			assert.NotContains(t, out, "WARNING")
+			assert.NotContains(t, out, "switching stacks") // valgrind's guess
+			for mistake, want := range c.sees {
+				out, err := run(t, c.with, exe, mistake)
+				assert.Error(t, err, "%s: %s", mistake, out)
+				assert.Regexp(t, want, out, mistake)
+			}
+		})
+	}
+}
+
+// build compiles the program and the core's files that know nothing of Go.
+func build(t *testing.T, flags string) string {
+	t.Helper()
+	cc, err := exec.Command("go", "env", "CC").Output()
+	require.NoError(t, err)
+	exe := filepath.Join(t.TempDir(), "exe")
+	args := strings.Fields(string(cc) + " -std=gnu11 -O1 -g -Wall -Wextra -Werror -I../../csrc " + flags)
+	for _, f := range []string{"coro.c", "stack.c", "switch.c", "fault.c", "switch_amd64.S", "switch_arm64.S"} {
+		if arch := strings.TrimSuffix(strings.TrimPrefix(f, "switch_"), ".S"); arch == f || arch == runtime.GOARCH {
+			args = append(args, "../../csrc/"+f)
+		}
+	}
+	args = append(args, "testdata/main.c", "-o", exe, "-lpthread")
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		if strings.Contains(string(out), "cannot find") || strings.Contains(string(out), "unrecognized") {
+			t.Skipf("this C compiler has it not: %s", out)
+		}
+		t.Fatalf("%v: %s", err, out)
+	}
+	return exe
+}
+
+func run(t *testing.T, with []string, args ...string) (string, error) {
+	t.Helper()
+	args = append(append([]string(nil), with...), args...)
+	if _, err := exec.LookPath(args[0]); err != nil {
+		t.Skip("needs " + args[0])
+	}
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	return string(out), err
+}

@@ -1,0 +1,218 @@
+"""Greenlets for gdb: source scripts/greenlet-gdb.py
+
+    greenlets           lists the coroutines of the process or core file
+    greenlet-bt N...    prints the backtrace of suspended ones; all: of each
+
+Nothing in the process is changed, and a core file will do. Both need the debug
+information of the C core and of Go, which `go build` keeps unless -ldflags=-w is
+given. docs/debugging.md has an example.
+"""
+
+import gdb
+from gdb.unwinder import Unwinder, register_unwinder
+
+# Where a suspended stack goes on: the names of the program counter, stack and frame
+# pointer, and by how much the stack pointer moves when the word at it is taken as
+# the address to go on at. csrc/switch_amd64.S and switch_arm64.S have the pictures.
+CPUS = {
+    "i386:x86-64": ("rip", "rsp", "rbp", 8),
+    "aarch64": ("pc", "sp", "x29", 16),
+}
+
+
+def word_at(address):
+    """The unsigned word at an address."""
+    kind = gdb.lookup_type("unsigned long").pointer()
+    return int(gdb.Value(int(address)).cast(kind).dereference())
+
+
+class Coroutine:
+    def __init__(self, record, lo, hi):
+        self.record, self.lo, self.hi = record, lo, hi
+        self.owner = int(record["owner"])
+        self.address = int(record.address)
+
+    def running(self):
+        return int(self.record["owner"].dereference()["current"]) == self.address
+
+    def saved_sp(self):
+        try:
+            return int(self.record["ctx"]["sp"])
+        except gdb.error:
+            raise gdb.GdbError("this program was built with greenlet_ucontext, which is not supported here")
+
+    def goroutine(self):
+        """The struct g that it is to Go, and whether C has switched it; (None, False)."""
+        word = int(self.record["word"])
+        if word == 0 or self.running():
+            return None, False
+        try:
+            g = gdb.Value(word).cast(gdb.lookup_type("runtime.g").pointer())
+            curg = g["m"]["curg"]
+            return curg, int(curg) != word
+        except gdb.error:
+            return None, False  # no debug information of Go's runtime
+
+
+def coroutines():
+    """All that live, in the order of their stacks, but for the threads' own."""
+    try:
+        slab = gdb.parse_and_eval("glet_slabs")
+        kind = gdb.lookup_type("struct glet_coro")
+    except gdb.error as e:
+        raise gdb.GdbError("no debug information of greenlet's C core: %s" % e)
+    found = []
+    while int(slab) != 0:
+        base, slot = int(slab["base"]), int(slab["class"]["slot"])
+        for i in range(int(slab["fresh"])):
+            hi = base + (i + 1) * slot
+            at = word_at(hi - 16)  # see top in csrc/coro.c
+            if at == 0:
+                continue
+            record = gdb.Value(at).cast(kind.pointer()).dereference()
+            if int(record["owner"]) != 0:
+                found.append(Coroutine(record, int(record["stack"]["lo"]), hi))
+        slab = slab["older"]
+    return sorted(found, key=lambda c: c.lo)
+
+
+def threads():
+    """The numbers of gdb's threads by their thread pointers."""
+    selected = gdb.selected_thread()
+    by_pointer = {}
+    for t in gdb.selected_inferior().threads():
+        t.switch()
+        for register in ("$fs_base", "$tpidr"):
+            try:
+                value = gdb.parse_and_eval(register)
+            except gdb.error:
+                continue
+            if value.type.code != gdb.TYPE_CODE_VOID:
+                by_pointer[int(value)] = t.num
+    if selected is not None:
+        selected.switch()
+    return by_pointer
+
+
+def thread_of(owner, by_pointer):
+    """The thread whose thread-local block has that address in it; None: unknown.
+
+    It lies below the thread pointer on amd64 and above it on arm64.
+    """
+    if not by_pointer:
+        return None
+    if gdb.selected_frame().architecture().name() == "aarch64":
+        below = [p for p in by_pointer if p <= owner]
+        return by_pointer[max(below)] if below else None
+    above = [p for p in by_pointer if p >= owner]
+    return by_pointer[min(above)] if above else None
+
+
+class FrameId:
+    """What gdb takes for a frame's identity."""
+
+    def __init__(self, sp, pc):
+        self.sp, self.pc = sp, pc
+
+
+class Elsewhere(Unwinder):
+    """While it has a place, the selected thread's innermost frame seems to have
+    been called from there."""
+
+    def __init__(self):
+        super().__init__("greenlet")
+        self.place = None
+
+    def __call__(self, pending):
+        if self.place is None:
+            return None
+        (pc_name, sp_name, fp_name, step), real_sp, real_pc, new_pc, new_sp = self.place
+        here, pc = pending.read_register(sp_name), pending.read_register(pc_name)
+        if int(here) != real_sp or int(pc) != real_pc:
+            return None  # not the innermost one
+        # gdb does not believe in a caller whose stack lies below its callee's.
+        identity = gdb.Value(new_sp - 2 * step).cast(here.type)
+        info = pending.create_unwind_info(FrameId(identity, pc))
+        info.add_saved_register(pc_name, gdb.Value(new_pc).cast(pc.type))
+        info.add_saved_register(sp_name, gdb.Value(new_sp).cast(here.type))
+        info.add_saved_register(fp_name, pending.read_register(fp_name))
+        return info
+
+    def of(self, coroutine):
+        """The text of a suspended coroutine's backtrace."""
+        sp = coroutine.saved_sp()
+        text = self.backtrace(word_at(sp), lambda cpu: sp + cpu[3])
+        g, in_c = coroutine.goroutine()
+        if in_c:  # gdb does not find from the C stack to the goroutine's
+            sp = int(g["syscallsp"])
+            text += "\nand its goroutine:\n" + self.backtrace(int(g["syscallpc"]), lambda cpu: sp)
+        return text
+
+    def backtrace(self, pc, sp_for):
+        """The text of the backtrace from a program counter and stack pointer."""
+        frame = gdb.newest_frame()
+        cpu = CPUS.get(frame.architecture().name())
+        if cpu is None:
+            raise gdb.GdbError("not for this CPU: " + frame.architecture().name())
+        real_sp, real_pc = int(frame.read_register(cpu[1])), frame.pc()
+        self.place = (cpu, real_sp, real_pc, pc, sp_for(cpu))
+        gdb.invalidate_cached_frames()
+        try:
+            lines = gdb.execute("backtrace", to_string=True).splitlines()
+        finally:
+            self.place = None
+            gdb.invalidate_cached_frames()
+        start = next((i for i, line in enumerate(lines) if line.startswith("#1 ")), len(lines))
+        return "\n".join(lines[start:])
+
+
+ELSEWHERE = Elsewhere()
+register_unwinder(None, ELSEWHERE, replace=True)
+
+
+class Greenlets(gdb.Command):
+    """Lists the coroutines that greenlets run on."""
+
+    def __init__(self):
+        super().__init__("greenlets", gdb.COMMAND_STACK)
+
+    def invoke(self, argument, from_tty):
+        by_pointer = threads()
+        print("%-4s %-18s %-7s %-10s %-10s %s" % ("N", "record", "thread", "state", "goroutine", "stack, and bytes of it in use"))
+        for n, c in enumerate(coroutines(), 1):
+            running = c.running()
+            g, _ = c.goroutine()
+            print("%-4d %-18s %-7s %-10s %-10s %#x-%#x %s" % (
+                n, hex(c.address), thread_of(c.owner, by_pointer) or "?",
+                "running" if running else "suspended",
+                "-" if g is None else int(g["goid"]),
+                c.lo, c.hi,
+                c.hi - c.saved_sp() if not running and c.lo <= c.saved_sp() < c.hi else ""))
+
+
+class GreenletBacktrace(gdb.Command):
+    """Prints backtraces of suspended coroutines, by their numbers in `greenlets`."""
+
+    def __init__(self):
+        super().__init__("greenlet-bt", gdb.COMMAND_STACK)
+
+    def invoke(self, argument, from_tty):
+        live = coroutines()
+        wanted = gdb.string_to_argv(argument)
+        if wanted == ["all"]:
+            wanted = [n for n, c in enumerate(live, 1) if not c.running()]
+        if not wanted:
+            raise gdb.GdbError("which? greenlet-bt N..., or all")
+        for n in wanted:
+            if not str(n).isdigit() or not 1 <= int(n) <= len(live):
+                raise gdb.GdbError("no greenlet %s: see greenlets" % n)
+            c = live[int(n) - 1]
+            print("greenlet %s:" % n)
+            if c.running():
+                print("it is running: see backtrace in its thread")
+            else:
+                print(ELSEWHERE.of(c))
+
+
+Greenlets()
+GreenletBacktrace()
