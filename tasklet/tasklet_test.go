@@ -437,7 +437,7 @@ func TestMisuse(t *testing.T) {
 
 func TestManyBlockedOnOneChannel(t *testing.T) {
 	n := 100_000
-	if testing.Short() || raceEnabled {
+	if testing.Short() || instrumented {
 		n = 2000
 	}
 	world(t, func() {

@@ -1,0 +1,5 @@
+//go:build race || asan
+
+package tasklet_test
+
+const instrumented = true

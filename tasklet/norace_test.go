@@ -1,5 +1,0 @@
-//go:build !race
-
-package tasklet_test
-
-const raceEnabled = false
