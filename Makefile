@@ -5,7 +5,7 @@ GO ?= go
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(wildcard csrc/*.c examples/libc/*.c internal/cbench/*.c internal/foreign/*.c internal/foreign/ucontext/*.c)
+C_FILES := $(wildcard csrc/*.c examples/libc/*.c internal/cbench/*.c internal/capitest/*.c internal/foreign/*.c internal/foreign/ucontext/*.c)
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 

@@ -12,16 +12,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The files of docs/c-interop.md make a program; the command there builds and runs it,
-// and it prints what is said.
-func TestTheAdoptionOfTheDocs(t *testing.T) {
+// The files of each section of docs/c-interop.md make a program; the command there builds
+// and runs it, and it prints what is said.
+func TestTheAdoptionOfTheDocs(t *testing.T) { runSection(t, "Adopting a foreign coroutine library") }
+
+func TestTheBodyInCOfTheDocs(t *testing.T) { runSection(t, "Writing a body in C") }
+
+func runSection(t *testing.T, title string) {
+	t.Helper()
 	goTool(t)
 	if strings.Contains(os.Getenv("CC"), "musl") {
 		t.Skip("musl has no ucontext")
 	}
 	text, err := os.ReadFile("docs/c-interop.md")
 	require.NoError(t, err)
-	_, section, ok := strings.Cut(string(text), "\n## Adopting a foreign coroutine library\n")
+	_, section, ok := strings.Cut(string(text), "\n## "+title+"\n")
 	require.True(t, ok)
 	section, _, _ = strings.Cut(section, "\n## ")
 

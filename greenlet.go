@@ -59,6 +59,7 @@ type core struct {
 	tracing    bool            // the tracer runs on it
 	watched    bool            // the collector tells when nobody holds self
 	forget     runtime.Cleanup // how it tells
+	c          *inC            // what C knows of it; nil: nothing
 	prev, next *core
 }
 

@@ -371,6 +371,9 @@ func (t *tree) start(g *Greenlet, k kind) error {
 func (t *tree) die(c *core) {
 	t.unlink(c)
 	c.unwatch()
+	if c.c != nil {
+		c.leaveC()
+	}
 	c.worker, c.coro = nil, 0
 	c.life.Store(lifeDead)
 	t.chores = true

@@ -28,7 +28,8 @@ it calls an operation that lets others run. [Schedule] goes to the end of the ri
 until none can.
 
 A tasklet is in the ring, or blocked, or paused: then it goes on when somebody
-inserts it.
+inserts it. One that nobody inserts any more stays until its root ends, so kill what is
+not needed.
 
 # Channels
 

@@ -1,0 +1,383 @@
+package greenlet
+
+/*
+#include "interface.h"
+
+// Exported below.
+extern int greenletMake(greenlet **, uintptr_t, uintptr_t, greenlet *, size_t);
+extern int greenletMakeGo(greenlet **, uintptr_t, greenlet *, size_t);
+extern int greenletFree(greenlet *);
+extern int greenletFreeValue(uintptr_t);
+extern int greenletCurrent(greenlet **);
+extern greenlet *greenletSelf(void);
+extern int greenletPass(greenlet *, int, uintptr_t, uintptr_t *);
+extern int greenletKill(greenlet *);
+extern int greenletParent(greenlet *, greenlet **);
+extern int greenletSetParent(greenlet *, greenlet *);
+extern int greenletAsk(greenlet *, int);
+
+static void interface_init(void)
+{
+    glet_interface i = {greenletMake, greenletMakeGo, greenletFree, greenletFreeValue, greenletCurrent,
+                        greenletSelf, greenletPass, greenletKill, greenletParent, greenletSetParent, greenletAsk};
+    glet_interface_init(&i);
+}
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/go-greenlet/greenlet/internal/handle"
+)
+
+// This file is Go's side of csrc/greenlet.h, which documents it: C's codes and
+// values are translated, and the rules are those of Switch, Throw, Kill and so on.
+
+// A CError is a code of a C program's own, 1 or above: what the body of a C greenlet
+// has returned, or what C has thrown.
+type CError int
+
+func (e CError) Error() string { return fmt.Sprintf("C code %d", int(e)) }
+
+// NewC is New with a body in C: fn is the address of a greenlet_body function
+// (csrc/greenlet.h), which is called with arg. A nil fn is as New(nil).
+func NewC(fn, arg unsafe.Pointer, opts ...Option) *Greenlet {
+	return newC(uintptr(fn), uintptr(arg), opts...)
+}
+
+func newC(fn, arg uintptr, opts ...Option) *Greenlet {
+	if fn == 0 {
+		return New(nil, opts...)
+	}
+	var c *core
+	g := New(func(v any) (any, error) { return c.runC(fn, arg, v) }, opts...)
+	c = g.c
+	return g
+}
+
+// inC is what C knows of a greenlet.
+type inC struct {
+	self handle.Handle // what greenlet_self returns; 0: nobody has asked
+	err  error         // the last error of Go that C was told of in it
+}
+
+// runC calls the body in C.
+func (c *core) runC(fn, arg uintptr, v any) (any, error) {
+	var result C.uintptr_t
+	code := C.glet_call_body(C.uintptr_t(fn), C.uintptr_t(arg), C.uintptr_t(toC(v)), &result)
+	if code == C.GREENLET_OK {
+		return fromC(uintptr(result)), nil
+	}
+	return nil, c.errorOf(code)
+}
+
+// leaveC forgets what C was told of a greenlet that ends.
+func (c *core) leaveC() {
+	if c.c.self != 0 {
+		if err := c.c.self.Delete(); err != nil {
+			panic(err)
+		}
+	}
+	c.c = nil
+}
+
+// errorOf is the error that a code stands for in this greenlet. A panic goes on.
+func (c *core) errorOf(code C.int) error {
+	switch code {
+	case C.GREENLET_EXIT:
+		return ErrExit
+	case C.GREENLET_EGO, C.GREENLET_EPANIC:
+		if c.c == nil || c.c.err == nil {
+			break
+		}
+		if p, ok := c.c.err.(*PanicError); ok && code == C.GREENLET_EPANIC {
+			panic(p)
+		}
+		return c.c.err
+	}
+	if code > 0 {
+		return CError(code)
+	}
+	for e, known := range codes {
+		if known == code {
+			return fmt.Errorf("greenlet: a C body returned %d: %w", code, e)
+		}
+	}
+	return fmt.Errorf("greenlet: a C body returned %d: %s", code, C.GoString(C.greenlet_text(code)))
+}
+
+var codes = map[error]C.int{
+	ErrWrongThread: C.GREENLET_ETHREAD, ErrThreadExited: C.GREENLET_EGONE, ErrCyclicParent: C.GREENLET_ECYCLE,
+	ErrRootParent: C.GREENLET_EROOT, ErrNoRun: C.GREENLET_ENORUN, handle.ErrStale: C.GREENLET_EFREED, errKillRoot: C.GREENLET_EROOT,
+}
+
+// tell returns the code for an error, and leaves the words for greenlet_message.
+func tell(err error) C.int {
+	if err == nil {
+		return C.GREENLET_OK
+	}
+	var size C.size_t
+	room := unsafe.Slice((*byte)(unsafe.Pointer(C.glet_message(&size))), size)
+	room[copy(room[:size-1], err.Error())] = 0
+	var own CError
+	if errors.As(err, &own) && own > 0 {
+		return C.int(own)
+	}
+	if errors.Is(err, ErrExit) {
+		return C.GREENLET_EXIT
+	}
+	for e, code := range codes {
+		if errors.Is(err, e) {
+			return code
+		}
+	}
+	if t := currentTree(); t != nil {
+		t.current.c.known().err = err
+	}
+	if _, ok := err.(*PanicError); ok {
+		return C.GREENLET_EPANIC
+	}
+	return C.GREENLET_EGO
+}
+
+func (c *core) known() *inC {
+	if c.c == nil {
+		c.c = &inC{}
+	}
+	return c.c
+}
+
+// toC is the value as C gets it.
+func toC(v any) uintptr {
+	switch v := v.(type) {
+	case nil:
+		return 0
+	case unsafe.Pointer:
+		return uintptr(v)
+	case uintptr:
+		return v
+	case error:
+		if errors.Is(v, ErrExit) {
+			return 0
+		}
+	}
+	return uintptr(handle.New(v))
+}
+
+// fromC is the value that C has sent. The handle of a Go value is used up.
+func fromC(p uintptr) any {
+	const page = 4096 // below that there are no addresses, and Go takes no pointer there
+	switch {
+	case p == 0:
+		return nil
+	case p < page:
+		return p
+	}
+	h := handle.Handle(p)
+	if v, err := h.Value(); err == nil {
+		if _, ok := v.(reference); !ok && h.Delete() == nil {
+			return v
+		}
+	}
+	return *(*unsafe.Pointer)(unsafe.Pointer(&p))
+}
+
+// A reference is what a greenlet * of C names: a Greenlet; or a core, if it is not
+// to keep the Greenlet from being forgotten.
+type reference struct {
+	g *Greenlet
+	c *core
+}
+
+func refer(g *Greenlet) *C.greenlet {
+	h := handle.New(reference{g: g})
+	return *(**C.greenlet)(unsafe.Pointer(&h))
+}
+
+func referred(p *C.greenlet) (*Greenlet, error) {
+	v, err := handle.Handle(uintptr(unsafe.Pointer(p))).Value()
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := v.(reference); ok {
+		if r.g == nil {
+			return r.c.greenlet(), nil
+		}
+		return r.g, nil
+	}
+	return nil, handle.ErrStale
+}
+
+func init() { C.interface_init() }
+
+// made hands out a new greenlet, with what C has said of it.
+func made(out **C.greenlet, parent *C.greenlet, size C.size_t, make func(opts ...Option) *Greenlet) C.int {
+	opts := []Option{WithStackSize(int(min(size, C.size_t(maxStackSize)+1)))}
+	if parent != nil {
+		p, err := referred(parent)
+		if err != nil {
+			return tell(err)
+		}
+		opts = append(opts, WithParent(p))
+	}
+	*out = refer(make(opts...))
+	return C.GREENLET_OK
+}
+
+//export greenletMake
+func greenletMake(out **C.greenlet, body, arg C.uintptr_t, parent *C.greenlet, size C.size_t) C.int {
+	return made(out, parent, size, func(opts ...Option) *Greenlet { return newC(uintptr(body), uintptr(arg), opts...) })
+}
+
+//export greenletMakeGo
+func greenletMakeGo(out **C.greenlet, f C.uintptr_t, parent *C.greenlet, size C.size_t) C.int {
+	h := handle.Handle(f)
+	v, err := h.Value()
+	if err != nil {
+		return tell(err)
+	}
+	run, ok := v.(Func)
+	if !ok {
+		if run, ok = v.(func(any) (any, error)); !ok {
+			return tell(fmt.Errorf("greenlet: greenlet_new_go of a %T, which is no greenlet.Func", v))
+		}
+	}
+	code := made(out, parent, size, func(opts ...Option) *Greenlet { return New(run, opts...) })
+	if code == C.GREENLET_OK {
+		return tell(h.Delete())
+	}
+	return code
+}
+
+//export greenletFree
+func greenletFree(p *C.greenlet) C.int {
+	if _, err := referred(p); err != nil {
+		return tell(err)
+	}
+	return tell(handle.Handle(uintptr(unsafe.Pointer(p))).Delete())
+}
+
+//export greenletFreeValue
+func greenletFreeValue(p C.uintptr_t) C.int {
+	h := handle.Handle(p)
+	if v, err := h.Value(); err == nil {
+		if _, ok := v.(reference); ok {
+			return tell(fmt.Errorf("greenlet: greenlet_free_value of a greenlet: %w", handle.ErrStale))
+		}
+	}
+	return tell(h.Delete())
+}
+
+//export greenletCurrent
+func greenletCurrent(out **C.greenlet) (code C.int) {
+	defer func() {
+		if r := recover(); r != nil { // what a root takes cannot be had
+			code = tell(r.(error))
+		}
+	}()
+	*out = refer(Current())
+	return C.GREENLET_OK
+}
+
+//export greenletSelf
+func greenletSelf() *C.greenlet {
+	t := currentTree()
+	if t == nil || t.current == t.root {
+		return nil
+	}
+	c := t.current.c.known()
+	if c.self == 0 {
+		c.self = handle.New(reference{c: t.current.c})
+	}
+	return *(**C.greenlet)(unsafe.Pointer(&c.self))
+}
+
+//export greenletPass
+func greenletPass(p *C.greenlet, code C.int, value C.uintptr_t, result *C.uintptr_t) C.int {
+	g, err := referred(p)
+	if err != nil {
+		return tell(err)
+	}
+	v, err := func() (v any, err error) {
+		defer func() {
+			if r := recover(); r != nil { // C frames are not for panics
+				err = panicMessage(r).err
+			}
+		}()
+		switch {
+		case code == 0:
+			return g.Switch(fromC(uintptr(value)))
+		case code == C.GREENLET_EXIT:
+			return g.Throw(ErrExit)
+		}
+		return g.Throw(CError(code))
+	}()
+	if err != nil {
+		return tell(err)
+	}
+	if result != nil {
+		*result = C.uintptr_t(toC(v))
+	}
+	return C.GREENLET_OK
+}
+
+//export greenletKill
+func greenletKill(p *C.greenlet) C.int {
+	g, err := referred(p)
+	if err == nil {
+		err = g.Kill()
+	}
+	return tell(err)
+}
+
+//export greenletParent
+func greenletParent(p *C.greenlet, out **C.greenlet) C.int {
+	g, err := referred(p)
+	if err != nil {
+		return tell(err)
+	}
+	*out = nil
+	if parent := g.Parent(); parent != nil {
+		*out = refer(parent)
+	}
+	return C.GREENLET_OK
+}
+
+//export greenletSetParent
+func greenletSetParent(p, parent *C.greenlet) C.int {
+	g, err := referred(p)
+	if err != nil {
+		return tell(err)
+	}
+	to, err := referred(parent)
+	if err != nil {
+		return tell(err)
+	}
+	return tell(g.SetParent(to))
+}
+
+//export greenletAsk
+func greenletAsk(p *C.greenlet, what C.int) C.int {
+	g, err := referred(p)
+	if err != nil {
+		return tell(err)
+	}
+	yes := false
+	switch what {
+	case C.GLET_ASK_STATE:
+		return C.int(g.State())
+	case C.GLET_ASK_ROOT:
+		yes = g.IsRoot()
+	case C.GLET_ASK_STARTED:
+		yes = g.State() != Pending
+	case C.GLET_ASK_ACTIVE:
+		yes = g.Active()
+	}
+	if yes {
+		return 1
+	}
+	return 0
+}

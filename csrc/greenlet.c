@@ -1,0 +1,159 @@
+/*
+ * greenlet.c - see greenlet.h. What needs no Go, and the way to Go: the rules are
+ * there, once.
+ */
+#include "greenlet.h"
+#include "interface.h"
+
+#include <stdio.h>
+
+static glet_interface go;
+
+static __thread char message[512] __attribute__((tls_model("initial-exec")));
+
+void glet_interface_init(const glet_interface *i) { go = *i; }
+
+char *glet_message(size_t *size)
+{
+    *size = sizeof message;
+    return message;
+}
+
+int glet_call_body(uintptr_t body, uintptr_t arg, uintptr_t value, uintptr_t *result)
+{
+    void *r = NULL;
+    int code = ((greenlet_body)body)((void *)arg, (void *)value, &r);
+    *result = (uintptr_t)r;
+    return code;
+}
+
+/* For a refusal that Go is not asked about. */
+static int refuse(int code)
+{
+    snprintf(message, sizeof message, "%s", greenlet_text(code));
+    return code;
+}
+
+const char *greenlet_text(int code)
+{
+    switch (code) {
+    case GREENLET_OK: return "no error";
+    case GREENLET_EXIT: return "an expected end";
+    case GREENLET_EGO: return "an error of Go";
+    case GREENLET_EPANIC: return "a panic of Go";
+    case GREENLET_ENULL: return "an argument is NULL that must not be";
+    case GREENLET_EFREED: return "not a reference, or one that was freed";
+    case GREENLET_ETHREAD: return "the greenlet belongs to another thread";
+    case GREENLET_EGONE: return "the greenlet's thread, or its scope, has ended";
+    case GREENLET_ECYCLE: return "a greenlet would be its own ancestor";
+    case GREENLET_EROOT: return "this cannot be done to a root";
+    case GREENLET_ENORUN: return "the greenlet has no body";
+    case GREENLET_ECODE: return "only GREENLET_EXIT and codes from 1 on can be thrown";
+    case GREENLET_ENOGO: return "Go is not running in this program, or not yet";
+    }
+    return code > 0 ? "a code of the program's own" : "not a code of this library";
+}
+
+const char *greenlet_message(void) { return message; }
+
+#define READY if (go.make == NULL) return refuse(GREENLET_ENOGO)
+#define NEED(p) if ((p) == NULL) return refuse(GREENLET_ENULL)
+
+int greenlet_new(greenlet **out, greenlet_body body, void *arg, greenlet *parent, size_t stack_size)
+{
+    READY;
+    NEED(out);
+    NEED(body);
+    return go.make(out, (uintptr_t)body, (uintptr_t)arg, parent, stack_size);
+}
+
+int greenlet_new_go(greenlet **out, void *func, greenlet *parent, size_t stack_size)
+{
+    READY;
+    NEED(out);
+    NEED(func);
+    return go.make_go(out, (uintptr_t)func, parent, stack_size);
+}
+
+int greenlet_free(greenlet *g)
+{
+    READY;
+    NEED(g);
+    return go.free(g);
+}
+
+int greenlet_free_value(void *value)
+{
+    READY;
+    NEED(value);
+    return go.free_value((uintptr_t)value);
+}
+
+int greenlet_current(greenlet **out)
+{
+    READY;
+    NEED(out);
+    return go.current(out);
+}
+
+greenlet *greenlet_self(void) { return go.make == NULL ? NULL : go.self(); }
+
+static int pass(greenlet *g, int code, void *value, void **result)
+{
+    uintptr_t r = 0;
+    int e = go.pass(g, code, (uintptr_t)value, result == NULL ? NULL : &r);
+    if (e == GREENLET_OK && result != NULL)
+        *result = (void *)r;
+    return e;
+}
+
+int greenlet_switch(greenlet *g, void *value, void **result)
+{
+    READY;
+    NEED(g);
+    return pass(g, 0, value, result);
+}
+
+int greenlet_throw(greenlet *g, int code, void **result)
+{
+    READY;
+    NEED(g);
+    if (code <= 0 && code != GREENLET_EXIT)
+        return refuse(GREENLET_ECODE);
+    return pass(g, code, NULL, result);
+}
+
+int greenlet_kill(greenlet *g)
+{
+    READY;
+    NEED(g);
+    return go.kill(g);
+}
+
+int greenlet_parent(greenlet *g, greenlet **out)
+{
+    READY;
+    NEED(g);
+    NEED(out);
+    return go.parent(g, out);
+}
+
+int greenlet_set_parent(greenlet *g, greenlet *parent)
+{
+    READY;
+    NEED(g);
+    NEED(parent);
+    return go.set_parent(g, parent);
+}
+
+static int ask(greenlet *g, int what)
+{
+    READY;
+    NEED(g);
+    return go.ask(g, what);
+}
+
+int greenlet_state(greenlet *g) { return ask(g, GLET_ASK_STATE); }
+int greenlet_is_root(greenlet *g) { return ask(g, GLET_ASK_ROOT); }
+int greenlet_is_started(greenlet *g) { return ask(g, GLET_ASK_STARTED); }
+int greenlet_is_active(greenlet *g) { return ask(g, GLET_ASK_ACTIVE); }

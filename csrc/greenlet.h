@@ -1,0 +1,172 @@
+/*
+ * greenlet.h - package greenlet for C and C++.
+ *
+ * The same greenlets as in Go, by the same rules (docs/rules.md): any may switch
+ * to any other of its thread, from any depth of C and Go calls; they have parents,
+ * to which their results go. The functions are there in every program that has
+ * package github.com/go-greenlet/greenlet in it, c-archive and c-shared included.
+ *
+ *     static int body(void *arg, void *value, void **result) {
+ *         greenlet *parent;
+ *         int e = greenlet_parent(greenlet_self(), &parent);
+ *         if (e == GREENLET_OK)
+ *             e = greenlet_switch(parent, "half way", &value);   // and back
+ *         greenlet_free(parent);
+ *         *result = value;
+ *         return e;                                // 0: *result goes to the parent
+ *     }
+ *
+ *     greenlet *g;
+ *     void *v;
+ *     int e = greenlet_new(&g, body, NULL, NULL, 0);
+ *     if (e == GREENLET_OK) e = greenlet_switch(g, NULL, &v);        // "half way"
+ *     if (e == GREENLET_OK) e = greenlet_switch(g, "the end", &v);   // "the end"
+ *     if (e != GREENLET_OK) fprintf(stderr, "%s\n", greenlet_message());
+ *     greenlet_free(g);
+ *
+ * References. A greenlet * is a reference, as a Go variable would be one. Each call
+ * that hands one out makes a new one, which is to be freed with greenlet_free;
+ * greenlet_self() alone needs none. Freeing does not end the greenlet, but one that
+ * is suspended, and that nobody refers to any more, is killed some time.
+ *
+ * Values. A value is a void *. What C sends arrives in C as it is, and in Go as an
+ * unsafe.Pointer (below 4096, where there are no addresses, as a uintptr). A Go value that is not an unsafe.Pointer arrives in C as a handle,
+ * which may be sent on, once, or must be freed with greenlet_free_value. nil is NULL,
+ * and so is the value of an expected end (ErrExit).
+ *
+ * Errors. Every call returns GREENLET_OK or a code, and then has not changed
+ * anything; but greenlet_switch, greenlet_throw and greenlet_kill also return what
+ * another greenlet has passed on: a code of the program's own (1 and up), GREENLET_EXIT,
+ * or GREENLET_EGO and GREENLET_EPANIC for an error or panic of Go. A body that
+ * returns such a code passes the same error on. greenlet_message() says it in words.
+ *
+ * Threads. A greenlet runs on the thread on which it was started, and only there
+ * may it be used: GREENLET_ETHREAD. A thread that C made becomes a root at its first
+ * greenlet_switch, as a goroutine does.
+ *
+ * C++. A body must not throw: see greenlet_cpp::body at the end.
+ */
+#ifndef GREENLET_H
+#define GREENLET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct greenlet greenlet;
+
+/* A body. value is that of the switch that started it. It returns GREENLET_OK and,
+ * in *result, which is NULL at first, what goes to the parent; or a code. */
+typedef int (*greenlet_body)(void *arg, void *value, void **result);
+
+enum {
+    GREENLET_OK = 0,
+    /* 1 and up: the program's own */
+    GREENLET_EXIT = -1,     /* an expected end: what greenlet_kill throws            */
+    GREENLET_EGO = -2,      /* an error of Go; a body that returns this passes it on */
+    GREENLET_EPANIC = -3,   /* a panic of Go, likewise                               */
+    GREENLET_ENULL = -10,   /* an argument is NULL that must not be                  */
+    GREENLET_EFREED = -11,  /* not a reference, or one that was freed                */
+    GREENLET_ETHREAD = -12, /* it belongs to another thread                          */
+    GREENLET_EGONE = -13,   /* its thread, or its scope, has ended                   */
+    GREENLET_ECYCLE = -14,  /* a greenlet would be its own ancestor                  */
+    GREENLET_EROOT = -15,   /* not on a root                                         */
+    GREENLET_ENORUN = -16,  /* it has no body                                        */
+    GREENLET_ECODE = -17,   /* not a code that can be thrown                         */
+    GREENLET_ENOGO = -18    /* Go is not running yet, or not in this program         */
+};
+
+/* States, as greenlet_state returns them. */
+enum {
+    GREENLET_PENDING = 0,
+    GREENLET_RUNNING = 1,
+    GREENLET_SUSPENDED = 2,
+    GREENLET_DEAD = 3
+};
+
+/*
+ * Makes a greenlet that will run body(arg, ...) at the first switch to it. parent
+ * NULL: the caller. stack_size is in bytes, 0 for the default of 256 KiB; a size
+ * that cannot be had is an error of the first switch.
+ */
+int greenlet_new(greenlet **out, greenlet_body body, void *arg, greenlet *parent, size_t stack_size);
+
+/* The same with a greenlet.Func of Go, by the value that greenlet_switch or a
+ * callback of Go's has handed over as a handle, which is used up. */
+int greenlet_new_go(greenlet **out, void *func, greenlet *parent, size_t stack_size);
+
+/* Gives a reference back. */
+int greenlet_free(greenlet *g);
+
+/* Gives a handle of a Go value back: GREENLET_EFREED if it is none. */
+int greenlet_free_value(void *value);
+
+/* A new reference to the running greenlet. */
+int greenlet_current(greenlet **out);
+
+/* The running greenlet's own reference, which is not to be freed, for use as an
+ * argument. NULL outside of any greenlet but roots, and without Go. */
+greenlet *greenlet_self(void);
+
+/*
+ * Passes control to g with a value, and returns when somebody passes control back:
+ * with GREENLET_OK and a value in *result (which may be NULL for one that is not
+ * wanted), or with a code. A dead g stands for its parent.
+ */
+int greenlet_switch(greenlet *g, void *value, void **result);
+
+/* Passes control to g with a code, 1 and up or GREENLET_EXIT: its pending switch
+ * returns that. A g that was never started is dead then, and the code goes to its
+ * parent. Else as greenlet_switch. */
+int greenlet_throw(greenlet *g, int code, void **result);
+
+/* Throws GREENLET_EXIT into g and comes back here: GREENLET_OK when it is dead and
+ * went quietly, or what it died with, or GREENLET_EGO if it lives on. The current
+ * one: GREENLET_EXIT, for the body to return. */
+int greenlet_kill(greenlet *g);
+
+/* A new reference to the parent, NULL in *out for a root. */
+int greenlet_parent(greenlet *g, greenlet **out);
+int greenlet_set_parent(greenlet *g, greenlet *parent);
+
+/* A state, or a code below 0. Any thread may ask; so it may the next three. */
+int greenlet_state(greenlet *g);
+int greenlet_is_root(greenlet *g);    /* 1, 0, or a code below 0 */
+int greenlet_is_started(greenlet *g); /* it has left GREENLET_PENDING */
+int greenlet_is_active(greenlet *g);  /* started, and not dead */
+
+/* What a code means. Never NULL, not to be freed. */
+const char *greenlet_text(int code);
+
+/* What the calling thread's last call that failed has to say, in full. Never NULL;
+ * valid until the thread's next call. */
+const char *greenlet_message(void);
+
+#ifdef __cplusplus
+}
+
+/*
+ * greenlet_cpp::body<f> is a body that calls f, of the same type, and takes care that no
+ * exception leaves it: one that would becomes the code `escaped`, and so arrives as
+ * an error at the parent.
+ *
+ *     greenlet_new(&g, greenlet_cpp::body<f>, arg, NULL, 0);
+ */
+namespace greenlet_cpp {
+enum { escaped = 1 };
+
+template <int (*f)(void *, void *, void **)>
+int body(void *arg, void *value, void **result)
+{
+    try {
+        return f(arg, value, result);
+    } catch (...) {
+        return escaped;
+    }
+}
+}
+#endif
+#endif

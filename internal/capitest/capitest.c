@@ -1,0 +1,285 @@
+/*
+ * capitest.c - a C program's view of greenlet.h: no Go in any body here.
+ */
+#include "capitest.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT(x) TEXT_(x)
+#define TEXT_(x) #x
+#define WANT(x) do { if (!(x)) return __FILE__ ":" TEXT(__LINE__) ": " #x; } while (0)
+#define GET(code, call) do { int got_ = (call); if (got_ != (code)) { \
+    snprintf(trouble, sizeof trouble, "%s:%d: %s is %d: %s", __FILE__, __LINE__, #call, got_, greenlet_message()); \
+    return trouble; } } while (0)
+#define OK(call) GET(GREENLET_OK, call)
+
+static char trouble[1024];
+
+static int manual(void *arg, void *value, void **result)
+{
+    (void)arg;
+    greenlet *parent;
+    int e = greenlet_parent(greenlet_self(), &parent);
+    if (e == GREENLET_OK)
+        e = greenlet_switch(parent, "half way", &value);
+    greenlet_free(parent);
+    *result = value;
+    return e;
+}
+
+const char *capitest_manual(void)
+{
+    greenlet *g;
+    void *v;
+    OK(greenlet_new(&g, manual, NULL, NULL, 0));
+    WANT(greenlet_state(g) == GREENLET_PENDING && !greenlet_is_started(g) && !greenlet_is_active(g));
+    OK(greenlet_switch(g, NULL, &v));
+    WANT(strcmp(v, "half way") == 0);
+    WANT(greenlet_state(g) == GREENLET_SUSPENDED && greenlet_is_started(g) && greenlet_is_active(g));
+    OK(greenlet_switch(g, "the end", &v));
+    WANT(strcmp(v, "the end") == 0);
+    WANT(greenlet_state(g) == GREENLET_DEAD && greenlet_is_started(g) && !greenlet_is_active(g));
+    OK(greenlet_free(g));
+    return NULL;
+}
+
+/* Sends everything back, until it is thrown at, deep in the stack. */
+static int echo(int depth, greenlet *to, void *value)
+{
+    volatile char frame[512];
+    frame[0] = (char)depth;
+    int e = 0;
+    if (depth > 0)
+        e = echo(depth - 1, to, value);
+    else
+        while (e == GREENLET_OK)
+            e = greenlet_switch(to, value, &value);
+    return frame[0] == (char)depth ? e : 99;
+}
+
+int capitest_echo(void *arg, void *value, void **result)
+{
+    (void)arg, (void)result;
+    greenlet *to;
+    int e = greenlet_parent(greenlet_self(), &to);
+    if (e == GREENLET_OK)
+        e = echo(20, to, value);
+    greenlet_free(to);
+    return e;
+}
+
+/* Starts the greenlet that arg refers to, and passes on what comes of it. */
+int capitest_pass_on(void *arg, void *value, void **result)
+{
+    return greenlet_switch(arg, value, result);
+}
+
+/* The value is a Go function, for a greenlet that is started at once. */
+int capitest_start(void *arg, void *value, void **result)
+{
+    (void)arg;
+    greenlet *g;
+    int e = greenlet_new_go(&g, value, NULL, 0);
+    if (e != GREENLET_OK)
+        return e;
+    e = greenlet_switch(g, (void *)7, result);
+    greenlet_free(g);
+    return e;
+}
+
+static int fails(void *arg, void *value, void **result)
+{
+    (void)value, (void)result;
+    return (int)(intptr_t)arg;
+}
+
+static int stays(void *arg, void *value, void **result)
+{
+    (void)arg, (void)value;
+    greenlet *parent;
+    greenlet_parent(greenlet_self(), &parent);
+    int e = greenlet_switch(parent, NULL, NULL); /* thrown at, it goes on */
+    if (e == GREENLET_EXIT)
+        e = greenlet_switch(parent, NULL, NULL);
+    greenlet_free(parent);
+    *result = (void *)1;
+    return GREENLET_OK;
+}
+
+const char *capitest_rules(void)
+{
+    greenlet *g, *child, *root, *p;
+    void *v;
+
+    OK(greenlet_current(&root));
+    WANT(greenlet_is_root(root) == 1 && greenlet_self() == NULL);
+    OK(greenlet_parent(root, &p));
+    WANT(p == NULL);
+
+    /* Values, small numbers too, and references. */
+    OK(greenlet_new(&g, capitest_echo, NULL, root, 128 << 10));
+    for (intptr_t i = 0; i < 10000; i += 7) {
+        OK(greenlet_switch(g, (void *)i, &v));
+        WANT(v == (void *)i);
+    }
+    OK(greenlet_switch(g, root, &v));
+    WANT(v == root && greenlet_is_root(root) == 1);
+    OK(greenlet_switch(g, &v, NULL));
+
+    /* Codes come back as they went, from any depth. */
+    GET(42, greenlet_throw(g, 42, &v));
+    WANT(greenlet_state(g) == GREENLET_DEAD);
+    /* A dead one stands for its parent: us. */
+    OK(greenlet_switch(g, "to us", &v));
+    WANT(strcmp(v, "to us") == 0);
+    OK(greenlet_throw(g, GREENLET_EXIT, &v)); /* an expected end is a value: NULL */
+    WANT(v == NULL);
+    GET(3, greenlet_throw(g, 3, &v));
+    OK(greenlet_free(g));
+
+    /* Never started, thrown at. */
+    OK(greenlet_new(&g, capitest_echo, NULL, NULL, 0));
+    GET(5, greenlet_throw(g, 5, NULL));
+    WANT(greenlet_state(g) == GREENLET_DEAD);
+    OK(greenlet_free(g));
+
+    /* The ends of bodies. */
+    OK(greenlet_new(&g, fails, (void *)17, NULL, 0));
+    GET(17, greenlet_switch(g, NULL, &v));
+    OK(greenlet_free(g));
+    OK(greenlet_new(&g, fails, (void *)(intptr_t)GREENLET_EXIT, NULL, 0));
+    v = g;
+    OK(greenlet_switch(g, NULL, &v));
+    WANT(v == NULL);
+    OK(greenlet_free(g));
+    OK(greenlet_new(&g, fails, (void *)-12345, NULL, 0));
+    GET(GREENLET_EGO, greenlet_switch(g, NULL, &v));
+    WANT(strstr(greenlet_message(), "-12345") != NULL);
+    OK(greenlet_free(g));
+
+    /* Through a parent that passes on. */
+    OK(greenlet_new(&child, fails, (void *)23, NULL, 0));
+    OK(greenlet_new(&g, capitest_pass_on, child, NULL, 0));
+    OK(greenlet_set_parent(child, g));
+    GET(23, greenlet_switch(g, NULL, &v));
+    OK(greenlet_free(child));
+    OK(greenlet_free(g));
+
+    /* Kill. */
+    OK(greenlet_new(&g, capitest_echo, NULL, NULL, 0));
+    OK(greenlet_switch(g, NULL, &v));
+    OK(greenlet_kill(g));
+    OK(greenlet_kill(g));
+    WANT(greenlet_state(g) == GREENLET_DEAD);
+    OK(greenlet_free(g));
+    OK(greenlet_new(&g, stays, NULL, NULL, 0));
+    OK(greenlet_switch(g, NULL, &v));
+    GET(GREENLET_EGO, greenlet_kill(g));
+    WANT(greenlet_is_active(g) == 1);
+    OK(greenlet_switch(g, NULL, &v));
+    WANT(v == (void *)1);
+    OK(greenlet_free(g));
+    OK(greenlet_free(root));
+    return NULL;
+}
+
+static void *elsewhere(void *g)
+{
+    return (void *)(intptr_t)greenlet_switch(g, NULL, NULL);
+}
+
+const char *capitest_misuse(void)
+{
+    greenlet *g, *root, *p;
+    void *v = NULL;
+    pthread_t thread;
+    char here;
+
+    OK(greenlet_current(&root));
+    OK(greenlet_new(&g, capitest_echo, NULL, NULL, 0));
+    GET(GREENLET_ENULL, greenlet_new(NULL, capitest_echo, NULL, NULL, 0));
+    GET(GREENLET_ENULL, greenlet_new(&p, NULL, NULL, NULL, 0));
+    GET(GREENLET_ENULL, greenlet_new_go(&p, NULL, NULL, 0));
+    GET(GREENLET_EFREED, greenlet_new_go(&p, &here, NULL, 0));
+    GET(GREENLET_EFREED, greenlet_new(&p, capitest_echo, NULL, (greenlet *)&here, 0));
+    GET(GREENLET_ENULL, greenlet_switch(NULL, NULL, &v));
+    GET(GREENLET_ENULL, greenlet_throw(NULL, 1, &v));
+    GET(GREENLET_ENULL, greenlet_kill(NULL));
+    GET(GREENLET_ENULL, greenlet_free(NULL));
+    GET(GREENLET_ENULL, greenlet_free_value(NULL));
+    GET(GREENLET_ENULL, greenlet_current(NULL));
+    GET(GREENLET_ENULL, greenlet_parent(g, NULL));
+    GET(GREENLET_ENULL, greenlet_parent(NULL, &p));
+    GET(GREENLET_ENULL, greenlet_set_parent(g, NULL));
+    GET(GREENLET_ENULL, greenlet_set_parent(NULL, g));
+    GET(GREENLET_ENULL, greenlet_state(NULL));
+    GET(GREENLET_ECODE, greenlet_throw(g, 0, &v));
+    GET(GREENLET_ECODE, greenlet_throw(g, GREENLET_ENULL, &v));
+    GET(GREENLET_ECYCLE, greenlet_set_parent(g, g));
+    GET(GREENLET_EROOT, greenlet_set_parent(root, g));
+    GET(GREENLET_EROOT, greenlet_kill(root));
+    GET(GREENLET_EFREED, greenlet_switch((greenlet *)&here, NULL, &v));
+    GET(GREENLET_EFREED, greenlet_free((greenlet *)&here));
+    GET(GREENLET_EFREED, greenlet_free_value(&here));
+    GET(GREENLET_EFREED, greenlet_free_value(g)); /* a reference is no value */
+    WANT(greenlet_state(g) == GREENLET_PENDING);
+
+    /* Another thread's. */
+    WANT(pthread_create(&thread, NULL, elsewhere, g) == 0);
+    WANT(pthread_join(thread, &v) == 0);
+    WANT((intptr_t)v == GREENLET_ETHREAD);
+    OK(greenlet_switch(g, NULL, &v));
+    WANT(pthread_create(&thread, NULL, elsewhere, g) == 0);
+    WANT(pthread_join(thread, &v) == 0);
+    WANT((intptr_t)v == GREENLET_ETHREAD);
+    WANT(greenlet_state(g) == GREENLET_SUSPENDED);
+
+    OK(greenlet_kill(g));
+    OK(greenlet_free(g));
+    GET(GREENLET_EFREED, greenlet_free(g));
+    GET(GREENLET_EFREED, greenlet_switch(g, NULL, &v));
+    GET(GREENLET_EFREED, greenlet_state(g));
+    WANT(strstr(greenlet_message(), "stale") != NULL);
+
+    OK(greenlet_new(&g, capitest_echo, NULL, NULL, (size_t)-1));
+    GET(GREENLET_EGO, greenlet_switch(g, NULL, &v)); /* no such stack */
+    WANT(strstr(greenlet_message(), "stack") != NULL);
+    WANT(greenlet_state(g) == GREENLET_PENDING);
+    OK(greenlet_free(g));
+    OK(greenlet_free(root));
+
+    for (int code = -20; code < 3; code++)
+        WANT(greenlet_text(code) != NULL);
+    WANT(strstr(greenlet_text(-5), "not a code") != NULL);
+    return NULL;
+}
+
+static void *own_root(void *arg)
+{
+    (void)arg;
+    const char *e = capitest_manual();
+    if (e == NULL)
+        e = capitest_rules();
+    greenlet *g; /* left suspended */
+    if (e == NULL && (greenlet_new(&g, capitest_echo, NULL, NULL, 0) != 0 || greenlet_switch(g, NULL, NULL) != 0))
+        e = "a greenlet to be left";
+    else if (e == NULL)
+        greenlet_free(g);
+    return (void *)e;
+}
+
+/* Threads that C made are roots of their own. */
+const char *capitest_thread(void)
+{
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread;
+        void *e;
+        WANT(pthread_create(&thread, NULL, own_root, NULL) == 0);
+        WANT(pthread_join(thread, &e) == 0);
+        if (e != NULL)
+            return e;
+    }
+    return NULL;
+}

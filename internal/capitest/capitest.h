@@ -1,0 +1,16 @@
+#ifndef CAPITEST_H
+#define CAPITEST_H
+
+#include "greenlet.h"
+
+/* Each returns NULL, or what was not as it should be. */
+const char *capitest_manual(void);
+const char *capitest_misuse(void);
+const char *capitest_rules(void);
+const char *capitest_thread(void);
+
+int capitest_echo(void *arg, void *value, void **result); /* a body */
+int capitest_pass_on(void *arg, void *value, void **result);
+int capitest_start(void *arg, void *value, void **result);
+
+#endif
