@@ -99,6 +99,7 @@ func (c *Channel[T]) send(op string, v T, err error) error {
 	if c.closing {
 		return &opError{op, c, ErrClosed}
 	}
+	s.collect()
 	if c.balance < 0 {
 		to := c.first.t
 		if s.trap > 0 && c.switches(PreferReceiver) {
@@ -183,10 +184,10 @@ func (c *Channel[T]) meet(me, to *Tasklet, theirs Preference) error {
 	return s.leave(me)
 }
 
-// block puts me, which finds no partner, into the queue.
+// block puts me, which finds no partner, into the queue. Nothing may have been
+// collected since it was looked for: else there may be one.
 func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error) {
 	s := c.s
-	s.collect()
 	outside := c.posts && !send
 	switch {
 	case me.blockTrap:
@@ -325,7 +326,7 @@ func (c *Channel[T]) SetScheduleAll(on bool) { c.all = on }
 // opportunity, which a Run that waits takes at once.
 func (c *Channel[T]) Post(v T) {
 	c.s.tell(func() {
-		if c.balance < 0 && len(c.posted) == 0 {
+		if c.balance < 0 { // then there is nothing from before
 			w := c.first
 			t := w.t
 			w.v = v
