@@ -126,7 +126,15 @@ static glet_coro *to_nobody(void *arg)
 
 static void *free_elsewhere(void *c)
 {
-    return (void *)(intptr_t)(glet_coro_free(c) == GLET_ETHREAD && glet_coro_switch(c) == GLET_ETHREAD);
+    return (void *)(intptr_t)(glet_coro_free(c) == GLET_ETHREAD && glet_coro_switch(c) == GLET_ETHREAD &&
+                              glet_coro_switch_alike(c) == GLET_ETHREAD &&
+                              glet_coro_restart(c, to_nobody, NULL) == GLET_ETHREAD);
+}
+
+static glet_coro *back_twice(void *root)
+{
+    glet_coro_switch(root);
+    return root;
 }
 
 int cgotest_misuse(void)
@@ -160,6 +168,22 @@ int cgotest_misuse(void)
     WANT(GLET_OK, glet_coro_new(&c, 0, to_nobody, NULL));
     WANT(GLET_OK, glet_coro_switch(c));
     WANT(1, glet_coro_current() == root);
+    WANT(GLET_OK, glet_coro_free(c));
+
+    /* A suspended one begins anew, and what was on its stack does not go on. */
+    WANT(GLET_OK, glet_coro_new(&c, 0, back_twice, root));
+    WANT(GLET_OK, glet_coro_switch(c));
+    WANT(0, glet_coro_finished(c));
+    WANT(GLET_ENULL, glet_coro_restart(NULL, to_root, root));
+    WANT(GLET_ENULL, glet_coro_restart(c, NULL, root));
+    WANT(GLET_EBUSY, glet_coro_restart(root, to_root, root));
+    WANT(GLET_OK, glet_coro_restart(c, back_twice, root));
+    WANT(GLET_OK, glet_coro_switch(c));
+    WANT(0, glet_coro_finished(c));
+    WANT(GLET_OK, glet_coro_switch_alike(c));
+    WANT(1, glet_coro_finished(c));
+    WANT(GLET_EDONE, glet_coro_switch_alike(c));
+    WANT(GLET_ENULL, glet_coro_switch_alike(NULL));
     WANT(GLET_OK, glet_coro_free(c));
 
     /* One that has never run is freed as well. */

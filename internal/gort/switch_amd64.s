@@ -124,7 +124,7 @@ refuse:
 	MOVB	$0, ret+16(FP)
 	RET
 
-// swap(from, to *Coro), in DI and SI: the counterpart of glet_swap.
+// swap(from, to *Coro), in DI and SI: the switch itself.
 TEXT swap<>(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	SP, Coro_sp(DI)
 	MOVQ	Coro_sp(SI), SP
