@@ -20,6 +20,7 @@ static void bridge_init(void *getstackbound, void *bindm, int keeps_frames)
 // Plain numbers cost no pointer checks on the way.
 static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
 static int bridge_discard(uintptr_t c) { return glet_go_discard((glet_coro *)c); }
+static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_used((glet_coro *)c, out); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
 static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
 {
@@ -201,6 +202,15 @@ func newCoro(size int, h handle.Handle) (coro, error) {
 		return 0, errNoStack(size, code, errno)
 	}
 	return coro(c), nil
+}
+
+// stackUsed is how deep the C stack of a coroutine has been used, in bytes.
+func stackUsed(c coro) (int, error) {
+	var n C.size_t
+	if code, errno := C.bridge_stack_used(C.uintptr_t(c), &n); code != C.GLET_OK {
+		return 0, fmt.Errorf("greenlet: cannot look at a stack: %s: %w", text(code), errno)
+	}
+	return int(n), nil
 }
 
 func retireCoro(c coro) {

@@ -58,3 +58,23 @@ func (t *tree) answer(m message) {
 	t.enter(m.origin)
 	switchTo(from, m.origin.c.coro)
 }
+
+// StackUsed returns how deep the C stack that g runs on has been used, in bytes, whole
+// pages: a guide for WithStackSize. Greenlets of the same size use the same stacks one
+// after the other, so it may have been another one that went so deep; to be sure, ask
+// in a program that makes one.
+//
+// It is 0 for a greenlet without a C stack of its own: a root, and one that is pending
+// or dead. For one of another thread it is ErrWrongThread or ErrThreadExited.
+func (g *Greenlet) StackUsed() (int, error) {
+	if !g.valid() {
+		return 0, fail("StackUsed", g, errNil, "")
+	}
+	if g.c.isRoot() || g.c.life.Load() != lifeStarted {
+		return 0, nil
+	}
+	if t := g.c.tree.Load(); t != currentTree() {
+		return 0, g.misused("StackUsed", t)
+	}
+	return stackUsed(g.c.coro)
+}

@@ -446,3 +446,45 @@ func TestAbandonedGreenletsDoNotGrowMemory(t *testing.T) {
 		})
 	}
 }
+
+// The stack's high-water mark shows what C functions have used, and stays.
+func TestStackUsed(t *testing.T) {
+	noAsan(t, "it uses much stack by itself")
+	if raceEnabled {
+		t.Skip("the race detector uses much stack by itself")
+	}
+	tree(t, func(root *greenlet.Greenlet) {
+		size := unusedStackSize()
+		g := greenlet.New(func(any) (any, error) {
+			for _, bytes := range []int{16 << 10, 100 << 10, 8 << 10} {
+				cgotest.Locals(bytes, func() {})
+				if _, err := root.Switch(nil); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		}, greenlet.WithStackSize(size))
+		used := func() int {
+			n, err := g.StackUsed()
+			require.NoError(t, err)
+			return n
+		}
+		assert.Zero(t, used())
+		const more = 24 << 10 // the runtime's own, and a page that is begun
+		for _, want := range []int{16 << 10, 100 << 10, 100 << 10} {
+			value(t, nil)(g.Switch(nil))
+			assert.GreaterOrEqual(t, used(), want)
+			assert.LessOrEqual(t, used(), want+more)
+		}
+		other := make(chan error)
+		go func() { _, err := g.StackUsed(); other <- err }()
+		assert.ErrorIs(t, <-other, greenlet.ErrWrongThread)
+		value(t, nil)(g.Switch(nil))
+		assert.Zero(t, used())
+		n, err := root.StackUsed()
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		_, err = (*greenlet.Greenlet)(nil).StackUsed()
+		assert.Error(t, err)
+	})
+}

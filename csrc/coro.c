@@ -1,6 +1,7 @@
 /*
  * coro.c - coroutines: a stack, a context, and the thread they belong to.
  */
+#define _GNU_SOURCE
 #include "coro.h"
 #include "annotate.h"
 #include "backend.h"
@@ -11,6 +12,8 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 ptrdiff_t glet_word_offset;
 
@@ -92,6 +95,30 @@ int glet_coro_is_root(const glet_coro *c) { return c->stack.slab == NULL; }
  * only the stacks: debuggers (scripts/greenlet-gdb.py) and LeakSanitizer.
  */
 static glet_coro **top(const glet_coro *c) { return (glet_coro **)c->stack.hi - 2; }
+
+int glet_coro_stack_used(const glet_coro *c, size_t *out)
+{
+    if (c == NULL || out == NULL)
+        return GLET_ENULL;
+    *out = 0;
+    if (glet_coro_is_root(c))
+        return GLET_OK;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (char *at = c->stack.lo; at < (char *)c->stack.hi;) {
+        unsigned char resident[256];
+        size_t n = (size_t)((char *)c->stack.hi - at) / page;
+        if (n > sizeof resident)
+            n = sizeof resident;
+        if (mincore(at, n * page, resident) != 0)
+            return GLET_ENOMEM;
+        for (size_t i = 0; i < n; i++, at += page)
+            if (resident[i] & 1) {
+                *out = (size_t)((char *)c->stack.hi - at);
+                return GLET_OK;
+            }
+    }
+    return GLET_OK;
+}
 
 static void begin(glet_coro *c, glet_body body, void *arg)
 {

@@ -134,6 +134,14 @@ int glet_coro_free(glet_coro *c);
 /* The coroutine's stack: lowest usable address and the one past the highest. */
 void glet_coro_bounds(const glet_coro *c, void **lo, void **hi);
 
+/*
+ * How deep the coroutine's stack has been used: the bytes from its upper end down to
+ * the lowest page that is resident. Stacks serve one coroutine after the other, and
+ * keep their pages. 0 for a thread's own. Fails with GLET_ENULL, or GLET_ENOMEM when the
+ * kernel does not tell; see errno.
+ */
+int glet_coro_stack_used(const glet_coro *c, size_t *out);
+
 /* What the stack allocator holds, for the whole process. */
 typedef struct {
     size_t stacks;     /* stacks in use                                */
