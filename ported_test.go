@@ -484,13 +484,18 @@ func TestContextsAreSharedOrNot(t *testing.T) {
 // Whatever is suspended, the process ends as it was told to, and nothing of a
 // greenlet runs at its end.
 func TestExitStatusWithSuspendedGreenlets(t *testing.T) {
+	var held []*greenlet.Greenlet // or the collector would have them killed
+	hold := func(run greenlet.Func) *greenlet.Greenlet {
+		held = append(held, greenlet.New(run))
+		return held[len(held)-1]
+	}
 	suspend := func(n int) { // nested n deep, with a deferred call at each level
 		var start func(n int) greenlet.Func
 		start = func(n int) greenlet.Func {
 			return func(any) (any, error) {
 				defer fmt.Println("a deferred call ran")
 				if n > 0 {
-					return greenlet.New(start(n - 1)).Switch(nil)
+					return hold(start(n - 1)).Switch(nil)
 				}
 				g := greenlet.Current()
 				for !g.IsRoot() {
@@ -499,7 +504,7 @@ func TestExitStatusWithSuspendedGreenlets(t *testing.T) {
 				return g.Switch(nil)
 			}
 		}
-		_, _ = greenlet.New(start(n)).Switch(nil)
+		_, _ = hold(start(n)).Switch(nil)
 	}
 	ways := map[string]struct {
 		end    func()
@@ -518,6 +523,7 @@ func TestExitStatusWithSuspendedGreenlets(t *testing.T) {
 		}
 		suspend(10)
 		way.end()
+		runtime.KeepAlive(held)
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
