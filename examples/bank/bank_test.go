@@ -30,7 +30,7 @@ func Example() {
 func TestTheWaitIsWhatTheorySays(t *testing.T) {
 	customers := 400_000
 	if testing.Short() {
-		customers = 100_000
+		customers = 20_000
 	}
 	for _, b := range []Bank{
 		{Arrivals: 0.6, Service: 1, Tellers: 1},
@@ -57,6 +57,9 @@ func TestTheWaitIsWhatTheorySays(t *testing.T) {
 			const student = 3.66 // 29 degrees of freedom, 99.9 %
 			t.Logf("%.4f, in theory %.4f; half of the interval: %.4f", mean, b.ErlangC(), student*deviation)
 			assert.InDelta(t, b.ErlangC(), mean, student*deviation)
+			if testing.Short() {
+				return
+			}
 			assert.Less(t, student*deviation, b.ErlangC()/2, "the interval says nothing")
 		})
 	}
