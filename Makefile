@@ -6,6 +6,8 @@ COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 C_FILES := $(wildcard csrc/*.c examples/libc/*.c internal/cbench/*.c internal/capitest/*.c internal/foreign/*.c internal/foreign/ucontext/*.c)
+ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
+	GREENLET_EMULATOR=qemu-aarch64-static
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
@@ -49,15 +51,15 @@ test-musl: ## the suite with the C library of Alpine Linux
 
 test-arm64: ## the short suite on an emulated arm64
 	@scripts/need arm64
-	GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
-	GREENLET_EMULATOR=qemu-aarch64-static $(TEST) -short -exec qemu-aarch64-static ./...
+	$(ARM64) $(TEST) -short -exec qemu-aarch64-static ./...
+	$(ARM64) $(TEST) -short -exec qemu-aarch64-static -tags greenlet_foreign ./internal/foreign/cxx
 
 test-asan: ## the suite with AddressSanitizer and a look for leaks at the end
 	@scripts/need cc
 	$(TEST) -asan ./...
 
-test-foreign: ## adopted coroutines of ucontext, boost.context and PCL; Lua's
-	@scripts/need cc boost pcl lua
+test-foreign: ## C++ exceptions; adopted coroutines of ucontext, boost.context and PCL; Lua's
+	@scripts/need cc cxx boost pcl lua
 	$(TEST) -tags greenlet_foreign ./internal/foreign/...
 
 stress: ## the suite under all that finds mistakes in the dark corners; long
@@ -98,7 +100,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 musl cppcheck shellcheck buildah boost pcl lua gdb valgrind
+	scripts/need cc arm64 musl cppcheck shellcheck buildah cxx boost pcl lua gdb valgrind
 
 clean: ## remove what was built
 	rm -rf build

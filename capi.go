@@ -1,6 +1,7 @@
 package greenlet
 
 /*
+#include <stdlib.h>
 #include "interface.h"
 
 // Exported below.
@@ -67,7 +68,12 @@ type inC struct {
 // runC calls the body in C.
 func (c *core) runC(fn, arg uintptr, v any) (any, error) {
 	var result C.uintptr_t
-	code := C.glet_call_body(C.uintptr_t(fn), C.uintptr_t(arg), C.uintptr_t(toC(v)), &result)
+	var exception *C.char
+	code := C.glet_call_body(C.uintptr_t(fn), C.uintptr_t(arg), C.uintptr_t(toC(v)), &result, &exception)
+	if exception != nil {
+		defer C.free(unsafe.Pointer(exception))
+		return nil, fmt.Errorf("greenlet: an exception left a C++ body: %s", C.GoString(exception))
+	}
 	if code == C.GREENLET_OK {
 		return fromC(uintptr(result)), nil
 	}

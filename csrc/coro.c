@@ -5,6 +5,7 @@
 #include "coro.h"
 #include "annotate.h"
 #include "backend.h"
+#include "exceptions.h"
 #include "fault.h"
 #include "stack.h"
 #include "word.h"
@@ -27,6 +28,7 @@ struct glet_coro {
     void *arg;
     glet_stack stack; /* slab is NULL for a thread's own */
     struct glet_fibers fibers;
+    struct glet_exceptions exceptions; /* none while it runs */
     glet_notes notes;
 };
 
@@ -39,9 +41,17 @@ _Static_assert(offsetof(glet_coro, ctx.sp) == 0 && offsetof(glet_coro, word) == 
 
 /* What a thread knows: who runs, and the coroutine that is its own stack. */
 struct glet_thread {
-    glet_coro *current; /* NULL: nobody has switched yet. First: see struct glet_coro */
+    glet_coro *current; /* NULL: nobody has switched yet */
+    struct glet_exceptions *exceptions; /* of who runs; NULL: no C++ here */
+    size_t handling; /* suspended coroutines that have exceptions */
     glet_coro root;
 };
+
+#ifndef GLET_UCONTEXT
+_Static_assert(offsetof(struct glet_thread, current) == 0 && offsetof(struct glet_thread, exceptions) == 8 &&
+                   offsetof(struct glet_thread, handling) == 16 && offsetof(struct glet_exceptions, uncaught) == 8,
+               "struct glet_thread is not as internal/gort expects");
+#endif
 
 static __thread struct glet_thread self_ __attribute__((tls_model("initial-exec")));
 
@@ -54,6 +64,7 @@ static inline struct glet_thread *thread_self(void)
     struct glet_thread *t = &self_;
     if (__builtin_expect(t->current == NULL, 0)) {
         t->root.owner = t;
+        t->exceptions = glet_exceptions_of_thread();
         t->current = &t->root;
     }
     return t;
@@ -155,6 +166,7 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
     }
     c->stack = st;
     c->fibers = (struct glet_fibers){0};
+    c->exceptions = (struct glet_exceptions){0};
     c->notes = (glet_notes){0};
     glet_note_new(&c->notes, st.lo, st.hi);
     *top(c) = c;
@@ -174,11 +186,21 @@ static int in_use(const glet_coro *c)
     return c == t->current || glet_coro_is_root(c) ? GLET_EBUSY : GLET_OK;
 }
 
+/* Of a suspended coroutine nothing will run again: nobody will end its exceptions. */
+static void lose_exceptions(glet_coro *c)
+{
+    if (!glet_exceptions_any(&c->exceptions))
+        return;
+    c->exceptions = (struct glet_exceptions){0};
+    c->owner->handling--;
+}
+
 int glet_coro_restart(glet_coro *c, glet_body body, void *arg)
 {
     int code = body == NULL ? GLET_ENULL : in_use(c);
     if (code == GLET_OK) {
         glet_coro_leave_fiber(c);
+        lose_exceptions(c);
         begin(c, body, arg);
     }
     return code;
@@ -190,6 +212,7 @@ int glet_coro_free(glet_coro *c)
     if (code != GLET_OK)
         return code;
     glet_coro_leave_fiber(c);
+    lose_exceptions(c);
     if (c->fibers.own != NULL)
         glet_fiber_own_gone(c->fibers.own);
     glet_note_free(&c->notes, c->stack.lo, c->stack.hi);
@@ -207,6 +230,21 @@ static int refusal(const glet_coro *to)
     return to->owner == NULL ? GLET_EDONE : GLET_ETHREAD;
 }
 
+static __attribute__((noinline)) void swap_exceptions(struct glet_thread *t, glet_coro *from, glet_coro *to)
+{
+    from->exceptions = *t->exceptions;
+    *t->exceptions = to->exceptions;
+    to->exceptions = (struct glet_exceptions){0};
+    t->handling += glet_exceptions_any(&from->exceptions);
+    t->handling -= glet_exceptions_any(t->exceptions);
+}
+
+/* As the jump of internal/gort sees it: then it leaves the switch to us. */
+static inline int must_swap_exceptions(const struct glet_thread *t)
+{
+    return __builtin_expect(t->exceptions != NULL, 0) && (t->handling != 0 || glet_exceptions_any(t->exceptions));
+}
+
 /* In a build without sanitizers both end with a jump to `jump`, which returns GLET_OK. */
 static inline __attribute__((always_inline)) int
 switch_by(int (*jump)(glet_context *, const glet_context *), glet_coro *to)
@@ -218,6 +256,8 @@ switch_by(int (*jump)(glet_context *, const glet_context *), glet_coro *to)
         return refusal(to);
     if (to == from)
         return GLET_OK;
+    if (__builtin_expect(must_swap_exceptions(t), 0))
+        swap_exceptions(t, from, to);
     from->word = glet_word_load();
     t->current = to;
     glet_note_leave(&from->notes, &to->notes, 0);
@@ -237,9 +277,13 @@ void glet_coro_main(void *p)
 
     glet_note_arrive(&c->notes);
     glet_coro *next = c->body(c->arg);
-    c->owner = NULL;
-    if (next == NULL || next->owner != t)
+    if (next == NULL || next->owner != t || next == c)
         next = &t->root;
+    if (must_swap_exceptions(t)) {
+        swap_exceptions(t, c, next);
+        lose_exceptions(c); /* Go can leave C++ frames behind: their handlers did not run */
+    }
+    c->owner = NULL;
     t->current = next;
     glet_note_leave(&c->notes, &next->notes, 1);
     glet_word_store(next->word);

@@ -19,14 +19,6 @@ char *glet_message(size_t *size)
     return message;
 }
 
-int glet_call_body(uintptr_t body, uintptr_t arg, uintptr_t value, uintptr_t *result)
-{
-    void *r = NULL;
-    int code = ((greenlet_body)body)((void *)arg, (void *)value, &r);
-    *result = (uintptr_t)r;
-    return code;
-}
-
 /* For a refusal that Go is not asked about. */
 static int refuse(int code)
 {

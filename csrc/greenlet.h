@@ -44,7 +44,10 @@
  * may it be used: GREENLET_ETHREAD. A thread that C made becomes a root at its first
  * greenlet_switch, as a goroutine does.
  *
- * C++. A body must not throw: see greenlet_cpp::body at the end.
+ * C++. Exceptions that are thrown and caught within a body stay its own, whatever is
+ * switched to meanwhile. One that leaves a body becomes an error of Go, with the
+ * exception's type and what() as its text, and goes to the parent (on amd64 and arm64;
+ * elsewhere it ends the process). None gets past a callback to Go.
  */
 #ifndef GREENLET_H
 #define GREENLET_H
@@ -146,27 +149,6 @@ const char *greenlet_text(int code);
 const char *greenlet_message(void);
 
 #ifdef __cplusplus
-}
-
-/*
- * greenlet_cpp::body<f> is a body that calls f, of the same type, and takes care that no
- * exception leaves it: one that would becomes the code `escaped`, and so arrives as
- * an error at the parent.
- *
- *     greenlet_new(&g, greenlet_cpp::body<f>, arg, NULL, 0);
- */
-namespace greenlet_cpp {
-enum { escaped = 1 };
-
-template <int (*f)(void *, void *, void **)>
-int body(void *arg, void *value, void **result)
-{
-    try {
-        return f(arg, value, result);
-    } catch (...) {
-        return escaped;
-    }
-}
 }
 #endif
 #endif

@@ -12,7 +12,14 @@ import (
 type Coro struct {
 	sp    uintptr // where it goes on; while suspended
 	word  uintptr // its g, or its M's g0; while suspended. 0: it has never run
-	owner uintptr // its thread's record, which begins with the current coroutine
+	owner uintptr // *coroThread
+}
+
+// A coroThread is the beginning of struct glet_thread, likewise.
+type coroThread struct {
+	current    uintptr // the coroutine that runs
+	exceptions uintptr // C++'s record of the exceptions in it; 0: there is no C++
+	handling   uintptr // the number of other coroutines that have exceptions
 }
 
 // What the assembly works with. It is set once, before the first switch.

@@ -10,8 +10,8 @@
 //		the goroutine's stack as the place where `from` goes on, and goes on where
 //		`to` left off: in the same place of another goroutine's stack, or in C's
 //		glet_jump. Returns true when somebody has switched back. False: `to` has
-//		never run, or the M has a profile timer to be deleted; that is C's business,
-//		and nothing has been touched.
+//		never run, or the M has a profile timer to be deleted, or C++ exceptions are
+//		being handled; that is C's business, and nothing has been touched.
 //
 // A stack that it has suspended; see csrc/switch_amd64.S for what the two sides
 // agree on, which is the lowest word, and EAX and DX across the swap:
@@ -46,7 +46,11 @@ TEXT ·jump(SB), NOSPLIT, $8-17
 	CMPL	(R9)(R8*1), $0
 	JNE	profile
 ready:
-
+	MOVQ	Coro_owner(DI), CX
+	MOVQ	coroThread_exceptions(CX), R8
+	TESTQ	R8, R8
+	JNZ	exceptions
+none:
 	// As hand_over in csrc/go.c, which says why.
 	CMPL	·mode(SB), $const_Attached
 	JNE	oldp
@@ -78,7 +82,7 @@ oldp:
 handed:
 	MOVQ	R14, Coro_word(DI)
 	MOVQ	Coro_owner(DI), CX
-	MOVQ	SI, (CX)		// the thread's current coroutine
+	MOVQ	SI, coroThread_current(CX)
 	MOVQ	Coro_word(SI), R10
 	MOVQ	TLS, CX
 	MOVQ	R10, 0(CX)(TLS*1)	// g, for C and for signal handlers
@@ -123,6 +127,13 @@ profile:
 refuse:
 	MOVB	$0, ret+16(FP)
 	RET
+exceptions:			// as must_swap_exceptions in csrc/coro.c
+	MOVQ	coroThread_handling(CX), AX
+	ORQ	0(R8), AX
+	MOVL	8(R8), R8
+	ORQ	R8, AX
+	JZ	none
+	JMP	refuse
 
 // swap(from, to *Coro), in DI and SI: the switch itself.
 TEXT swap<>(SB), NOSPLIT|NOFRAME, $0

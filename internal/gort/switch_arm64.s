@@ -10,8 +10,8 @@
 //		the goroutine's stack as the place where `from` goes on, and goes on where
 //		`to` left off: in the same place of another goroutine's stack, or in C's
 //		glet_jump. Returns true when somebody has switched back. False: `to` has
-//		never run, or the M has a profile timer to be deleted; that is C's business,
-//		and nothing has been touched.
+//		never run, or the M has a profile timer to be deleted, or C++ exceptions are
+//		being handled; that is C's business, and nothing has been touched.
 //
 // A stack that it has suspended; see csrc/switch_arm64.S for what the two sides
 // agree on, which is the lowest word, and R9 across the swap:
@@ -46,7 +46,10 @@ TEXT ·jump(SB), NOSPLIT, $8-17
 	MOVWU	(R3)(R2), R4
 	CBNZ	R4, profile
 ready:
-
+	MOVD	Coro_owner(R0), R2
+	MOVD	coroThread_exceptions(R2), R4
+	CBNZ	R4, exceptions
+none:
 	// As hand_over in csrc/go.c, which says why.
 	MOVW	·mode(SB), R4
 	CMPW	$const_Attached, R4
@@ -84,7 +87,7 @@ oldp:
 handed:
 	MOVD	g, Coro_word(R0)
 	MOVD	Coro_owner(R0), R2
-	MOVD	R1, (R2)		// the thread's current coroutine
+	MOVD	R1, coroThread_current(R2)
 	MOVD	Coro_word(R1), R10
 	MRS	TPIDR_EL0, R2
 	MOVD	·slot(SB), R4
@@ -131,6 +134,14 @@ profile:
 refuse:
 	MOVB	ZR, ret+16(FP)
 	RET
+exceptions:			// as must_swap_exceptions in csrc/coro.c
+	MOVD	coroThread_handling(R2), R5
+	MOVD	0(R4), R6
+	ORR	R6, R5
+	MOVWU	8(R4), R6
+	ORR	R6, R5
+	CBZ	R5, none
+	JMP	refuse
 
 // swap(from, to *Coro), in R0 and R1: the counterpart of glet_swap.
 TEXT swap<>(SB), NOSPLIT|NOFRAME, $0

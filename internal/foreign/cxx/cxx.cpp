@@ -1,0 +1,214 @@
+//go:build greenlet_foreign
+
+#include "cxx.h"
+
+#include <coro.h>
+#include <greenlet.h>
+
+#include <csetjmp>
+#include <cstdlib>
+#include <exception>
+#include <stdexcept>
+#include <string>
+
+static int failures, alive;
+
+static void expect(bool ok) { failures += !ok; }
+
+/* Others run here, handle exceptions of their own, and suspend while they do. */
+static void suspend()
+{
+    static int n;
+    const std::exception_ptr mine = std::current_exception();
+    const int uncaught = std::uncaught_exceptions();
+
+    greenlet *parent = nullptr;
+    if (n++ % 2 == 0) {
+        cxxSuspend();
+    } else if (greenlet_parent(greenlet_self(), &parent) == GREENLET_OK && parent != nullptr) {
+        expect(greenlet_switch(parent, nullptr, nullptr) == GREENLET_OK);
+        greenlet_free(parent);
+    }
+    expect(std::current_exception() == mine);
+    expect(std::uncaught_exceptions() == uncaught);
+}
+
+struct own {
+    long id;
+};
+
+struct late { /* suspends while an exception is on its way */
+    ~late() { suspend(); }
+};
+
+static void handle(long id)
+{
+    try {
+        late l;
+        throw own{id};
+    } catch (const own &) {
+        suspend();
+        try {
+            late l;
+            throw own{-id};
+        } catch (const own &second) {
+            suspend();
+            expect(second.id == -id);
+        }
+        try {
+            suspend();
+            throw;
+        } catch (const own &again) {
+            suspend();
+            expect(again.id == id);
+        }
+    }
+    suspend();
+    expect(std::current_exception() == nullptr && std::uncaught_exceptions() == 0);
+}
+
+/* From a depth of its own. */
+static long down(long n, long id)
+{
+    if (n == 0) {
+        handle(id);
+        return id;
+    }
+    return down(n - 1, id) + 1;
+}
+
+extern "C" int cxx_handle(void *arg, void *value, void **result)
+{
+    (void)value;
+    const long id = (long)(intptr_t)arg;
+    *result = (void *)(intptr_t)down(id % 5, id);
+    return GREENLET_OK;
+}
+
+extern "C" int cxx_in_catch(uintptr_t function)
+{
+    try {
+        throw own{42};
+    } catch (...) {
+        cxxCall(function);
+        try {
+            throw;
+        } catch (const own &o) {
+            expect(o.id == 42);
+        }
+    }
+    expect(std::current_exception() == nullptr);
+    return failures;
+}
+
+struct living {
+    living() { alive++; }
+    ~living() { alive--; }
+};
+
+struct other {
+    virtual ~other() = default;
+    int n = 0;
+};
+struct both : other, std::runtime_error {
+    both() : std::runtime_error("not told") {}
+};
+namespace shop {
+struct closed : std::logic_error {
+    using std::logic_error::logic_error;
+};
+}
+
+static void raise(const char *kind)
+{
+    living l;
+    const std::string which = kind;
+    if (which == "standard")
+        throw std::runtime_error("no more wine");
+    if (which == "derived")
+        throw shop::closed("on Mondays");
+    if (which == "number")
+        throw 42;
+    if (which == "both")
+        throw both();
+    if (which == "again")
+        std::rethrow_exception(std::make_exception_ptr(std::runtime_error("kept")));
+    if (which == "late") {
+        late s;
+        throw std::bad_alloc();
+    }
+    if (which == "rethrown") {
+        try {
+            throw std::out_of_range("far");
+        } catch (const std::exception &) {
+            suspend();
+            throw;
+        }
+    }
+}
+
+extern "C" int cxx_escape(void *arg, void *value, void **result)
+{
+    (void)value;
+    (void)result;
+    living l;
+    raise((const char *)arg);
+    return GREENLET_OK;
+}
+
+extern "C" int cxx_alive(void) { return alive; }
+
+static std::exception_ptr stayed_in, jumped_out_of; /* so that a search for leaks finds them */
+
+static glet_coro *stay_in_catch(void *back)
+{
+    try {
+        throw own{1};
+    } catch (...) {
+        stayed_in = std::current_exception();
+        glet_coro_switch((glet_coro *)back);
+        std::abort();
+    }
+}
+
+/* As a panic of Go would: the end of the catch block is never reached. */
+static glet_coro *jump_out_of_catch(void *back)
+{
+    static jmp_buf out;
+    if (setjmp(out) == 0) {
+        try {
+            throw own{2};
+        } catch (...) {
+            jumped_out_of = std::current_exception();
+            longjmp(out, 1);
+        }
+    }
+    return (glet_coro *)back;
+}
+
+static bool clean;
+
+static glet_coro *look(void *back)
+{
+    clean = std::current_exception() == nullptr;
+    return (glet_coro *)back;
+}
+
+extern "C" const char *cxx_unfinished(void)
+{
+    glet_coro *root = glet_coro_current(), *c;
+
+    if (glet_coro_new(&c, 0, stay_in_catch, root) != GLET_OK || glet_coro_switch(c) != GLET_OK)
+        return "no coroutine";
+    if (std::current_exception() != nullptr)
+        return "a suspended coroutine's exception is seen where another goes on";
+    if (glet_coro_restart(c, look, root) != GLET_OK || glet_coro_switch(c) != GLET_OK)
+        return "no restart";
+    if (!clean)
+        return "a restarted coroutine has its exception still";
+    if (glet_coro_restart(c, jump_out_of_catch, root) != GLET_OK || glet_coro_switch(c) != GLET_OK)
+        return "no second restart";
+    if (std::current_exception() != nullptr)
+        return "a finished coroutine's exception is seen where another goes on";
+    return glet_coro_free(c) == GLET_OK ? nullptr : "no end";
+}

@@ -1,0 +1,104 @@
+//go:build greenlet_foreign
+
+package cxx_test
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/foreign/cxx"
+)
+
+// Greenlets throw, catch and rethrow, and suspend in catch blocks and in the
+// destructors in between, through Go and through C. Each finds its own exceptions.
+// Who resumes them handles one, too.
+func TestExceptionsStayWithTheirGreenlet(t *testing.T) {
+	const n = 50
+	require.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error {
+		ids := map[*greenlet.Greenlet]int{}
+		var running []*greenlet.Greenlet
+		for id := 1; id <= n; id++ {
+			p := uintptr(id)
+			g := greenlet.NewC(cxx.Handle, *(*unsafe.Pointer)(unsafe.Pointer(&p)))
+			ids[g] = id
+			running = append(running, g)
+		}
+		step := func() {
+			i := rand.IntN(len(running))
+			g := running[i]
+			v, err := g.Switch(nil)
+			require.NoError(t, err)
+			if g.Dead() {
+				assert.EqualValues(t, ids[g]+ids[g]%5, v)
+				running[i] = running[len(running)-1]
+				running = running[:len(running)-1]
+			}
+			if rand.IntN(50) == 0 {
+				runtime.GC()
+			}
+		}
+		for len(running) > 0 {
+			if rand.IntN(2) == 0 {
+				step()
+				continue
+			}
+			require.Zero(t, cxx.InCatch(func() {
+				for range 3 {
+					if len(running) > 0 {
+						step()
+					}
+				}
+			}))
+		}
+		return nil
+	}))
+	assert.Zero(t, cxx.InCatch(func() {}))
+}
+
+// What would have been std::terminate is an error of the parent's, and everything on
+// the C++ stack has been destroyed.
+func TestAnExceptionEndsAtTheBody(t *testing.T) {
+	for kind, want := range map[string]string{
+		"standard": "std::runtime_error: no more wine",
+		"derived":  "shop::closed: on Mondays",
+		"number":   "int",
+		"both":     "both",
+		"again":    "std::runtime_error",
+		"late":     "std::bad_alloc: std::bad_alloc",
+		"rethrown": "std::out_of_range: far",
+	} {
+		require.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error {
+			arg, free := cxx.Arg(kind)
+			defer free()
+			g := greenlet.NewC(cxx.Escape, arg)
+			_, err := g.Switch(nil)
+			for !g.Dead() {
+				require.NoError(t, err)
+				_, err = g.Switch(nil)
+			}
+			assert.EqualError(t, err, "greenlet: an exception left a C++ body: "+want)
+			return nil
+		}))
+		assert.Zero(t, cxx.Alive(), kind)
+	}
+	assert.Zero(t, cxx.InCatch(func() {}))
+}
+
+func TestABodyThatThrowsNothing(t *testing.T) {
+	arg, free := cxx.Arg("nothing")
+	defer free()
+	_, err := greenlet.NewC(cxx.Escape, arg).Switch(nil)
+	assert.NoError(t, err)
+}
+
+func TestUnfinishedHandlers(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	assert.Empty(t, cxx.Unfinished())
+}
