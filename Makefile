@@ -5,10 +5,11 @@ GO ?= go
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(wildcard csrc/*.c examples/libc/*.c internal/cbench/*.c internal/capitest/*.c internal/foreign/*.c internal/foreign/ucontext/*.c)
+C_FILES := $(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/foreign/*.c internal/foreign/*/*.c)
+LIBRARIES := cxx boost pcl lua expat sqlite
 ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static
-C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign
+C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr/include/lua5.4
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
@@ -58,9 +59,9 @@ test-asan: ## the suite with AddressSanitizer and a look for leaks at the end
 	@scripts/need cc
 	$(TEST) -asan ./...
 
-test-foreign: ## C++ exceptions; adopted coroutines of ucontext, boost.context and PCL; Lua's
-	@scripts/need cc cxx boost pcl lua
-	$(TEST) -tags greenlet_foreign ./internal/foreign/...
+test-foreign: ## what needs other libraries: boost.context, PCL, Lua, expat, SQLite, C++
+	@scripts/need cc $(LIBRARIES) gdb
+	$(TEST) -tags greenlet_foreign ./internal/foreign/... ./examples/...
 
 stress: ## the suite under all that finds mistakes in the dark corners; long
 	@scripts/need cc
@@ -87,10 +88,12 @@ bench: ## the benchmarks; then a table, and a plot in build/performance.svg
 	build/greenlet bench -svg build/performance.svg
 
 lint: ## what finds mistakes without running anything
-	@scripts/need cc cppcheck shellcheck
+	@scripts/need cc cppcheck shellcheck $(LIBRARIES)
 	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted (gofmt -w):" $$files; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags greenlet_foreign,boost ./...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) -tags greenlet_foreign,boost ./...
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o - $$f >/dev/null || exit 1; done
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign $(C_FILES)
@@ -100,7 +103,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 musl cppcheck shellcheck buildah cxx boost pcl lua gdb valgrind
+	scripts/need cc arm64 musl cppcheck shellcheck buildah gdb valgrind $(LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build

@@ -16,6 +16,8 @@ import (
 // and runs it, and it prints what is said.
 func TestTheAdoptionOfTheDocs(t *testing.T) { runSection(t, "Adopting a foreign coroutine library") }
 
+func TestTheCallbackLibraryOfTheDocs(t *testing.T) { runSection(t, "Calling a library that calls back") }
+
 func TestTheBodyInCOfTheDocs(t *testing.T) { runSection(t, "Writing a body in C") }
 
 func runSection(t *testing.T, title string) {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"unsafe"
 
+	"github.com/go-greenlet/greenlet/internal/callback"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
@@ -25,7 +26,7 @@ func Search[T any](s []T, look func(T) int) (index int, found bool) {
 	for i := range order {
 		order[i] = i
 	}
-	run(func(i int) int { return look(s[i]) }, func(h handle.Handle) {
+	callback.During(func(i int) int { return look(s[i]) }, func(h handle.Handle) {
 		index = int(C.libc_search((*C.intptr_t)(unsafe.Pointer(&order[0])), C.size_t(len(order)), C.uintptr_t(h)))
 	})
 	if index < 0 {
@@ -36,7 +37,7 @@ func Search[T any](s []T, look func(T) int) (index int, found bool) {
 
 //export libcLook
 func libcLook(h C.uintptr_t, at C.intptr_t) (result C.int) {
-	back(uintptr(h), func(look looker) {
+	callback.Do(uintptr(h), func(look looker) {
 		result = C.int(cmp.Compare(look(int(at)), 0))
 	})
 	return result

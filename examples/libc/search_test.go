@@ -77,28 +77,3 @@ func TestSearchesInTurn(t *testing.T) {
 	}
 	assert.Less(t, guesses, 30)
 }
-
-// The same search, with the answers given on the spot and from outside.
-func BenchmarkSearch(b *testing.B) {
-	numbers := make([]int, 1000)
-	for i := range numbers {
-		numbers[i] = i
-	}
-	b.Run("push", func(b *testing.B) {
-		for i := range b.N {
-			libc.Search(numbers, func(at int) int { return cmp.Compare(i%1000, at) })
-		}
-	})
-	b.Run("pull", func(b *testing.B) {
-		for i := range b.N {
-			c := greenlet.NewCoroutine(func(ask func(int) (int, error), _ int) error {
-				libc.Search(numbers, func(at int) int { answer, _ := ask(at); return answer })
-				return nil
-			})
-			guess, ok, _ := c.Resume(0)
-			for ok {
-				guess, ok, _ = c.Resume(cmp.Compare(i%1000, guess))
-			}
-		}
-	})
-}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"unsafe"
 
+	"github.com/go-greenlet/greenlet/internal/callback"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
@@ -26,7 +27,7 @@ func Sort[T any](s []T, compare func(a, b T) int) {
 	for i := range order {
 		order[i] = i
 	}
-	run(func(i, j int) int { return compare(s[i], s[j]) }, func(h handle.Handle) {
+	callback.During(func(i, j int) int { return compare(s[i], s[j]) }, func(h handle.Handle) {
 		C.libc_sort((*C.intptr_t)(unsafe.Pointer(&order[0])), C.size_t(len(order)), C.uintptr_t(h))
 	})
 	sorted := make([]T, len(s))
@@ -38,7 +39,7 @@ func Sort[T any](s []T, compare func(a, b T) int) {
 
 //export libcCompare
 func libcCompare(h C.uintptr_t, a, b C.intptr_t) (result C.int) {
-	back(uintptr(h), func(compare comparer) {
+	callback.Do(uintptr(h), func(compare comparer) {
 		result = C.int(cmp.Compare(compare(int(a), int(b)), 0)) // an int may not fit
 	})
 	return result

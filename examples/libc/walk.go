@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/go-greenlet/greenlet/internal/callback"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
@@ -36,7 +37,7 @@ func Walk(dir string) iter.Seq2[string, Info] {
 		cdir, err := syscall.BytePtrFromString(dir)
 		code := C.int(-1)
 		if err == nil {
-			run(visitor(yield), func(h handle.Handle) {
+			callback.During(visitor(yield), func(h handle.Handle) {
 				code, err = C.libc_walk((*C.char)(unsafe.Pointer(cdir)), C.uintptr_t(h))
 			})
 		}
@@ -54,7 +55,7 @@ func libcVisit(h C.uintptr_t, path *C.char, dir C.int, size C.longlong, level, e
 		i.Err = &fs.PathError{Op: "nftw", Path: p, Err: syscall.Errno(errno)}
 	}
 	stop := C.int(1)
-	back(uintptr(h), func(yield visitor) {
+	callback.Do(uintptr(h), func(yield visitor) {
 		if yield(p, i) {
 			stop = 0
 		}
