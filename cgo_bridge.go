@@ -7,13 +7,12 @@ package greenlet
 // Exported by callbacks.go.
 extern void greenletEnter(uintptr_t worker);
 extern void greenletThreadExit(uintptr_t thread);
-extern int greenletReady(void);
 extern int greenletHasFrames(void);
 
 static void bridge_init(void *getstackbound, void *bindm, int keeps_frames)
 {
     glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm,
-                           greenletReady, greenletHasFrames, keeps_frames};
+                           greenletHasFrames, keeps_frames};
     glet_go_init(&calls);
 }
 

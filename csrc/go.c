@@ -155,7 +155,9 @@ int glet_go_use(const glet_go_layout *l)
 
 /*
  * What the goroutine of a fresh extra M has in sched.pc: goexit and a bit, the same
- * for all. 0: none has been seen, or it was not what oneNewExtraM (proc.go) makes.
+ * for all. 0: none has been seen that was as oneNewExtraM (proc.go) makes it. (One
+ * that was a root on a thread that C made, and is used again, is not: its goroutine
+ * is still locked to its thread.)
  */
 static uintptr_t fresh_pc;
 
@@ -281,7 +283,8 @@ static void look_at_fresh(void *g0)
 {
     char *m = *FIELD(char *, g0, rt.g_m);
     char *g = *FIELD(char *, m, rt.m_curg);
-    STORE(&fresh_pc, is_fresh(g, m) ? *FIELD(uintptr_t, g, rt.g_sched_pc) : 0);
+    if (is_fresh(g, m))
+        STORE(&fresh_pc, *FIELD(uintptr_t, g, rt.g_sched_pc));
 }
 
 /* dropm runs Go code, which must find itself on the stack of that M's g0. */
@@ -357,7 +360,18 @@ int glet_go_discard(glet_coro *c)
     return code != GLET_OK ? code : glet_coro_free(c);
 }
 
-int glet_go_ready(void) { return calls.ready == NULL ? GLET_EWORD : calls.ready(); }
+/*
+ * Exported by callbacks.go, and not there where the C core is used without Go. In a C
+ * program that has Go as a library, the runtime may still be starting: every call of
+ * Go waits for that (cgocallbackg1, cgocall.go).
+ */
+extern int greenletReady(void) __attribute__((weak));
+
+int glet_go_ready(void)
+{
+    int (*ready)(void) = greenletReady;
+    return ready == NULL ? GLET_EWORD : ready();
+}
 
 /* As glet_go_switch does before and after the switch. */
 void glet_go_announce(void *from, void *to)

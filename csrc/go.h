@@ -23,7 +23,6 @@ typedef struct {
     void (*thread_exit)(uintptr_t thread); /* exported: the thread ends */
     void *getstackbound;                   /* runtime/cgo's own two hooks, */
     void *bindm;                           /* which ours pass calls on to  */
-    int (*ready)(void);                    /* exported: see glet_go_ready  */
     int (*has_frames)(void);               /* exported: are there Go frames below the caller's? */
     int keeps_frames;                      /* frames cannot be given up: the race detector counts them */
 } glet_go_calls;

@@ -3,6 +3,7 @@
  * there, once.
  */
 #include "greenlet.h"
+#include "go.h"
 #include "interface.h"
 
 #include <stdio.h>
@@ -41,14 +42,22 @@ const char *greenlet_text(int code)
     case GREENLET_EROOT: return "this cannot be done to a root";
     case GREENLET_ENORUN: return "the greenlet has no body";
     case GREENLET_ECODE: return "only GREENLET_EXIT and codes from 1 on can be thrown";
-    case GREENLET_ENOGO: return "Go is not running in this program, or not yet";
+    case GREENLET_ENOGO: return "there is no Go in this program, or its packages are not initialised yet";
     }
     return code > 0 ? "a code of the program's own" : "not a code of this library";
 }
 
 const char *greenlet_message(void) { return message; }
 
-#define READY if (go.make == NULL) return refuse(GREENLET_ENOGO)
+/* Is there no Go in this program, not even soon? */
+static int without_go(void)
+{
+    if (go.make == NULL)
+        (void)glet_go_ready(); /* waits; what it says comes up again in Go */
+    return go.make == NULL;
+}
+
+#define READY if (without_go()) return refuse(GREENLET_ENOGO)
 #define NEED(p) if ((p) == NULL) return refuse(GREENLET_ENULL)
 
 int greenlet_new(greenlet **out, greenlet_body body, void *arg, greenlet *parent, size_t stack_size)
@@ -88,7 +97,7 @@ int greenlet_current(greenlet **out)
     return go.current(out);
 }
 
-greenlet *greenlet_self(void) { return go.make == NULL ? NULL : go.self(); }
+greenlet *greenlet_self(void) { return without_go() ? NULL : go.self(); }
 
 static int pass(greenlet *g, int code, void *value, void **result)
 {

@@ -42,7 +42,9 @@
  *
  * Threads. A greenlet runs on the thread on which it was started, and only there
  * may it be used: GREENLET_ETHREAD. A thread that C made becomes a root at its first
- * greenlet_switch, as a goroutine does.
+ * greenlet_switch, as a goroutine does. When a thread that C made ends, its greenlets
+ * end with it, and nothing of what is suspended on them runs any more. In a C program
+ * that has Go as a library, the first calls wait until Go's packages are initialised.
  *
  * C++. Exceptions that are thrown and caught within a body stay its own, whatever is
  * switched to meanwhile. One that leaves a body becomes an error of Go, with the
@@ -79,7 +81,7 @@ enum {
     GREENLET_EROOT = -15,   /* not on a root                                         */
     GREENLET_ENORUN = -16,  /* it has no body                                        */
     GREENLET_ECODE = -17,   /* not a code that can be thrown                         */
-    GREENLET_ENOGO = -18    /* Go is not running yet, or not in this program         */
+    GREENLET_ENOGO = -18    /* there is no Go in this program, or its packages start */
 };
 
 /* States, as greenlet_state returns them. */
