@@ -16,9 +16,13 @@ import (
 // and runs it, and it prints what is said.
 func TestTheAdoptionOfTheDocs(t *testing.T) { runSection(t, "Adopting a foreign coroutine library") }
 
-func TestTheCallbackLibraryOfTheDocs(t *testing.T) { runSection(t, "Calling a library that calls back") }
+func TestTheCallbackLibraryOfTheDocs(t *testing.T) {
+	runSection(t, "Calling a library that calls back")
+}
 
 func TestTheBodyInCOfTheDocs(t *testing.T) { runSection(t, "Writing a body in C") }
+
+func TestTheCHostOfTheDocs(t *testing.T) { runSection(t, "Go inside a C program") }
 
 func runSection(t *testing.T, title string) {
 	t.Helper()
@@ -37,7 +41,7 @@ func runSection(t *testing.T, title string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
 	files := regexp.MustCompile("(?s)\n`([a-z.]+)`:\n\n```[a-z]+\n(.*?)```").FindAllStringSubmatch(section, -1)
-	require.Len(t, files, 3)
+	require.Greater(t, len(files), 1)
 	for _, f := range files {
 		write(f[1], f[2])
 	}

@@ -1,0 +1,4 @@
+// Package chost tests package greenlet inside a C program: lib, a Go library built as
+// c-archive and as c-shared, is linked with testdata/host.c, which has threads of its
+// own.
+package chost
