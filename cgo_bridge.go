@@ -9,10 +9,11 @@ extern void greenletEnter(uintptr_t worker);
 extern void greenletThreadExit(uintptr_t thread);
 extern int greenletHasFrames(void);
 
-static void bridge_init(void *getstackbound, void *bindm, int keeps_frames)
+static void bridge_init(void *getstackbound, void *bindm, int keeps_frames, size_t tree_current, size_t greenlet_core,
+                        size_t core_name, size_t core_id)
 {
-    glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm,
-                           greenletHasFrames, keeps_frames};
+    glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm, greenletHasFrames, keeps_frames,
+                           tree_current, greenlet_core, core_name, core_id};
     glet_go_init(&calls);
 }
 
@@ -71,7 +72,8 @@ func init() {
 	if raceEnabled {
 		keeps = 1
 	}
-	C.bridge_init(bound, bindm, keeps)
+	C.bridge_init(bound, bindm, keeps, C.size_t(unsafe.Offsetof(tree{}.current)), C.size_t(unsafe.Offsetof(Greenlet{}.c)),
+		C.size_t(unsafe.Offsetof(core{}.name)), C.size_t(unsafe.Offsetof(core{}.id)))
 	gort.SetHooks(C.glet_go_getstackbound(), C.glet_go_bindm())
 }
 
@@ -97,6 +99,9 @@ var ready = sync.OnceValue(func() error {
 	go func() { second <- check(false) }()
 	if !<-second || !ok {
 		return fmt.Errorf("greenlet: %s with %s: %s", runtime.GOARCH, runtime.Version(), text(C.GLET_EWORD))
+	}
+	if code, errno := C.glet_go_explain_overflows(); code != C.GLET_OK {
+		return fmt.Errorf("greenlet: cannot watch for stack overflows: %w", errno)
 	}
 	useLayout()
 	return nil

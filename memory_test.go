@@ -360,21 +360,50 @@ func mappings(t testing.TB) int {
 	return strings.Count(string(b), "\n")
 }
 
-// Running over the end of a C stack hits the guard page: a fault, no corruption.
+// Running over the end of a C stack hits the guard page: a fault, no corruption. The
+// report says whose stack it was, and then comes Go's own.
 func TestTheGuardPage(t *testing.T) {
 	if os.Getenv("GREENLET_TEST_CHILD") == "overflow" {
 		size := greenlet.WithStackSize(64 << 10)
 		for range 8 { // below the guard there is another stack, which would not fault
 			value(t, nil)(greenlet.New(echo, size).Switch(nil))
 		}
-		g := greenlet.New(func(any) (any, error) { cgotest.Locals(200<<10, func() {}); return nil, nil }, size)
+		g := greenlet.New(func(any) (any, error) { cgotest.Recurse(1000); return nil, nil }, size, greenlet.WithName("deep"))
 		_, _ = g.Switch(nil)
 		return
 	}
 	out, err := child(t, "overflow", "-test.run=^"+t.Name()+"$").CombinedOutput()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, "%s", out)
-	assert.Regexp(t, "SIGSEGV|AddressSanitizer: stack-overflow", string(out))
+	const report = `(?s)greenlet: deep/\d+ has overflowed its C stack of 65536 bytes; WithStackSize \(in C: stack_size\) gives it a larger one\n.*`
+	if strings.Contains(string(out), "AddressSanitizer") {
+		assert.Regexp(t, report+"AddressSanitizer: stack-overflow", string(out))
+		return
+	}
+	assert.Regexp(t, report+`SIGSEGV: segmentation violation.*signal arrived during cgo execution.*goroutine \d+ .*locked to thread\]`+
+		`.*cgotest\.Recurse.*TestTheGuardPage`, string(out))
+	assert.Equal(t, 2, exit.ExitCode())
+}
+
+// Other faults are none of our business: in C they end the process as ever, and in Go
+// they are panics as ever.
+func TestFaultsThatAreNoOverflows(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "fault" {
+		_, _ = greenlet.New(func(any) (any, error) { cgotest.Fault(); return nil, nil }).Switch(nil)
+		return
+	}
+	tree(t, func(*greenlet.Greenlet) {
+		var nowhere *int
+		p := recovered(func() {
+			_, _ = greenlet.New(func(any) (any, error) { return *nowhere, nil }).Switch(nil)
+		}).(*greenlet.PanicError)
+		assert.ErrorContains(t, p, "nil pointer dereference")
+	})
+	out, err := child(t, "fault", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, "%s", out)
+	assert.NotContains(t, string(out), "overflowed")
+	assert.Regexp(t, "SIGSEGV: segmentation violation|AddressSanitizer: SEGV", string(out))
 }
 
 // Greenlets of which nothing will run again, in all the ways that there are.

@@ -7,6 +7,7 @@
 #include "backend.h"
 #include "exceptions.h"
 #include "fault.h"
+#include "overflow.h"
 #include "stack.h"
 #include "word.h"
 
@@ -129,6 +130,15 @@ int glet_coro_stack_used(const glet_coro *c, size_t *out)
             }
     }
     return GLET_OK;
+}
+
+size_t glet_coro_overflowed(const void *address)
+{
+    const glet_coro *c = self_.current; /* as it is: a signal handler must not set up a thread */
+    if (c == NULL || glet_coro_is_root(c))
+        return 0;
+    const char *lo = c->stack.lo, *at = address;
+    return at < lo && at >= lo - sysconf(_SC_PAGESIZE) ? (size_t)((char *)c->stack.hi - lo) : 0;
 }
 
 static void begin(glet_coro *c, glet_body body, void *arg)

@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include "go.h"
 #include "fault.h"
+#include "overflow.h"
 #include "word.h"
 
 #include <errno.h>
@@ -628,6 +629,33 @@ static int exit_key(pthread_key_t *out)
     pthread_mutex_unlock(&mu);
     return e;
 }
+
+/*
+ * The running greenlet's name and number, as its String has them. It reads Go's memory
+ * from a signal handler: what it reads does not move, and is held by the thread's tree.
+ */
+static size_t who(char *buf, size_t size)
+{
+    char *tree = local.words[0];
+    if (tree == NULL)
+        return 0;
+    char *core = *FIELD(char *, *FIELD(char *, tree, calls.tree_current), calls.greenlet_core);
+    struct { const char *s; size_t n; } name = *FIELD(__typeof__(name), core, calls.core_name); /* a Go string */
+    if (name.n == 0) {
+        name.s = "greenlet";
+        name.n = strlen(name.s);
+    }
+    char digits[24], *at = digits + sizeof digits;
+    for (uint64_t id = *FIELD(uint64_t, core, calls.core_id); id != 0; id /= 10)
+        *--at = (char)('0' + id % 10);
+    *--at = '/';
+    size_t d = (size_t)(digits + sizeof digits - at), n = name.n < size - d ? name.n : size - d;
+    memcpy(buf, name.s, n);
+    memcpy(buf + n, at, d);
+    return n + d;
+}
+
+int glet_go_explain_overflows(void) { return glet_explain_overflows(who); }
 
 int glet_go_attach(uintptr_t thread)
 {

@@ -25,6 +25,7 @@ typedef struct {
     void *bindm;                           /* which ours pass calls on to  */
     int (*has_frames)(void);               /* exported: are there Go frames below the caller's? */
     int keeps_frames;                      /* frames cannot be given up: the race detector counts them */
+    size_t tree_current, greenlet_core, core_name, core_id; /* where the name of who runs is, from the first local word */
 } glet_go_calls;
 
 void glet_go_init(const glet_go_calls *calls);
@@ -100,6 +101,9 @@ int glet_go_retire(glet_coro *worker);
  * the worker is lost.
  */
 int glet_go_discard(glet_coro *worker);
+
+/* From now on, overflows of greenlets' C stacks are explained; see overflow.h. GLET_ code. */
+int glet_go_explain_overflows(void);
 
 /*
  * For fiber.c. Makes sure that what is above has been called: GLET_OK or

@@ -48,6 +48,19 @@ __attribute__((noinline)) int cgotest_locals(uintptr_t callback, size_t bytes)
     return 1;
 }
 
+int cgotest_fault(void)
+{
+    volatile int *volatile nowhere = NULL;
+    return *nowhere;
+}
+
+__attribute__((noinline)) int cgotest_recurse(int depth)
+{
+    volatile char frame[512];
+    frame[depth % 512] = 1;
+    return depth == 0 ? 0 : cgotest_recurse(depth - 1) + frame[depth % 512];
+}
+
 __attribute__((noinline)) uintptr_t cgotest_stack_address(void)
 {
     return (uintptr_t)__builtin_frame_address(0);

@@ -48,6 +48,12 @@ func Locals(bytes int, f func()) bool {
 	return C.cgotest_locals(C.uintptr_t(h), C.size_t(bytes)) != 0
 }
 
+// Fault reads from nowhere, in C.
+func Fault() { C.cgotest_fault() }
+
+// Recurse calls a C function that calls itself that often.
+func Recurse(depth int) { C.cgotest_recurse(C.int(depth)) }
+
 // RoundingUp calls f from C with the rounding mode set to upward, and says whether
 // it still was afterwards.
 func RoundingUp(f func()) bool {

@@ -7,6 +7,10 @@
 int cgotest_rounding_up(uintptr_t f);
 int cgotest_rounds_up(void);
 void cgotest_call(uintptr_t callback);
+/* Reads from nowhere. */
+int cgotest_fault(void);
+/* Calls itself that often, on some 600 bytes each. */
+int cgotest_recurse(int depth);
 int cgotest_locals(uintptr_t callback, size_t bytes);
 uintptr_t cgotest_stack_address(void);
 

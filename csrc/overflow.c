@@ -1,0 +1,81 @@
+/*
+ * overflow.c - see overflow.h.
+ *
+ * The handler is put before the one that was there, which is Go's, or that of a C
+ * program that has Go as a library. It gets every SIGSEGV as if nothing had been before
+ * it; what it does with it, a crash report or a panic of Go, is the same. Both run on
+ * the signal stack that Go has given the thread: there is no other left.
+ */
+#define _GNU_SOURCE
+#include "overflow.h"
+#include "coro.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct sigaction next;
+static glet_who who;
+
+struct text {
+    char buf[256];
+    size_t n;
+};
+
+/* In a signal handler there is no printf. */
+static void add(struct text *t, const char *s)
+{
+    while (*s != 0 && t->n < sizeof t->buf)
+        t->buf[t->n++] = *s++;
+}
+
+static void add_number(struct text *t, size_t n)
+{
+    char digits[24], *at = digits + sizeof digits - 1;
+    *at = 0;
+    do {
+        *--at = (char)('0' + n % 10);
+    } while ((n /= 10) != 0);
+    add(t, at);
+}
+
+static void explain(size_t size)
+{
+    struct text t = {.n = 0};
+    add(&t, "greenlet: ");
+    size_t named = who == NULL ? 0 : who(t.buf + t.n, 100);
+    t.n += named;
+    if (named == 0)
+        add(&t, "a coroutine");
+    add(&t, " has overflowed its C stack of ");
+    add_number(&t, size);
+    add(&t, " bytes; WithStackSize (in C: stack_size) gives it a larger one\n");
+    ssize_t written = write(STDERR_FILENO, t.buf, t.n);
+    (void)written; /* what else could be said, and where? */
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+    size_t size = info->si_code > 0 ? glet_coro_overflowed(info->si_addr) : 0; /* not from kill(2) */
+    if (size != 0)
+        explain(size);
+    if (next.sa_flags & SA_SIGINFO)
+        next.sa_sigaction(sig, info, context);
+    else if (next.sa_handler == SIG_DFL || next.sa_handler == SIG_IGN)
+        sigaction(sig, &next, NULL); /* and the fault comes again */
+    else
+        next.sa_handler(sig);
+}
+
+int glet_explain_overflows(glet_who w)
+{
+    struct sigaction ours;
+
+    who = w;
+    if (sigaction(SIGSEGV, NULL, &next) != 0)
+        return GLET_ENOMEM;
+    ours = next;
+    ours.sa_flags |= SA_SIGINFO | SA_ONSTACK;
+    ours.sa_sigaction = on_fault;
+    return sigaction(SIGSEGV, &ours, NULL) == 0 ? GLET_OK : GLET_ENOMEM;
+}
