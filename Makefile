@@ -9,11 +9,12 @@ C_FILES := $(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capit
 LIBRARIES := cxx boost pcl lua expat sqlite
 ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static
+UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr/include/lua5.4
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-asan test-foreign stress stress-short bench lint docker-test deps clean
+	test-musl test-arm64 test-asan test-ubsan test-foreign stress stress-short bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -58,6 +59,10 @@ test-arm64: ## the short suite on an emulated arm64
 test-asan: ## the suite with AddressSanitizer and a look for leaks at the end
 	@scripts/need cc
 	$(TEST) -asan ./...
+
+test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
+	@scripts/need cc
+	CGO_CFLAGS='$(UBSAN)' CGO_CXXFLAGS='$(UBSAN)' CGO_LDFLAGS=-fsanitize=undefined $(TEST) ./...
 
 test-foreign: ## what needs other libraries: boost.context, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb

@@ -43,8 +43,9 @@ func build(t *testing.T, mode string) (host string) {
 	host = filepath.Join(dir, "host")
 	cc, err := exec.Command("go", "env", "CC").Output()
 	require.NoError(t, err)
-	run(t, strings.TrimSpace(string(cc)), "-O2", "-Wall", "-Wextra", "-Werror", "-I"+dir, "-I../../csrc", "-o", host,
-		"testdata/host.c", lib, "-Wl,-rpath,"+dir, "-lpthread")
+	args := []string{"-O2", "-Wall", "-Wextra", "-Werror", "-I" + dir, "-I../../csrc", "-o", host,
+		"testdata/host.c", lib, "-Wl,-rpath," + dir, "-lpthread"}
+	run(t, strings.TrimSpace(string(cc)), append(args, strings.Fields(os.Getenv("CGO_LDFLAGS"))...)...)
 	return host
 }
 

@@ -125,19 +125,23 @@ static void resume(co *c)
     swapcontext(&c->caller, &c->self);
 }
 
+static co *make(void)
+{
+    co *c = calloc(1, sizeof *c);
+    MUST(c != NULL);
+    c->stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    MUST(c->stack != MAP_FAILED);
+    MUST(glet_fiber_new(&c->fiber, c->stack, STACK) == GLET_OK);
+    getcontext(&c->self);
+    c->self.uc_stack.ss_sp = c->stack;
+    c->self.uc_stack.ss_size = STACK;
+    makecontext(&c->self, co_main, 0);
+    return c;
+}
+
 static void run_coroutines(void)
 {
-    co *all[3];
-    for (int i = 0; i < 3; i++) {
-        co *c = all[i] = calloc(1, sizeof *c);
-        c->stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        MUST(c->stack != MAP_FAILED);
-        MUST(glet_fiber_new(&c->fiber, c->stack, STACK) == GLET_OK);
-        getcontext(&c->self);
-        c->self.uc_stack.ss_sp = c->stack;
-        c->self.uc_stack.ss_size = STACK;
-        makecontext(&c->self, co_main, 0);
-    }
+    co *all[3] = {make(), make(), make()};
     for (int round = 0; round <= VISITS; round++)
         for (int k = 0; k < 3; k++)
             resume(all[(round + k) % 3]);
