@@ -16,11 +16,12 @@ extern int greenletKill(greenlet *);
 extern int greenletParent(greenlet *, greenlet **);
 extern int greenletSetParent(greenlet *, greenlet *);
 extern int greenletAsk(greenlet *, int);
+extern int greenletSection(int);
 
 static void interface_init(void)
 {
     glet_interface i = {greenletMake, greenletMakeGo, greenletFree, greenletFreeValue, greenletCurrent,
-                        greenletSelf, greenletPass, greenletKill, greenletParent, greenletSetParent, greenletAsk};
+                        greenletSelf, greenletPass, greenletKill, greenletParent, greenletSetParent, greenletAsk, greenletSection};
     glet_interface_init(&i);
 }
 */
@@ -118,6 +119,7 @@ func (c *core) errorOf(code C.int) error {
 var codes = map[error]C.int{
 	ErrWrongThread: C.GREENLET_ETHREAD, ErrThreadExited: C.GREENLET_EGONE, ErrCyclicParent: C.GREENLET_ECYCLE,
 	ErrRootParent: C.GREENLET_EROOT, ErrNoRun: C.GREENLET_ENORUN, handle.ErrStale: C.GREENLET_EFREED, errKillRoot: C.GREENLET_EROOT,
+	errSection: C.GREENLET_ESECTION, errNoSection: C.GREENLET_ESECTION, errEndSection: C.GREENLET_ESECTION,
 }
 
 // tell returns the code for an error, and leaves the words for greenlet_message.
@@ -386,4 +388,12 @@ func greenletAsk(p *C.greenlet, what C.int) C.int {
 		return 1
 	}
 	return 0
+}
+
+//export greenletSection
+func greenletSection(enter C.int) C.int {
+	if enter != 0 {
+		return tell(enterSection())
+	}
+	return tell(leaveSection())
 }

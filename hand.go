@@ -122,8 +122,8 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 // It is called by the body.
 func (h *hand) yield(op string) (resumed bool, err error) {
 	t := currentTree()
-	if t == nil || t.current.c != h.c {
-		return false, fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
+	if t == nil || t.current.c != h.c || t.sections != 0 {
+		return false, h.noYield(op, t)
 	}
 	h.parked, h.resumed, h.yielded = true, false, true
 	t.inbox.kind, t.inbox.value = kindValue, nil
@@ -138,6 +138,13 @@ func (h *hand) yield(op string) (resumed bool, err error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+func (h *hand) noYield(op string, t *tree) error {
+	if t != nil && t.current.c == h.c {
+		return fail(op, nil, errSection, "leave it first")
+	}
+	return fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
 }
 
 // sent is the rest of a yield that was not plain: it returns what came, which is no

@@ -95,7 +95,10 @@ func forget(c *core) {
 	if c.life.Load() != lifeStarted || t.end.Load() != endNot {
 		return
 	}
-	n := &forgotten{c: c}
+	t.addForgotten(&forgotten{c: c})
+}
+
+func (t *tree) addForgotten(n *forgotten) {
 	for {
 		n.next = t.forgotten.Load()
 		if t.forgotten.CompareAndSwap(n.next, n) {
@@ -106,7 +109,7 @@ func forget(c *core) {
 
 // A forgotten is an entry of a tree's stack of forgotten greenlets.
 type forgotten struct {
-	c    *core
+	c    *core // nil: nobody; see enterSection
 	next *forgotten
 }
 
@@ -119,7 +122,7 @@ func (t *tree) reap() {
 	defer func() { t.reaping = false }()
 	for n := t.forgotten.Swap(nil); n != nil; n = n.next {
 		c := n.c
-		if c.life.Load() != lifeStarted || c.self.Value() != nil || c == t.current.c {
+		if c == nil || c.life.Load() != lifeStarted || c.self.Value() != nil || c == t.current.c {
 			continue // dead by now, or somebody got hold of it again
 		}
 		g := c.greenlet()

@@ -111,6 +111,9 @@ func (g *Greenlet) use(op string) (*tree, error) {
 	if t == nil {
 		return newTree(true)
 	}
+	if t.sections != 0 {
+		return nil, fail(op, g, errSection, "leave it first")
+	}
 	return t, nil
 }
 

@@ -32,6 +32,7 @@ type tree struct {
 	inbox  message // what the greenlet that is switched to will find
 	chores bool    // take has more to do than to take; see chore
 
+	sections int  // of C code that must not be left, around whoever runs
 	live     core // list of the started greenlets, oldest first; the ring's head
 	nlive    int
 	tracer   Tracer

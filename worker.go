@@ -117,6 +117,7 @@ func (w *worker) serve() {
 // heir. It returns when w has something to do again.
 func (t *tree) leave(w *worker, m message) {
 	g := t.current
+	t.endSections(&m)
 	t.die(g.c)
 	w.th.pool.put(w)
 	target, m := t.deliver(g, m)
@@ -180,6 +181,7 @@ func (c *core) execute(t *tree) message {
 // leaveForGood is leave for a worker whose goroutine is in runtime.Goexit.
 func (t *tree) leaveForGood(w *worker, m message) {
 	g := t.current
+	t.endSections(&m)
 	t.die(g.c)
 	w.th.pool.abandon(w)
 	target, m := t.deliver(g, m)

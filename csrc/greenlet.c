@@ -42,6 +42,7 @@ const char *greenlet_text(int code)
     case GREENLET_EROOT: return "this cannot be done to a root";
     case GREENLET_ENORUN: return "the greenlet has no body";
     case GREENLET_ECODE: return "only GREENLET_EXIT and codes from 1 on can be thrown";
+    case GREENLET_ESECTION: return "a section that must not be left, or none to be left";
     case GREENLET_ENOGO: return "there is no Go in this program, or its packages are not initialised yet";
     }
     return code > 0 ? "a code of the program's own" : "not a code of this library";
@@ -146,6 +147,15 @@ int greenlet_set_parent(greenlet *g, greenlet *parent)
     NEED(parent);
     return go.set_parent(g, parent);
 }
+
+static int section(int enter)
+{
+    READY;
+    return go.section(enter);
+}
+
+int greenlet_enter_section(void) { return section(1); }
+int greenlet_leave_section(void) { return section(0); }
 
 static int ask(greenlet *g, int what)
 {

@@ -81,7 +81,8 @@ enum {
     GREENLET_EROOT = -15,   /* not on a root                                         */
     GREENLET_ENORUN = -16,  /* it has no body                                        */
     GREENLET_ECODE = -17,   /* not a code that can be thrown                         */
-    GREENLET_ENOGO = -18    /* there is no Go in this program, or its packages start */
+    GREENLET_ENOGO = -18,   /* no Go in this program, or its packages still start   */
+    GREENLET_ESECTION = -19 /* in a section that must not be left; or in none        */
 };
 
 /* States, as greenlet_state returns them. */
@@ -136,6 +137,17 @@ int greenlet_kill(greenlet *g);
 /* A new reference to the parent, NULL in *out for a root. */
 int greenlet_parent(greenlet *g, greenlet **out);
 int greenlet_set_parent(greenlet *g, greenlet *parent);
+
+/*
+ * Sections that must not be left: from enter to leave, whatever would pass control
+ * from the running greenlet to another one is refused with GREENLET_ESECTION, in Go
+ * functions that are called there, too. For code that calls back while it holds a
+ * lock, or while a structure is not in order. Sections may be nested. A body that
+ * ends inside a section has failed with GREENLET_ESECTION, and the section is over.
+ * Leaving where nothing was entered is GREENLET_ESECTION, too.
+ */
+int greenlet_enter_section(void);
+int greenlet_leave_section(void);
 
 /* A state, or a code below 0. Any thread may ask; so it may the next three. */
 int greenlet_state(greenlet *g);

@@ -20,6 +20,7 @@ typedef struct {
     int (*parent)(greenlet *g, greenlet **out);
     int (*set_parent)(greenlet *g, greenlet *parent);
     int (*ask)(greenlet *g, int what);
+    int (*section)(int enter);
 } glet_interface;
 
 enum { GLET_ASK_STATE, GLET_ASK_ROOT, GLET_ASK_STARTED, GLET_ASK_ACTIVE };

@@ -256,12 +256,94 @@ const char *capitest_misuse(void)
     return NULL;
 }
 
+static int ends_inside(void *arg, void *value, void **result)
+{
+    (void)arg;
+    (void)value;
+    *result = "a result";
+    return greenlet_enter_section();
+}
+
+/* The body's arg is another greenlet, which waits. Its result is trouble, or NULL. */
+static const char *inside(greenlet *other, greenlet *parent)
+{
+    void *v;
+    OK(greenlet_enter_section());
+    GET(GREENLET_ESECTION, greenlet_switch(parent, NULL, &v));
+    GET(GREENLET_ESECTION, greenlet_switch(other, NULL, &v));
+    GET(GREENLET_ESECTION, greenlet_throw(other, 5, &v));
+    GET(GREENLET_ESECTION, greenlet_kill(other));
+    WANT(strstr(greenlet_message(), "section") != NULL);
+    OK(greenlet_enter_section());
+    OK(greenlet_leave_section());
+    GET(GREENLET_ESECTION, greenlet_switch(other, NULL, &v));
+    OK(greenlet_leave_section());
+    GET(GREENLET_ESECTION, greenlet_leave_section());
+    OK(greenlet_switch(other, "back", &v));
+    WANT(strcmp(v, "back") == 0);
+    return NULL;
+}
+
+static int in_sections(void *arg, void *value, void **result)
+{
+    greenlet *self, *parent;
+    (void)value;
+    if (greenlet_current(&self) != GREENLET_OK || greenlet_set_parent(arg, self) != GREENLET_OK ||
+        greenlet_switch(arg, NULL, NULL) != GREENLET_OK || greenlet_parent(self, &parent) != GREENLET_OK)
+        return 1;
+    *result = (void *)inside(arg, parent);
+    greenlet_free(parent);
+    greenlet_free(self);
+    return GREENLET_OK;
+}
+
+const char *capitest_sections(void)
+{
+    greenlet *g, *other;
+    void *v;
+    OK(greenlet_new(&other, capitest_echo, NULL, NULL, 0));
+    OK(greenlet_new(&g, in_sections, other, NULL, 0));
+    OK(greenlet_switch(g, NULL, &v));
+    if (v != NULL)
+        return v;
+    OK(greenlet_kill(other));
+    OK(greenlet_free(other));
+    OK(greenlet_free(g));
+
+    OK(greenlet_new(&g, ends_inside, NULL, NULL, 0));
+    GET(GREENLET_ESECTION, greenlet_switch(g, NULL, &v));
+    WANT(strstr(greenlet_message(), "ended inside a section") != NULL);
+    WANT(greenlet_state(g) == GREENLET_DEAD);
+    OK(greenlet_free(g));
+
+    /* And in the root, with or without greenlets. */
+    OK(greenlet_enter_section());
+    OK(greenlet_new(&g, capitest_echo, NULL, NULL, 0));
+    GET(GREENLET_ESECTION, greenlet_switch(g, NULL, &v));
+    WANT(greenlet_state(g) == GREENLET_PENDING);
+    OK(greenlet_leave_section());
+    OK(greenlet_switch(g, NULL, &v));
+    OK(greenlet_kill(g));
+    OK(greenlet_free(g));
+    return NULL;
+}
+
+void capitest_section(uintptr_t f)
+{
+    if (greenlet_enter_section() == GREENLET_OK) {
+        capitestCall(f);
+        (void)greenlet_leave_section();
+    }
+}
+
 static void *own_root(void *arg)
 {
     (void)arg;
     const char *e = capitest_manual();
     if (e == NULL)
         e = capitest_rules();
+    if (e == NULL)
+        e = capitest_sections();
     greenlet *g; /* left suspended */
     if (e == NULL && (greenlet_new(&g, capitest_echo, NULL, NULL, 0) != 0 || greenlet_switch(g, NULL, NULL) != 0))
         e = "a greenlet to be left";

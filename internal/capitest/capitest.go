@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	_ "github.com/go-greenlet/greenlet" // which the header is of
+	"github.com/go-greenlet/greenlet/internal/callback"
+	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
 // Bodies in C.
@@ -23,10 +25,11 @@ var (
 
 // Suites are C functions that test by themselves.
 var Suites = map[string]func() error{
-	"manual":  func() error { return failure(C.capitest_manual()) },
-	"misuse":  func() error { return failure(C.capitest_misuse()) },
-	"rules":   func() error { return failure(C.capitest_rules()) },
-	"threads": func() error { return failure(C.capitest_thread()) },
+	"manual":   func() error { return failure(C.capitest_manual()) },
+	"misuse":   func() error { return failure(C.capitest_misuse()) },
+	"rules":    func() error { return failure(C.capitest_rules()) },
+	"sections": func() error { return failure(C.capitest_sections()) },
+	"threads":  func() error { return failure(C.capitest_thread()) },
 }
 
 func failure(text *C.char) error {
@@ -35,3 +38,11 @@ func failure(text *C.char) error {
 	}
 	return errors.New(C.GoString(text))
 }
+
+// InSection calls f in a section of C that must not be left.
+func InSection(f func()) {
+	callback.During(f, func(h handle.Handle) { C.capitest_section(C.uintptr_t(h)) })
+}
+
+//export capitestCall
+func capitestCall(h C.uintptr_t) { callback.Do(uintptr(h), func(f func()) { f() }) }

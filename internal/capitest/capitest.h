@@ -7,7 +7,12 @@
 const char *capitest_manual(void);
 const char *capitest_misuse(void);
 const char *capitest_rules(void);
+const char *capitest_sections(void);
 const char *capitest_thread(void);
+
+/* Calls capitestCall(f) in a section. */
+void capitest_section(uintptr_t f);
+extern void capitestCall(uintptr_t f);
 
 int capitest_echo(void *arg, void *value, void **result); /* a body */
 int capitest_pass_on(void *arg, void *value, void **result);

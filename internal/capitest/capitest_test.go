@@ -115,3 +115,77 @@ func TestItsOwnReferenceDoesNotHoldIt(t *testing.T) {
 		assert.Less(t, handle.Live(), before+100)
 	})
 }
+
+// What passes control, in Go, from a section that C has entered.
+func TestSectionsHoldInGo(t *testing.T) {
+	const refused = "a section of C code must not be left"
+	run(t, func(root *greenlet.Greenlet) {
+		g := greenlet.NewC(capitest.Echo, nil)
+		_, err := g.Switch(1)
+		require.NoError(t, err)
+		yielded := 0
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			yield(1)
+			capitest.InSection(func() {
+				defer func() { assert.ErrorContains(t, recover().(error), refused) }()
+				yield(2)
+			})
+			yielded++
+			yield(3)
+		})
+		first, _ := next()
+		assert.Equal(t, 1, first)
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			capitest.InSection(func() {
+				_, err := yield(1)
+				assert.ErrorContains(t, err, refused)
+			})
+			return nil
+		})
+
+		capitest.InSection(func() {
+			_, err := g.Switch(1)
+			assert.ErrorContains(t, err, refused)
+			_, err = g.Throw(nil)
+			assert.ErrorContains(t, err, refused)
+			assert.ErrorContains(t, g.Kill(), refused)
+			_, _, err = c.Resume(0)
+			assert.ErrorContains(t, err, refused)
+			assert.Panics(t, func() { next() })
+			runtime.GC() // which finds that this one is forgotten
+			capitest.InSection(func() {})
+			_, err = g.Switch(1)
+			assert.ErrorContains(t, err, refused, "in the outer one still")
+			assert.Equal(t, root, greenlet.Current())
+			assert.NotEmpty(t, g.Stack(), "this does not pass control")
+		})
+		v, err := g.Switch(2)
+		require.NoError(t, err)
+		assert.Equal(t, 2, v)
+		_, ok, err := c.Resume(0)
+		assert.NoError(t, err)
+		assert.False(t, ok)
+		third, _ := next()
+		assert.Equal(t, 3, third)
+		assert.Equal(t, 1, yielded)
+		stop()
+		require.NoError(t, g.Kill())
+	})
+}
+
+// A section on a goroutine without greenlets leaves nothing behind.
+func TestASectionWithoutGreenlets(t *testing.T) {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		g := greenlet.New(func(v any) (any, error) { return v, nil })
+		capitest.InSection(func() {
+			_, err := g.Switch(1)
+			assert.ErrorContains(t, err, "a section of C code must not be left")
+		})
+		v, err := g.Switch(1)
+		assert.NoError(t, err)
+		assert.Equal(t, 1, v)
+	}()
+	<-done
+}
