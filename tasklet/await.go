@@ -34,9 +34,12 @@ func (o *outside) tell(f func()) {
 
 // collect calls what was told, in order.
 func (o *outside) collect() {
-	if !o.any.Load() {
-		return
+	if o.any.Load() {
+		o.hear()
 	}
+}
+
+func (o *outside) hear() {
 	o.mu.Lock()
 	told := o.told
 	o.told = nil

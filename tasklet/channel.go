@@ -91,11 +91,11 @@ func (c *Channel[T]) SendError(err error) error {
 }
 
 func (c *Channel[T]) send(op string, v T, err error) error {
-	s := here()
-	me := s.head
-	if s != c.s {
+	s := c.s
+	if here() != s {
 		return &opError{op, c, ErrWrongThread}
 	}
+	me := s.head
 	if c.closing {
 		return &opError{op, c, ErrClosed}
 	}
@@ -121,11 +121,11 @@ func (c *Channel[T]) send(op string, v T, err error) error {
 
 // Receive returns the next value that is sent, and waits for one if there is none.
 func (c *Channel[T]) Receive() (v T, err error) {
-	s := here()
-	me := s.head
-	if s != c.s {
+	s := c.s
+	if here() != s {
 		return v, &opError{"Receive", c, ErrWrongThread}
 	}
+	me := s.head
 	s.collect()
 	if len(c.posted) > 0 {
 		v = c.posted[0]

@@ -12,11 +12,11 @@ import (
 
 // A scheduler has the tasklets of one root.
 type scheduler struct {
-	main *Tasklet
-	head *Tasklet // of the run ring, which is circular: the current tasklet
-	n    int      // in the ring
-	runs []*run   // the calls of Run that have not returned, the innermost last
-	trap int      // see SwitchTrap
+	main  *Tasklet
+	head  *Tasklet // of the run ring, which is circular: the current tasklet
+	n     int      // in the ring
+	inner *run     // the innermost call of Run that has not returned
+	trap  int      // see SwitchTrap
 
 	blocked *Tasklet // the list of those that wait, by next and prev, the last one first
 	outside
@@ -24,15 +24,15 @@ type scheduler struct {
 
 // A run is one call of Run or RunSteps.
 type run struct {
-	by      *Tasklet
-	limited bool
-	left    int // switches, if limited
-	made    int // switches so far
+	by    *Tasklet
+	left  int // switches that it has not made of its number
+	outer *run
 }
 
 // home is the context of a tasklet's greenlet: it says whose it is.
 type home struct {
 	context.Context
+	s *scheduler
 	t *Tasklet
 }
 
@@ -47,7 +47,7 @@ func here() *scheduler {
 		if h.t.g != g {
 			h.t.g = g
 		}
-		return h.t.s
+		return h.s
 	}
 	s := search(g)
 	s.head.g = g
@@ -60,7 +60,7 @@ func search(g *greenlet.Greenlet) *scheduler {
 	for p := g.Parent(); p != nil; p = g.Parent() {
 		g = p
 		if h, ok := g.Context().(*home); ok {
-			return h.t.s
+			return h.s
 		}
 	}
 	if s, ok := schedulers.Load(g.ID()); ok {
@@ -72,7 +72,7 @@ func search(g *greenlet.Greenlet) *scheduler {
 	s.main.inRing = true
 	s.head, s.n = s.main, 1
 	s.news = make(chan struct{}, 1)
-	if err := g.SetContext(&home{g.Context(), s.main}); err != nil {
+	if err := g.SetContext(&home{g.Context(), s, s.main}); err != nil {
 		panic(err)
 	}
 	schedulers.Store(g.ID(), s)
@@ -134,17 +134,10 @@ func (s *scheduler) unpark(t *Tasklet) {
 	t.next, t.prev, t.queued = nil, nil, nil
 }
 
-// innermost is the last call of Run that has not returned, or nil.
-func (s *scheduler) innermost() *run {
-	if len(s.runs) == 0 {
-		return nil
-	}
-	return s.runs[len(s.runs)-1]
-}
-
-// wake makes r's caller the head of the ring.
-func (s *scheduler) wake(r *run) *Tasklet {
-	s.runs = s.runs[:len(s.runs)-1]
+// wake makes the caller of the innermost Run the head of the ring.
+func (s *scheduler) wake() *Tasklet {
+	r := s.inner
+	s.inner = r.outer
 	r.by.running = false
 	s.insert(r.by, s.head)
 	s.head = r.by
@@ -154,23 +147,20 @@ func (s *scheduler) wake(r *run) *Tasklet {
 // turn decides who goes on, given that the head of the ring is to: a Run that has
 // made its number of switches may come first.
 func (s *scheduler) turn() *Tasklet {
-	r := s.innermost()
-	if r == nil {
-		return s.head
+	if r := s.inner; r != nil {
+		if r.left == 0 {
+			return s.wake()
+		}
+		r.left--
 	}
-	if r.limited && r.left == 0 {
-		return s.wake(r)
-	}
-	r.left--
-	r.made++
 	return s.head
 }
 
 // idle says who goes on when the ring is empty: the innermost Run, or main, if it
 // is paused. nil: nobody can.
 func (s *scheduler) idle() *Tasklet {
-	if r := s.innermost(); r != nil {
-		return s.wake(r)
+	if s.inner != nil {
+		return s.wake()
 	}
 	if s.main.Paused() {
 		s.add(s.main)
@@ -182,17 +172,19 @@ func (s *scheduler) idle() *Tasklet {
 // anybody says whether idle would find somebody, or something from outside is
 // awaited.
 func (s *scheduler) anybody() bool {
-	return len(s.runs) > 0 || s.main.Paused() || s.awaited > 0
+	return s.inner != nil || s.main.Paused() || s.awaited > 0
 }
 
 // leave passes control from me, which is not the head any more, to whoever is
 // next, and returns when me is the head again, with what was thrown at it.
 func (s *scheduler) leave(me *Tasklet) error {
-	to := s.next()
-	if to == me {
-		return me.arrive(nil)
+	var err error
+	if to := s.next(); to != me {
+		_, err = to.g.Switch(nil)
 	}
-	_, err := to.g.Switch(nil)
+	if s.head == me && err == nil && me.mail == nil {
+		return nil
+	}
 	return me.arrive(err)
 }
 
@@ -200,18 +192,19 @@ func (s *scheduler) leave(me *Tasklet) error {
 // nobody else.
 func (s *scheduler) next() *Tasklet {
 	s.collect()
-	for s.head == nil && s.awaited > 0 {
+	for s.head == nil {
+		if s.awaited == 0 {
+			return s.idle()
+		}
 		<-s.news
 		s.collect()
-	}
-	if s.head == nil {
-		return s.idle()
 	}
 	return s.turn()
 }
 
-// arrive is what a tasklet does when it goes on. err is what its switch returned:
-// nil, unless it was not this package that switched to it, or nothing was.
+// arrive is what a tasklet does when it goes on, and that was not plain. err is what
+// its switch returned: nil, unless it was not this package that switched to it, or
+// nothing was.
 func (t *Tasklet) arrive(err error) error {
 	s := t.s
 	if s.head != t {
@@ -220,9 +213,9 @@ func (t *Tasklet) arrive(err error) error {
 			t.queued.unlink()
 		}
 		if t.running {
-			for i, r := range s.runs {
-				if r.by == t {
-					s.runs = append(s.runs[:i], s.runs[i+1:]...)
+			for p := &s.inner; *p != nil; p = &(*p).outer {
+				if (*p).by == t {
+					*p = (*p).outer
 					break
 				}
 			}
@@ -333,8 +326,8 @@ func (t *Tasklet) end(err error, exit bool) *Tasklet {
 // of the innermost Run, or main.
 func (s *scheduler) deliver(err error) *Tasklet {
 	to := s.main
-	if r := s.innermost(); r != nil {
-		to = s.wake(r)
+	if s.inner != nil {
+		to = s.wake()
 	} else {
 		if to.queued != nil {
 			to.queued.unlink()
@@ -351,20 +344,20 @@ func (s *scheduler) deliver(err error) *Tasklet {
 	return to
 }
 
-// run is Run and RunSteps.
-func (s *scheduler) run(limited bool, n int) (made int, err error) {
+// steps is RunSteps, and Run with a number that is never reached.
+func (s *scheduler) steps(n int) (made int, err error) {
 	me := s.head
 	s.collect()
-	if s.trap > 0 && (s.n > 1 || s.awaited > 0) {
-		return 0, &opError{"Run", me, ErrSwitchTrap}
-	}
-	if limited && n <= 0 || s.n == 1 && s.awaited == 0 {
+	if n <= 0 || s.n == 1 && s.awaited == 0 {
 		return 0, nil
 	}
-	r := &run{by: me, limited: limited, left: n}
-	s.runs = append(s.runs, r)
+	if s.trap > 0 {
+		return 0, &opError{"Run", me, ErrSwitchTrap}
+	}
+	r := &run{by: me, left: n, outer: s.inner}
+	s.inner = r
 	s.remove(me)
 	me.running = true
 	err = s.leave(me)
-	return r.made, err
+	return n - r.left, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/go-greenlet/greenlet"
 )
@@ -76,7 +77,7 @@ func New(f func()) *Tasklet {
 		return t
 	}
 	t.g = greenlet.New(t.body, greenlet.WithParent(s.main.g),
-		greenlet.WithContext(&home{context.Background(), t}))
+		greenlet.WithContext(&home{context.Background(), s, t}))
 	return t
 }
 
@@ -118,12 +119,12 @@ func (t *Tasklet) String() string {
 // The error with which a tasklet ends comes out here, and its panic: that goes on
 // as a *greenlet.PanicError. The others stay as they are; Run may be called again.
 func Run() error {
-	_, err := here().run(false, 0)
+	_, err := here().steps(math.MaxInt)
 	return err
 }
 
 // RunSteps is Run for at most n switches. It returns how many there were.
-func RunSteps(n int) (int, error) { return here().run(true, n) }
+func RunSteps(n int) (int, error) { return here().steps(n) }
 
 // Schedule lets the others in the ring go first: the current tasklet is the last
 // then. What is thrown at the tasklet meanwhile, it panics with, so that the
