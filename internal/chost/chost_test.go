@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ func TestThreadsOfACProgramComeAndGo(t *testing.T) {
 	}
 	for _, mode := range []string{"c-archive", "c-shared"} {
 		t.Run(mode, func(t *testing.T) {
-			host := []string{build(t, mode)}
+			host := []string{build(t, "host.c", mode, nil, nil)}
 			waves, leave, kib := "63", "1", "4096" // 1,000 threads
 			if emulator := os.Getenv("GREENLET_EMULATOR"); emulator != "" {
 				host = append([]string{emulator}, host...)
@@ -36,17 +37,82 @@ func TestThreadsOfACProgramComeAndGo(t *testing.T) {
 	}
 }
 
-func build(t *testing.T, mode string) (host string) {
+// The suite of the C interface as a program of C alone, by itself and watched by tools,
+// each of which finds the mistake that is its business when one is made.
+func TestTheSuiteAsACProgram(t *testing.T) {
+	if strings.Contains(os.Getenv("CC"), "musl") {
+		t.Skip("Go can make no library for musl")
+	}
+	env, emulator := os.Environ(), []string(nil)
+	if e := os.Getenv("GREENLET_EMULATOR"); e != "" {
+		emulator = []string{e}
+	}
+	for _, c := range []struct {
+		name     string
+		build    []string // flags of go build
+		cc       []string
+		env      []string
+		with     []string
+		mistakes map[string]string
+	}{
+		{"plain", nil, []string{"-O2"}, nil, emulator, nil},
+		{"address", []string{"-asan"}, []string{"-g", "-O1", "-fsanitize=address"}, nil, nil,
+			map[string]string{"overflow": "heap-buffer-overflow", "leak": "byte.* leaked in"}},
+		{"undefined", nil, []string{"-g", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"}, nil, nil,
+			map[string]string{"undefined": "signed integer overflow"}},
+		// Go tells valgrind of its memory with this tag, since 1.25. Its look for leaks is not
+		// up to what Go tells, and an instruction of Go's at which a signal has come is not
+		// where valgrind expects one.
+		{"valgrind", []string{"-tags", "valgrind"}, []string{"-g", "-O1"}, []string{"GODEBUG=asyncpreemptoff=1"},
+			[]string{"valgrind", "--error-exitcode=9", "--leak-check=no"},
+			map[string]string{"overflow": "Invalid write of size 1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.name != "plain" {
+				switch {
+				case testing.Short() || emulator != nil:
+					t.Skip("builds the Go runtime anew, for this machine")
+				case len(c.with) > 0 && strings.HasPrefix(runtime.Version(), "go1.24"):
+					t.Skip("this Go does not know of valgrind")
+				}
+			}
+			if len(c.with) > 0 {
+				if _, err := exec.LookPath(c.with[0]); err != nil {
+					t.Skip("needs " + c.with[0])
+				}
+			}
+			exe := build(t, "suite.c", "c-archive", c.build, c.cc)
+			start := func(args ...string) (string, error) {
+				args = append(append(append([]string(nil), c.with...), exe), args...)
+				cmd := exec.Command(args[0], args[1:]...)
+				cmd.Env = append(env, c.env...)
+				out, err := cmd.CombinedOutput()
+				return string(out), err
+			}
+			out, err := start()
+			require.NoError(t, err, "%s", out)
+			assert.Equal(t, 10, strings.Count(out, " thread\n"), out)
+			for mistake, want := range c.mistakes {
+				out, err := start(mistake)
+				assert.Error(t, err, "%s: %s", mistake, out)
+				assert.Regexp(t, want, out, mistake)
+			}
+		})
+	}
+}
+
+// build makes a program of a C file in testdata and of lib.
+func build(t *testing.T, source, mode string, flags, cflags []string) (exe string) {
 	dir := t.TempDir()
 	lib := filepath.Join(dir, map[string]string{"c-archive": "lib.a", "c-shared": "lib.so"}[mode])
-	run(t, "go", "build", "-buildmode="+mode, "-o", lib, "./lib")
-	host = filepath.Join(dir, "host")
+	run(t, "go", append(append([]string{"build", "-buildmode=" + mode, "-o", lib}, flags...), "./lib")...)
+	exe = filepath.Join(dir, "exe")
 	cc, err := exec.Command("go", "env", "CC").Output()
 	require.NoError(t, err)
-	args := []string{"-O2", "-Wall", "-Wextra", "-Werror", "-I" + dir, "-I../../csrc", "-o", host,
-		"testdata/host.c", lib, "-Wl,-rpath," + dir, "-lpthread"}
+	args := append([]string{"-O2", "-Wall", "-Wextra", "-Werror", "-I" + dir, "-I../../csrc", "-I../capitest", "-o", exe,
+		"testdata/" + source, lib, "-Wl,-rpath," + dir, "-lpthread"}, cflags...)
 	run(t, strings.TrimSpace(string(cc)), append(args, strings.Fields(os.Getenv("CGO_LDFLAGS"))...)...)
-	return host
+	return exe
 }
 
 func run(t *testing.T, name string, args ...string) {

@@ -16,6 +16,7 @@ import (
 	"runtime/pprof"
 
 	"github.com/go-greenlet/greenlet"
+	_ "github.com/go-greenlet/greenlet/internal/capitest" // for testdata/suite.c
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
