@@ -23,7 +23,9 @@ func enterSection() error {
 		}
 	}
 	t.sections++
-	t.addForgotten(&forgotten{}) // keeps Switch and resume from the common case, which does not look at sections
+	if t.forgotten.Load() == nil { // keeps Switch and resume from the common case, which does not look at sections
+		t.addForgotten(&forgotten{})
+	}
 	return nil
 }
 

@@ -30,9 +30,10 @@
  * is suspended, and that nobody refers to any more, is killed some time.
  *
  * Values. A value is a void *. What C sends arrives in C as it is, and in Go as an
- * unsafe.Pointer (below 4096, where there are no addresses, as a uintptr). A Go value that is not an unsafe.Pointer arrives in C as a handle,
- * which may be sent on, once, or must be freed with greenlet_free_value. nil is NULL,
- * and so is the value of an expected end (ErrExit).
+ * unsafe.Pointer (below 4096, where there are no addresses, as a uintptr). A Go value
+ * that is neither arrives in C as a handle, which may be sent on, once, or must be
+ * freed with greenlet_free_value. nil is NULL, and so is the value of an expected end
+ * (ErrExit).
  *
  * Errors. Every call returns GREENLET_OK or a code, and then has not changed
  * anything; but greenlet_switch, greenlet_throw and greenlet_kill also return what

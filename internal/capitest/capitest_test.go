@@ -189,3 +189,23 @@ func TestASectionWithoutGreenlets(t *testing.T) {
 	}()
 	<-done
 }
+
+// However many sections were entered since anything was switched.
+func TestSectionsTakeNoMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("looks at the memory of many")
+	}
+	run(t, func(*greenlet.Greenlet) {
+		live := func() uint64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := live()
+		for range 300_000 {
+			capitest.InSection(func() {})
+		}
+		assert.Less(t, int64(live()-before), int64(1<<20))
+	})
+}
