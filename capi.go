@@ -1,7 +1,6 @@
 package greenlet
 
 /*
-#include <stdlib.h>
 #include "interface.h"
 
 // Exported below.
@@ -72,7 +71,7 @@ func (c *core) runC(fn, arg uintptr, v any) (any, error) {
 	var exception *C.char
 	code := C.glet_call_body(C.uintptr_t(fn), C.uintptr_t(arg), C.uintptr_t(toC(v)), &result, &exception)
 	if exception != nil {
-		defer C.free(unsafe.Pointer(exception))
+		defer C.glet_exception_free(exception)
 		return nil, fmt.Errorf("greenlet: an exception left a C++ body: %s", C.GoString(exception))
 	}
 	if code == C.GREENLET_OK {

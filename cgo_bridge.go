@@ -2,6 +2,7 @@ package greenlet
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/csrc
+#include "exceptions.h"
 #include "go.h"
 
 // Exported by callbacks.go.
@@ -21,6 +22,7 @@ static void bridge_init(void *getstackbound, void *bindm, int keeps_frames, size
 static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
 static int bridge_discard(uintptr_t c) { return glet_go_discard((glet_coro *)c); }
 static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_used((glet_coro *)c, out); }
+static struct glet_exceptions *bridge_exceptions(void) { return glet_exceptions_of_thread(); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
 static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
 {
@@ -228,6 +230,19 @@ func retireCoro(c coro) {
 // returns, which would never match again, so there it is not done.
 func discardCoro(c coro) bool {
 	return !raceEnabled && C.bridge_discard(C.uintptr_t(c)) == C.GLET_OK
+}
+
+// exceptions has the C++ exceptions that the running coroutine of a thread handles.
+type exceptions C.struct_glet_exceptions
+
+// threadExceptions returns the calling thread's; nil: there is no C++ in this program.
+func threadExceptions() *exceptions { return (*exceptions)(C.bridge_exceptions()) }
+
+// lose forgets them: whoever was to end them never will.
+func (e *exceptions) lose() {
+	if e != nil && (e.caught != nil || e.uncaught != 0) {
+		*e = exceptions{}
+	}
 }
 
 // attachThread makes the thread's end known to greenletThreadExit.

@@ -18,6 +18,8 @@ type thread struct {
 	root   coro // the thread's own stack
 	tree   *tree
 	pool   pool
+
+	exceptions *exceptions
 }
 
 // A tree is a root and the greenlets under it: all that run on one thread. Only
@@ -147,7 +149,7 @@ func newTree(implicit bool) (*tree, error) {
 	runtime.LockOSThread()
 	th := (*thread)(local(wordThread))
 	if th == nil {
-		th = &thread{tid: syscall.Gettid(), root: currentCoro()}
+		th = &thread{tid: syscall.Gettid(), root: currentCoro(), exceptions: threadExceptions()}
 		th.handle = handle.New(th)
 		if err := attachThread(th.handle); err != nil {
 			err = errors.Join(err, th.handle.Delete())

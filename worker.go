@@ -119,6 +119,7 @@ func (t *tree) leave(w *worker, m message) {
 	g := t.current
 	t.endSections(&m)
 	t.die(g.c)
+	w.th.exceptions.lose() // a panic of Go's can have left catch blocks of C++ behind
 	w.th.pool.put(w)
 	target, m := t.deliver(g, m)
 	m.origin = g

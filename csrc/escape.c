@@ -16,23 +16,33 @@
 #include <string.h>
 #include <unwind.h>
 
-static __thread char *escaped __attribute__((tls_model("initial-exec")));
+static char no_memory[] = "there is no memory for its description";
+
+void glet_exception_free(char *text)
+{
+    if (text != no_memory)
+        free(text);
+}
 
 #if defined(__x86_64__) || defined(__aarch64__)
 
 /* In assembly: calls a body; and where the unwinder goes on with a caught exception. */
-int glet_guard(greenlet_body body, void *arg, void *value, void **result);
+int glet_guard(greenlet_body body, void *arg, void *value, void **result, char **exception);
 void glet_guard_landing(void);
 /* Called from there. */
 _Unwind_Reason_Code glet_guard_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
                                            struct _Unwind_Exception *e, struct _Unwind_Context *at);
-int glet_guard_caught(struct _Unwind_Exception *e);
+int glet_guard_caught(struct _Unwind_Exception *e, char **exception);
 
-/* The beginning of std::type_info, and of what derives from it for a class with one base (2.9.5). */
+/* The beginning of std::type_info (2.9.5). */
 struct type_info {
     void **vtable;
     const char *name;
-    const struct type_info *base;
+};
+
+/* A std::exception_ptr is one pointer; a struct of this size is returned as it is: by a hidden argument. */
+struct exception_ptr {
+    void *object, *unused[2];
 };
 
 #define WEAK __attribute__((weak))
@@ -42,7 +52,10 @@ extern WEAK void *__cxa_begin_catch(void *);
 extern WEAK void __cxa_end_catch(void);
 extern WEAK struct type_info *__cxa_current_exception_type(void);
 extern WEAK char *__cxa_demangle(const char *, char *, size_t *, int *);
-extern WEAK void *_ZTVN10__cxxabiv120__si_class_type_infoE[]; /* the vtable of those with one base */
+extern WEAK struct type_info _ZTISt9exception;                        /* typeid(std::exception) */
+extern WEAK struct exception_ptr _ZSt17current_exceptionv(void);      /* std::current_exception */
+extern WEAK void _ZNSt15__exception_ptr13exception_ptrD1Ev(struct exception_ptr *); /* GCC's exception_ptr ends */
+extern WEAK void _ZNSt13exception_ptrD1Ev(struct exception_ptr *);                  /* LLVM's */
 
 _Unwind_Reason_Code glet_guard_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
                                            struct _Unwind_Exception *e, struct _Unwind_Context *at)
@@ -60,72 +73,89 @@ _Unwind_Reason_Code glet_guard_personality(int version, _Unwind_Action actions, 
 }
 
 /*
- * e->what(), if e is a std::exception by single inheritance: then the two are at the
- * same address, and what is the third in the vtable, after the destructors (2.5.2).
+ * object->what(), if that is a std::exception. The question is the one that C++'s own
+ * handlers ask, of the fifth of type_info's virtual functions, in both runtimes:
+ * __do_catch in GCC's, can_catch in LLVM's. what is the third of std::exception's.
  */
-static const char *what(struct _Unwind_Exception *e, const struct type_info *type)
+static const char *what(void *object, const struct type_info *type)
 {
-    void **one_base = _ZTVN10__cxxabiv120__si_class_type_infoE;
-
-    if ((e->exception_class & 0xff) != 0) /* std::rethrow_exception's: the object is elsewhere */
-        return NULL;
-    while (strcmp(type->name, "St9exception") != 0) {
-        if (one_base == NULL || type->vtable != one_base + 2)
-            return NULL;
-        type = type->base;
-    }
-    void *object = e + 1;
+    struct type_info *wanted = &_ZTISt9exception;
+    typedef int catches(const struct type_info *, const struct type_info *, void **, unsigned);
     typedef const char *method(void *);
+
+    if (wanted == NULL || object == NULL ||
+        !(((catches **)wanted->vtable)[4](wanted, type, &object, 1) & 1)) /* a bool */
+        return NULL;
     return (*(method ***)object)[2](object);
 }
 
-/* The text of a caught exception, to be freed. */
-static char *describe(struct _Unwind_Exception *e, const struct type_info *type)
+/* The text of the exception that is handled, to be freed with glet_exception_free. */
+static char *describe(const struct type_info *type)
 {
     char *name = NULL, *text = NULL;
     char *(*demangle)(const char *, char *, size_t *, int *) = __cxa_demangle;
+    struct exception_ptr (*current)(void) = _ZSt17current_exceptionv;
+    void (*end)(struct exception_ptr *) = _ZNSt15__exception_ptr13exception_ptrD1Ev;
+    struct exception_ptr p = {NULL, {NULL}};
 
-    if (type == NULL)
-        return strdup("an exception of a language other than C++");
+    if (end == NULL)
+        end = _ZNSt13exception_ptrD1Ev;
     if (demangle != NULL)
         name = demangle(type->name + (*type->name == '*'), NULL, NULL, NULL);
-    const char *shown = name != NULL ? name : type->name, *why = what(e, type);
+    if (current != NULL && end != NULL)
+        p = current();
+    const char *shown = name != NULL ? name : type->name, *why = what(p.object, type);
     if (asprintf(&text, "%s%s%s", shown, why != NULL ? ": " : "", why != NULL ? why : "") < 0)
-        text = NULL;
+        text = no_memory;
+    if (p.object != NULL)
+        end(&p);
     free(name);
     return text;
 }
 
-int glet_guard_caught(struct _Unwind_Exception *e)
+/* Of the two C++ runtimes, or of another language? (2.2.1; the last byte is 1 for std::rethrow_exception's.) */
+static int is_cxx(const struct _Unwind_Exception *e)
+{
+    const _Unwind_Exception_Class gcc = 0x474e5543432b2b, llvm = 0x434c4e47432b2b; /* GNUCC++, CLNGC++ */
+    return e->exception_class >> 8 == gcc || e->exception_class >> 8 == llvm;
+}
+
+int glet_guard_caught(struct _Unwind_Exception *e, char **exception)
 {
     void *(*begin)(void *) = __cxa_begin_catch;
     void (*end)(void) = __cxa_end_catch;
-    struct type_info *(*current)(void) = __cxa_current_exception_type;
+    struct type_info *(*type)(void) = __cxa_current_exception_type;
 
-    if (begin == NULL || end == NULL || current == NULL) {
-        escaped = describe(e, NULL);
+    if (begin == NULL || end == NULL || type == NULL || !is_cxx(e)) {
+        *exception = strdup("an exception of a language other than C++");
+        if (*exception == NULL)
+            *exception = no_memory;
         if (e->exception_cleanup != NULL)
             e->exception_cleanup(_URC_FOREIGN_EXCEPTION_CAUGHT, e);
         return 0;
     }
     (void)begin(e);
-    escaped = describe(e, current());
-    end();
+    *exception = describe(type());
+    end(); /* its destructor may switch */
     return 0;
 }
 
 #else
 /* There is no such frame for this CPU: an exception that leaves a body is std::terminate. */
-static int glet_guard(greenlet_body body, void *arg, void *value, void **result) { return body(arg, value, result); }
+static int glet_guard(greenlet_body body, void *arg, void *value, void **result, char **exception)
+{
+    (void)exception;
+    return body(arg, value, result);
+}
 #endif
 
 int glet_call_body(uintptr_t body, uintptr_t arg, uintptr_t value, uintptr_t *result, char **exception)
 {
     void *r = NULL;
+    char *text = NULL;
 
-    int code = glet_guard((greenlet_body)body, (void *)arg, (void *)value, &r);
+    int code = glet_guard((greenlet_body)body, (void *)arg, (void *)value, &r, &text);
     *result = (uintptr_t)r;
-    *exception = escaped;
-    escaped = NULL;
+    *exception = text;
     return code;
 }

@@ -3,19 +3,19 @@
  *
  * Contract
  *
- *   int glet_guard(greenlet_body body, void *arg, void *value, void **result)
- *                                               rdi, rsi, rdx, rcx
+ *   int glet_guard(greenlet_body body, void *arg, void *value, void **result,
+ *                  char **exception)            rdi, rsi, rdx, rcx, r8
  *       Returns body(arg, value, result). The unwinder asks glet_guard_personality
  *       about exceptions that leave the body.
  *
  *   glet_guard_landing
  *       Not called: here the unwinder goes on, in the frame of glet_guard, with the
- *       exception in rax. Returns glet_guard_caught(exception) in its stead.
+ *       C++ exception, e, in rax. Returns glet_guard_caught(e, exception) in its stead.
  *
  *            high addresses
  *          +----------------------+
  *   +0x08  | return address       |  of the call of glet_guard
- *   +0x00  | (padding)            |
+ *   +0x00  | exception            |
  *          +----------------------+  <- stack pointer, 16-aligned
  *            low addresses
  */
@@ -34,7 +34,7 @@ glet_guard:
         .cfi_startproc
         .cfi_personality 0x1b, glet_guard_personality   /* its distance, 4 bytes */
         endbr64
-        subq    $8, %rsp
+        pushq   %r8
         .cfi_adjust_cfa_offset 8
         movq    %rdi, %rax
         movq    %rsi, %rdi
@@ -49,6 +49,7 @@ glet_guard_landing:
         .cfi_restore_state
         endbr64
         movq    %rax, %rdi
+        movq    (%rsp), %rsi
         call    glet_guard_caught
         jmp     1b
         .cfi_endproc

@@ -3,17 +3,19 @@
  *
  * Contract
  *
- *   int glet_guard(greenlet_body body, void *arg, void *value, void **result)
- *                                               x0, x1, x2, x3
+ *   int glet_guard(greenlet_body body, void *arg, void *value, void **result,
+ *                  char **exception)            x0, x1, x2, x3, x4
  *       Returns body(arg, value, result). The unwinder asks glet_guard_personality
  *       about exceptions that leave the body.
  *
  *   glet_guard_landing
  *       Not called: here the unwinder goes on, in the frame of glet_guard, with the
- *       exception in x0. Returns glet_guard_caught(exception) in its stead.
+ *       C++ exception, e, in x0. Returns glet_guard_caught(e, exception) in its stead.
  *
  *            high addresses
  *          +----------------------+
+ *   +0x18  | (padding)            |
+ *   +0x10  | exception            |
  *   +0x08  | x30, return address  |  of the call of glet_guard
  *   +0x00  | x29                  |
  *          +----------------------+  <- stack pointer and x29
@@ -34,25 +36,27 @@ glet_guard:
         .cfi_startproc
         .cfi_personality 0x1b, glet_guard_personality   /* its distance, 4 bytes */
         hint    #34                     /* bti c */
-        stp     x29, x30, [sp, #-16]!
-        .cfi_adjust_cfa_offset 16
+        stp     x29, x30, [sp, #-32]!
+        .cfi_adjust_cfa_offset 32
         .cfi_rel_offset x29, 0
         .cfi_rel_offset x30, 8
         mov     x29, sp
+        str     x4, [sp, #16]
         mov     x4, x0
         mov     x0, x1
         mov     x1, x2
         mov     x2, x3
         blr     x4
-1:      ldp     x29, x30, [sp], #16
+1:      ldp     x29, x30, [sp], #32
         .cfi_remember_state
-        .cfi_adjust_cfa_offset -16
+        .cfi_adjust_cfa_offset -32
         .cfi_restore x29
         .cfi_restore x30
         ret
 glet_guard_landing:
         .cfi_restore_state
         hint    #36                     /* bti j */
+        ldr     x1, [sp, #16]
         bl      glet_guard_caught
         b       1b
         .cfi_endproc

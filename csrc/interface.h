@@ -30,7 +30,8 @@ void glet_interface_init(const glet_interface *i);
 /* Where the calling thread's greenlet_message is written, and its room. */
 char *glet_message(size_t *size);
 
-/* Calls a body in C. *exception: NULL, or the text of a C++ exception that has left it, to be freed. */
+/* Calls a body in C. *exception: NULL, or the text of a C++ exception that has left it, to be freed below. */
 int glet_call_body(uintptr_t body, uintptr_t arg, uintptr_t value, uintptr_t *result, char **exception);
+void glet_exception_free(char *text);
 
 #endif

@@ -7,9 +7,11 @@
 
 #include <csetjmp>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <unwind.h>
 
 static int failures, alive;
 
@@ -111,12 +113,39 @@ struct other {
     int n = 0;
 };
 struct both : other, std::runtime_error {
-    both() : std::runtime_error("not told") {}
+    both() : std::runtime_error("and other") {}
+};
+struct far : virtual std::logic_error {
+    far() : std::logic_error("virtually") {}
+};
+struct parting { /* an exception whose end suspends */
+    parting() { alive++; }
+    ~parting() {
+        suspend();
+        alive--;
+    }
 };
 namespace shop {
 struct closed : std::logic_error {
     using std::logic_error::logic_error;
 };
+}
+
+/* As another language would, whose exceptions begin otherwise. */
+static void raise_foreign()
+{
+    enum { BEFORE = 256 };
+    char *block = (char *)std::malloc(BEFORE + sizeof(_Unwind_Exception));
+    std::memset(block, 0xaa, BEFORE);
+    auto *e = new (block + BEFORE) _Unwind_Exception();
+    std::memcpy(&e->exception_class, "TSURTSUR", 8);
+    e->exception_cleanup = [](_Unwind_Reason_Code, _Unwind_Exception *it) {
+        alive--;
+        std::free((char *)it - BEFORE);
+    };
+    alive++;
+    _Unwind_RaiseException(e);
+    std::abort();
 }
 
 static void raise(const char *kind)
@@ -131,6 +160,23 @@ static void raise(const char *kind)
         throw 42;
     if (which == "both")
         throw both();
+    if (which == "virtual")
+        throw far();
+    if (which == "nested") {
+        try {
+            throw 1;
+        } catch (int) {
+            std::throw_with_nested(std::runtime_error("around it"));
+        }
+    }
+    if (which == "pointer")
+        throw "in the text segment";
+    if (which == "counted")
+        throw living();
+    if (which == "parting")
+        throw parting();
+    if (which == "foreign")
+        raise_foreign();
     if (which == "again")
         std::rethrow_exception(std::make_exception_ptr(std::runtime_error("kept")));
     if (which == "late") {
@@ -153,6 +199,27 @@ extern "C" int cxx_escape(void *arg, void *value, void **result)
     (void)result;
     living l;
     raise((const char *)arg);
+    return GREENLET_OK;
+}
+
+static std::exception_ptr panicked_in; /* so that a search for leaks finds it */
+
+extern "C" int cxx_panic(void *, void *, void **)
+{
+    try {
+        late l;
+        throw own{7};
+    } catch (...) {
+        panicked_in = std::current_exception();
+        cxxPanic();
+    }
+    return GREENLET_OK;
+}
+
+extern "C" int cxx_look(void *arg, void *, void **result)
+{
+    if (std::current_exception() != nullptr || std::uncaught_exceptions() != 0)
+        *result = arg;
     return GREENLET_OK;
 }
 

@@ -21,6 +21,8 @@ import (
 var (
 	Handle = unsafe.Pointer(C.cxx_handle) // throws and catches, and suspends wherever it can; returns more than its arg
 	Escape = unsafe.Pointer(C.cxx_escape) // lets an exception get away; its arg is which
+	Panic  = unsafe.Pointer(C.cxx_panic)  // calls Go in a catch block, which panics
+	Look   = unsafe.Pointer(C.cxx_look)   // returns nil if no exception is there
 )
 
 // InCatch calls f in a catch block of C++. It returns how many checks, of all
@@ -57,6 +59,9 @@ func cxxSuspend() {
 		panic(err)
 	}
 }
+
+//export cxxPanic
+func cxxPanic() { panic("out of a catch block") }
 
 //export cxxCall
 func cxxCall(h C.uintptr_t) {

@@ -8,6 +8,9 @@ extern "C" {
 int cxx_handle(void *arg, void *value, void **result);
 int cxx_escape(void *arg, void *value, void **result);
 
+int cxx_panic(void *arg, void *value, void **result);
+int cxx_look(void *arg, void *value, void **result);
+
 /* Calls the Go function behind the handle in a catch block. How many checks failed, so far? */
 int cxx_in_catch(uintptr_t function);
 
@@ -20,6 +23,7 @@ const char *cxx_unfinished(void);
 /* In Go. */
 extern void cxxSuspend(void);
 extern void cxxCall(uintptr_t function);
+extern void cxxPanic(void);
 
 #ifdef __cplusplus
 }

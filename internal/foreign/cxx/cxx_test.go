@@ -62,16 +62,22 @@ func TestExceptionsStayWithTheirGreenlet(t *testing.T) {
 }
 
 // What would have been std::terminate is an error of the parent's, and everything on
-// the C++ stack has been destroyed.
+// the C++ stack has been destroyed, and the exception itself.
 func TestAnExceptionEndsAtTheBody(t *testing.T) {
 	for kind, want := range map[string]string{
 		"standard": "std::runtime_error: no more wine",
 		"derived":  "shop::closed: on Mondays",
 		"number":   "int",
-		"both":     "both",
-		"again":    "std::runtime_error",
+		"pointer":  "char const*",
+		"both":     "both: and other",
+		"virtual":  "far: virtually",
+		"nested":   "std::_Nested_exception<std::runtime_error>: around it",
+		"again":    "std::runtime_error: kept",
 		"late":     "std::bad_alloc: std::bad_alloc",
 		"rethrown": "std::out_of_range: far",
+		"counted":  "living",
+		"parting":  "parting",
+		"foreign":  "an exception of a language other than C++",
 	} {
 		require.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error {
 			arg, free := cxx.Arg(kind)
@@ -80,9 +86,11 @@ func TestAnExceptionEndsAtTheBody(t *testing.T) {
 			_, err := g.Switch(nil)
 			for !g.Dead() {
 				require.NoError(t, err)
+				nothing(t) // meanwhile
 				_, err = g.Switch(nil)
 			}
 			assert.EqualError(t, err, "greenlet: an exception left a C++ body: "+want)
+			look(t)
 			return nil
 		}))
 		assert.Zero(t, cxx.Alive(), kind)
@@ -90,12 +98,42 @@ func TestAnExceptionEndsAtTheBody(t *testing.T) {
 	assert.Zero(t, cxx.InCatch(func() {}))
 }
 
-func TestABodyThatThrowsNothing(t *testing.T) {
+// look runs a body on the worker that was free last, which must have no exceptions.
+func look(t *testing.T) {
+	t.Helper()
+	v, err := greenlet.NewC(cxx.Look, cxx.Look).Switch(nil)
+	require.NoError(t, err)
+	assert.Nil(t, v)
+}
+
+// A panic of Go's that leaves a catch block of C++ does not leave its exception to the
+// next greenlet.
+func TestAPanicOutOfACatchBlock(t *testing.T) {
+	require.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error {
+		g := greenlet.NewC(cxx.Panic, nil)
+		assert.Panics(t, func() {
+			for !g.Dead() {
+				_, err := g.Switch(nil)
+				require.NoError(t, err)
+				look(t)
+			}
+		})
+		assert.True(t, g.Dead())
+		look(t)
+		return nil
+	}))
+}
+
+// nothing runs a body that throws nothing.
+func nothing(t *testing.T) {
+	t.Helper()
 	arg, free := cxx.Arg("nothing")
 	defer free()
 	_, err := greenlet.NewC(cxx.Escape, arg).Switch(nil)
 	assert.NoError(t, err)
 }
+
+func TestABodyThatThrowsNothing(t *testing.T) { nothing(t) }
 
 func TestUnfinishedHandlers(t *testing.T) {
 	runtime.LockOSThread()
