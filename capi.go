@@ -29,6 +29,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/handle"
@@ -75,7 +76,9 @@ func (c *core) runC(fn, arg uintptr, v any) (any, error) {
 		return nil, fmt.Errorf("greenlet: an exception left a C++ body: %s", C.GoString(exception))
 	}
 	if code == C.GREENLET_OK {
-		return fromC(uintptr(result)), nil
+		v, h := fromC(uintptr(result))
+		consume(h)
+		return v, nil
 	}
 	return nil, c.errorOf(code)
 }
@@ -90,7 +93,8 @@ func (c *core) leaveC() {
 	c.c = nil
 }
 
-// errorOf is the error that a code stands for in this greenlet. A panic goes on.
+// errorOf is the error that a code stands for in this greenlet. A panic or Goexit goes
+// on.
 func (c *core) errorOf(code C.int) error {
 	switch code {
 	case C.GREENLET_EXIT:
@@ -102,52 +106,90 @@ func (c *core) errorOf(code C.int) error {
 		if p, ok := c.c.err.(*PanicError); ok && code == C.GREENLET_EPANIC {
 			panic(p)
 		}
+		if errors.Is(c.c.err, errGoexit) {
+			runtime.Goexit()
+		}
 		return c.c.err
 	}
 	if code > 0 {
 		return CError(code)
 	}
-	for e, known := range codes {
-		if known == code {
-			return fmt.Errorf("greenlet: a C body returned %d: %w", code, e)
+	for _, known := range codes {
+		if known.code == code {
+			return fmt.Errorf("greenlet: a C body returned %d: %w", code, known.err)
 		}
 	}
 	return fmt.Errorf("greenlet: a C body returned %d: %s", code, C.GoString(C.greenlet_text(code)))
 }
 
-var codes = map[error]C.int{
-	ErrWrongThread: C.GREENLET_ETHREAD, ErrThreadExited: C.GREENLET_EGONE, ErrCyclicParent: C.GREENLET_ECYCLE,
-	ErrRootParent: C.GREENLET_EROOT, ErrNoRun: C.GREENLET_ENORUN, handle.ErrStale: C.GREENLET_EFREED, errKillRoot: C.GREENLET_EROOT,
-	errSection: C.GREENLET_ESECTION, errNoSection: C.GREENLET_ESECTION, errEndSection: C.GREENLET_ESECTION,
+// What the errors of this package are in C. An error may be several of them; the first
+// one counts.
+var codes = []struct {
+	err  error
+	code C.int
+}{
+	{errEndSection, C.GREENLET_ESECTION}, {errSection, C.GREENLET_ESECTION}, {errNoSection, C.GREENLET_ESECTION},
+	{errLivesOn, C.GREENLET_EGO}, {errGoexit, C.GREENLET_EGO},
+	{ErrWrongThread, C.GREENLET_ETHREAD}, {ErrThreadExited, C.GREENLET_EGONE}, {ErrCyclicParent, C.GREENLET_ECYCLE},
+	{ErrRootParent, C.GREENLET_EROOT}, {errKillRoot, C.GREENLET_EROOT}, {ErrNoRun, C.GREENLET_ENORUN},
+	{handle.ErrStale, C.GREENLET_EFREED}, {errOwnReference, C.GREENLET_EFREED},
 }
+
+var errOwnReference = errors.New("it is the greenlet's own reference, from greenlet_self, which is not to be freed")
 
 // tell returns the code for an error, and leaves the words for greenlet_message.
 func tell(err error) C.int {
 	if err == nil {
 		return C.GREENLET_OK
 	}
+	code, text := inWords(err)
 	var size C.size_t
 	room := unsafe.Slice((*byte)(unsafe.Pointer(C.glet_message(&size))), size)
-	room[copy(room[:size-1], err.Error())] = 0
-	var own CError
-	if errors.As(err, &own) && own > 0 {
-		return C.int(own)
-	}
-	if errors.Is(err, ErrExit) {
-		return C.GREENLET_EXIT
-	}
-	for e, code := range codes {
-		if errors.Is(err, e) {
-			return code
+	room[copy(room[:size-1], text)] = 0
+	if code == C.GREENLET_EGO || code == C.GREENLET_EPANIC {
+		if t := currentTree(); t != nil && t.current != t.root { // a root has no body that could pass it on
+			t.current.c.known().err = err
 		}
 	}
-	if t := currentTree(); t != nil {
-		t.current.c.known().err = err
-	}
+	return code
+}
+
+// inWords is an error's code and text. It calls methods of the program's own, and if
+// they panic, that is what there is to be said.
+func inWords(err error) (code C.int, text string) {
+	code, text = C.GREENLET_EGO, fmt.Sprintf("an error of Go, a %T, whose methods panic", err)
+	defer func() { _ = recover() }()
+	text = err.Error()
 	if _, ok := err.(*PanicError); ok {
-		return C.GREENLET_EPANIC
+		return C.GREENLET_EPANIC, text
 	}
-	return C.GREENLET_EGO
+	for _, known := range codes {
+		if errors.Is(err, known.err) {
+			return known.code, text
+		}
+	}
+	var own CError
+	switch {
+	case errors.As(err, &own) && own > 0:
+		code = C.int(own)
+	case errors.Is(err, ErrExit):
+		code = C.GREENLET_EXIT
+	}
+	return code, text
+}
+
+// guarded is around what C calls: no panic may go on from here, through C's frames.
+func guarded(f func() error) (code C.int) {
+	defer func() {
+		if r := recover(); r != nil {
+			err := panicMessage(r).err
+			if err == nil {
+				err = ErrExit
+			}
+			code = tell(err)
+		}
+	}()
+	return tell(f())
 }
 
 func (c *core) known() *inC {
@@ -174,22 +216,31 @@ func toC(v any) uintptr {
 	return uintptr(handle.New(v))
 }
 
-// fromC is the value that C has sent. The handle of a Go value is used up.
-func fromC(p uintptr) any {
+// fromC is the value that C has sent. The handle of a Go value is used up when it has
+// arrived; see consume.
+func fromC(p uintptr) (v any, h handle.Handle) {
 	const page = 4096 // below that there are no addresses, and Go takes no pointer there
 	switch {
 	case p == 0:
-		return nil
+		return nil, 0
 	case p < page:
-		return p
+		return p, 0
 	}
-	h := handle.Handle(p)
+	h = handle.Handle(p)
 	if v, err := h.Value(); err == nil {
-		if _, ok := v.(reference); !ok && h.Delete() == nil {
-			return v
+		if _, ok := v.(reference); !ok {
+			return v, h
 		}
 	}
-	return *(*unsafe.Pointer)(unsafe.Pointer(&p))
+	return *(*unsafe.Pointer)(unsafe.Pointer(&p)), 0
+}
+
+// consume deletes the handle of a value that was passed on. That it is gone already can
+// only be by another thread of C, which has sent the same.
+func consume(h handle.Handle) {
+	if h != 0 {
+		_ = h.Delete()
+	}
 }
 
 // A reference is what a greenlet * of C names: a Greenlet; or a core, if it is not
@@ -261,10 +312,18 @@ func greenletMakeGo(out **C.greenlet, f C.uintptr_t, parent *C.greenlet, size C.
 
 //export greenletFree
 func greenletFree(p *C.greenlet) C.int {
-	if _, err := referred(p); err != nil {
+	h := handle.Handle(uintptr(unsafe.Pointer(p)))
+	v, err := h.Value()
+	if err != nil {
 		return tell(err)
 	}
-	return tell(handle.Handle(uintptr(unsafe.Pointer(p))).Delete())
+	switch r, ok := v.(reference); {
+	case !ok:
+		return tell(handle.ErrStale)
+	case r.g == nil:
+		return tell(fmt.Errorf("greenlet: greenlet_free: %w", errOwnReference))
+	}
+	return tell(h.Delete())
 }
 
 //export greenletFreeValue
@@ -279,14 +338,12 @@ func greenletFreeValue(p C.uintptr_t) C.int {
 }
 
 //export greenletCurrent
-func greenletCurrent(out **C.greenlet) (code C.int) {
-	defer func() {
-		if r := recover(); r != nil { // what a root takes cannot be had
-			code = tell(r.(error))
-		}
-	}()
-	*out = refer(Current())
-	return C.GREENLET_OK
+func greenletCurrent(out **C.greenlet) C.int {
+	g, err := current()
+	if err == nil {
+		*out = refer(g)
+	}
+	return tell(err)
 }
 
 //export greenletSelf
@@ -304,40 +361,48 @@ func greenletSelf() *C.greenlet {
 
 //export greenletPass
 func greenletPass(p *C.greenlet, code C.int, value C.uintptr_t, result *C.uintptr_t) C.int {
-	g, err := referred(p)
-	if err != nil {
-		return tell(err)
-	}
-	v, err := func() (v any, err error) {
-		defer func() {
-			if r := recover(); r != nil { // C frames are not for panics
-				err = panicMessage(r).err
-			}
-		}()
+	return guarded(func() error {
+		g, err := referred(p)
+		if err != nil {
+			return err
+		}
+		var m message
 		switch {
 		case code == 0:
-			return g.Switch(fromC(uintptr(value)))
+			v, h := fromC(uintptr(value))
+			m, err = g.transfer("Switch", message{kind: kindValue, value: v}, func() { consume(h) })
 		case code == C.GREENLET_EXIT:
-			return g.Throw(ErrExit)
+			m, err = g.transfer("Throw", message{kind: kindError, err: ErrExit}, nil)
+		default:
+			m, err = g.transfer("Throw", message{kind: kindError, err: CError(code)}, nil)
 		}
-		return g.Throw(CError(code))
-	}()
-	if err != nil {
-		return tell(err)
-	}
-	if result != nil {
-		*result = C.uintptr_t(toC(v))
-	}
-	return C.GREENLET_OK
+		switch {
+		case err != nil:
+			return err
+		case m.kind == kindGoexit: // it goes on if the body returns the code
+			return fail("Switch", g, errGoexit, "")
+		case m.kind != kindValue:
+			return m.err
+		case result != nil:
+			*result = C.uintptr_t(toC(m.value))
+		}
+		return nil
+	})
 }
 
 //export greenletKill
 func greenletKill(p *C.greenlet) C.int {
-	g, err := referred(p)
-	if err == nil {
-		err = g.Kill()
-	}
-	return tell(err)
+	return guarded(func() error {
+		g, err := referred(p)
+		if err != nil {
+			return err
+		}
+		err, goexit := g.end()
+		if goexit {
+			err = errors.Join(err, fail("Kill", g, errGoexit, ""))
+		}
+		return err
+	})
 }
 
 //export greenletParent

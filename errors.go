@@ -40,6 +40,7 @@ var (
 	errLivesOn     = errors.New("it answered ErrExit by going on and lives")
 	errGoexit      = errors.New("it called runtime.Goexit")
 	errStackSize   = fmt.Errorf("the stack size must be from 0 (the default) to %d bytes", int(maxStackSize))
+	errInit        = errors.New("a greenlet cannot start before the program's packages are initialised; start it from main")
 	errBusy        = errors.New("called while the coroutine runs or waits elsewhere than in its yield")
 	errInterrupted = errors.New("somebody else switched to the caller before the coroutine yielded")
 	errNotYours    = errors.New("it waits in a yield and goes on by its own next or Resume only")

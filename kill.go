@@ -16,26 +16,32 @@ import (
 // running. Kill of a dead one returns nil; of the current one ErrExit, for the
 // body to return; of a root an error.
 func (g *Greenlet) Kill() error {
-	if g.valid() {
-		// The cases that need no tree.
-		switch c := g.c; {
-		case c.isRoot():
-			return fail("Kill", g, errKillRoot, "")
-		case c.life.Load() == lifeDead:
-			return nil
-		}
-	}
-	t, err := g.use("Kill")
-	if err != nil {
-		return err
-	}
-	t.reap()
-	err, goexit := t.kill(g)
-	t.done()
+	err, goexit := g.end()
 	if goexit {
 		runtime.Goexit()
 	}
 	return err
+}
+
+// end is Kill, but that it tells of a Goexit.
+func (g *Greenlet) end() (err error, goexit bool) {
+	if g.valid() {
+		// The cases that need no tree.
+		switch c := g.c; {
+		case c.isRoot():
+			return fail("Kill", g, errKillRoot, ""), false
+		case c.life.Load() == lifeDead:
+			return nil, false
+		}
+	}
+	t, err := g.use("Kill")
+	if err != nil {
+		return err, false
+	}
+	t.reap()
+	err, goexit = t.kill(g)
+	t.done()
+	return err, goexit
 }
 
 // kill is Kill of a greenlet of this tree. goexit says that it died by

@@ -15,12 +15,9 @@ var (
 
 // enterSection begins a section, inside another one or not.
 func enterSection() error {
-	t := currentTree()
-	if t == nil {
-		var err error
-		if t, err = newTree(true); err != nil {
-			return err
-		}
+	t, err := ownTree()
+	if err != nil {
+		return err
 	}
 	t.sections++
 	if t.forgotten.Load() == nil { // keeps Switch and resume from the common case, which does not look at sections

@@ -82,20 +82,33 @@ func (g *Greenlet) Throw(err error) (any, error) {
 
 // send is Switch and Throw in full.
 func (g *Greenlet) send(op string, m message) (any, error) {
-	t, err := g.use(op)
+	m, err := g.transfer(op, m, nil)
 	if err != nil {
 		return nil, err
+	}
+	return m.open()
+}
+
+// transfer passes m to g and returns what comes back. accepted, if there is one, is
+// called when nothing can refuse m any more.
+func (g *Greenlet) transfer(op string, m message, accepted func()) (message, error) {
+	t, err := g.use(op)
+	if err != nil {
+		return message{}, err
 	}
 	t.reap()
 	target, m, err := t.resolve(g, m)
 	if err != nil {
 		err = fail(op, g, err, "")
 		t.done()
-		return nil, err
+		return message{}, err
+	}
+	if accepted != nil {
+		accepted()
 	}
 	m = t.exchange(target, m)
 	t.done()
-	return m.open()
+	return m, nil
 }
 
 // use checks that operation op on g is allowed here, and returns the tree,

@@ -89,19 +89,32 @@ func (t *tree) over() string {
 // If the operating system refuses what that takes (a thread-local key), Current
 // panics with the error that a Switch would return.
 func Current() *Greenlet {
-	t := currentTree()
-	if t == nil {
-		var err error
-		if t, err = newTree(true); err != nil {
-			panic(err)
-		}
+	g, err := current()
+	if err != nil {
+		panic(err)
+	}
+	return g
+}
+
+func current() (*Greenlet, error) {
+	t, err := ownTree()
+	if err != nil {
+		return nil, err
 	}
 	g := t.current
 	if g == t.root {
 		t.ask()
 	}
 	t.raceRelease()
-	return g
+	return g, nil
+}
+
+// ownTree is the tree of the calling goroutine, which is made if there is none.
+func ownTree() (*tree, error) {
+	if t := currentTree(); t != nil {
+		return t, nil
+	}
+	return newTree(true)
 }
 
 // Run makes the calling goroutine a root, locked to its thread, and calls f with
@@ -133,6 +146,10 @@ func Run(f func(root *Greenlet) error) (err error) {
 		}
 	}()
 	defer func() {
+		if t.sections != 0 { // f's own: those that are killed are not to pay for it
+			t.sections = 0
+			killed.errs = append(killed.errs, fail("Run", nil, errEndSection, ""))
+		}
 		t.killAll(&killed)
 		err = errors.Join(append([]error{err}, killed.errs...)...)
 	}()

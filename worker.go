@@ -3,8 +3,10 @@ package greenlet
 import (
 	"context"
 	"errors"
+	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
+	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
@@ -46,6 +48,9 @@ func (p *pool) get(th *thread, size int) (*worker, error) {
 	}
 	if size < 0 || size > maxStackSize {
 		return nil, errStackSize
+	}
+	if !entered.Load() && initialising() {
+		return nil, errInit
 	}
 	w := &worker{th: th, size: size}
 	w.handle = handle.New(w)
@@ -104,8 +109,36 @@ func (p *pool) sweep() {
 	p.lost = nil
 }
 
+// entered says that some worker has entered Go. The runtime lets no callback in before
+// the program's packages are initialised (main_init_done in cgocallbackg1, cgocall.go),
+// so they are.
+var entered atomic.Bool
+
+// initialising says whether the caller is a package's initialisation: a greenlet that
+// it starts would wait for its end, and it for the greenlet.
+func initialising() bool {
+	pc := make([]uintptr, 64)
+	for skip := 1; ; skip += len(pc) {
+		n := runtime.Callers(skip, pc)
+		if n == 0 {
+			return false
+		}
+		frames := runtime.CallersFrames(pc[:n])
+		for more := true; more; {
+			var f runtime.Frame
+			f, more = frames.Next()
+			if f.Function == "runtime.doInit1" {
+				return true
+			}
+		}
+	}
+}
+
 // serve is the worker's life: one greenlet after the other.
 func (w *worker) serve() {
+	if !entered.Load() {
+		entered.Store(true)
+	}
 	for !w.retired {
 		t := w.th.tree
 		m := w.run(t)

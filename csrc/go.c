@@ -340,6 +340,8 @@ int glet_go_discard(glet_coro *c)
 {
     if (rt.mode == PLAIN || LOAD(&fresh_pc) == 0)
         return GLET_EWORD;
+    if (c == glet_coro_current())
+        return GLET_EBUSY; /* its thread ends on it: pthread_exit in a greenlet */
     glet_coro_leave_fiber(c);
     char *word = glet_coro_word(c); /* g0, or the goroutine if Go has switched */
     if (word == NULL)

@@ -9,10 +9,15 @@
 #include <stdio.h>
 
 static glet_interface go;
+static int have_go; /* go is there: C threads may call while Go starts */
 
 static __thread char message[512] __attribute__((tls_model("initial-exec")));
 
-void glet_interface_init(const glet_interface *i) { go = *i; }
+void glet_interface_init(const glet_interface *i)
+{
+    go = *i;
+    __atomic_store_n(&have_go, 1, __ATOMIC_RELEASE);
+}
 
 char *glet_message(size_t *size)
 {
@@ -53,9 +58,10 @@ const char *greenlet_message(void) { return message; }
 /* Is there no Go in this program, not even soon? */
 static int without_go(void)
 {
-    if (go.make == NULL)
-        (void)glet_go_ready(); /* waits; what it says comes up again in Go */
-    return go.make == NULL;
+    if (__atomic_load_n(&have_go, __ATOMIC_ACQUIRE))
+        return 0;
+    (void)glet_go_ready(); /* waits; what it says comes up again in Go */
+    return !__atomic_load_n(&have_go, __ATOMIC_ACQUIRE);
 }
 
 #define READY if (without_go()) return refuse(GREENLET_ENOGO)

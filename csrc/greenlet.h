@@ -49,8 +49,8 @@
  *
  * C++. Exceptions that are thrown and caught within a body stay its own, whatever is
  * switched to meanwhile. One that leaves a body becomes an error of Go, with the
- * exception's type and, if it has that, what() as its text, and goes to the parent (on amd64 and arm64;
- * elsewhere it ends the process). None gets past a callback to Go.
+ * exception's type and, if it has that, what() as its text, and goes to the parent
+ * (on amd64 and arm64; elsewhere it ends the process). None gets past a callback to Go.
  */
 #ifndef GREENLET_H
 #define GREENLET_H
@@ -140,9 +140,8 @@ int greenlet_parent(greenlet *g, greenlet **out);
 int greenlet_set_parent(greenlet *g, greenlet *parent);
 
 /*
- * Sections that must not be left: from enter to leave, whatever would pass control
- * from the running greenlet to another one is refused with GREENLET_ESECTION, in Go
- * functions that are called there, too. For code that calls back while it holds a
+ * Sections that must not be left: from enter to leave, every switch, throw and kill is
+ * refused with GREENLET_ESECTION, in Go functions that are called there, too. For code that calls back while it holds a
  * lock, or while a structure is not in order. Sections may be nested. A body that
  * ends inside a section has failed with GREENLET_ESECTION, and the section is over.
  * Leaving where nothing was entered is GREENLET_ESECTION, too.

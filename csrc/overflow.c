@@ -61,9 +61,11 @@ static void on_fault(int sig, siginfo_t *info, void *context)
         explain(size);
     if (next.sa_flags & SA_SIGINFO)
         next.sa_sigaction(sig, info, context);
-    else if (next.sa_handler == SIG_DFL || next.sa_handler == SIG_IGN)
-        sigaction(sig, &next, NULL); /* and the fault comes again */
-    else
+    else if (next.sa_handler == SIG_DFL || next.sa_handler == SIG_IGN) {
+        sigaction(sig, &next, NULL); /* and the fault comes again, */
+        if (info->si_code <= 0)
+            raise(sig); /* but not that of kill(2) */
+    } else
         next.sa_handler(sig);
 }
 

@@ -76,6 +76,8 @@ int capitest_pass_on(void *arg, void *value, void **result)
     return greenlet_switch(arg, value, result);
 }
 
+static int returns;
+
 /* The value is a Go function, for a greenlet that is started at once. */
 int capitest_start(void *arg, void *value, void **result)
 {
@@ -85,7 +87,54 @@ int capitest_start(void *arg, void *value, void **result)
     if (e != GREENLET_OK)
         return e;
     e = greenlet_switch(g, (void *)7, result);
+    returns++;
     greenlet_free(g);
+    return e;
+}
+
+int capitest_returns(void) { return returns; }
+
+struct start {
+    void *func;
+    char *message;
+    int code;
+};
+
+static void *start_thread(void *arg)
+{
+    struct start *s = arg;
+    void *result;
+    s->code = capitest_start(NULL, s->func, &result);
+    snprintf(s->message, 256, "%s", greenlet_message());
+    return NULL;
+}
+
+int capitest_start_thread(void *func, char message[256])
+{
+    struct start s = {func, message, 1};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, start_thread, &s) != 0 || pthread_join(thread, NULL) != 0)
+        return 2;
+    return s.code;
+}
+
+/* Sends its value twice; the first time is refused. */
+int capitest_refused(void *arg, void *value, void **result)
+{
+    (void)arg, (void)result;
+    greenlet *to;
+    int e = greenlet_parent(greenlet_self(), &to);
+    if (e == GREENLET_OK)
+        e = greenlet_enter_section();
+    if (e == GREENLET_OK && greenlet_switch(to, value, NULL) != GREENLET_ESECTION)
+        e = 1;
+    if (e == GREENLET_OK)
+        e = greenlet_leave_section();
+    if (e == GREENLET_OK)
+        e = greenlet_switch(to, value, NULL);
+    if (e == GREENLET_OK && greenlet_free_value(value) != GREENLET_EFREED)
+        e = 2; /* it was used up */
+    greenlet_free(to);
     return e;
 }
 
@@ -185,6 +234,43 @@ const char *capitest_rules(void)
     return NULL;
 }
 
+/* Answers a kill by throwing at who kills it. */
+static int resists(void *arg, void *value, void **result)
+{
+    (void)arg, (void)value, (void)result;
+    greenlet *parent;
+    greenlet_parent(greenlet_self(), &parent);
+    int e = greenlet_switch(parent, NULL, NULL);
+    if (e == GREENLET_EXIT)
+        e = greenlet_throw(parent, 5, NULL);
+    greenlet_free(parent);
+    return e;
+}
+
+static int frees_itself(void *arg, void *value, void **result)
+{
+    (void)arg, (void)value;
+    *result = (void *)(intptr_t)greenlet_free(greenlet_self());
+    return greenlet_self() == NULL;
+}
+
+/* arg is its root. Holds nothing itself, which would be lost with it. */
+static int waits(void *arg, void *value, void **result)
+{
+    (void)value, (void)result;
+    return greenlet_switch(arg, NULL, NULL);
+}
+
+/* Leaves a greenlet behind, suspended. */
+static void *leaves(void *out)
+{
+    greenlet *root, **g = out;
+    if (greenlet_current(&root) == GREENLET_OK && greenlet_new(g, waits, root, NULL, 0) == GREENLET_OK &&
+        greenlet_switch(*g, NULL, NULL) == GREENLET_OK && greenlet_free(root) == GREENLET_OK)
+        return NULL;
+    return out;
+}
+
 static void *elsewhere(void *g)
 {
     return (void *)(intptr_t)greenlet_switch(g, NULL, NULL);
@@ -243,6 +329,31 @@ const char *capitest_misuse(void)
     GET(GREENLET_EFREED, greenlet_state(g));
     WANT(strstr(greenlet_message(), "stale") != NULL);
 
+    /* A thread's that is gone. */
+    WANT(pthread_create(&thread, NULL, leaves, &g) == 0);
+    WANT(pthread_join(thread, &v) == 0);
+    WANT(v == NULL);
+    WANT(greenlet_state(g) == GREENLET_DEAD);
+    GET(GREENLET_EGONE, greenlet_switch(g, NULL, &v));
+    GET(GREENLET_EGONE, greenlet_throw(g, 4, &v));
+    OK(greenlet_kill(g)); /* as any that is dead */
+    OK(greenlet_free(g));
+
+    /* The reference that need not be freed may not be. */
+    OK(greenlet_new(&g, frees_itself, NULL, NULL, 0));
+    OK(greenlet_switch(g, NULL, &v));
+    WANT((intptr_t)v == GREENLET_EFREED);
+    WANT(strstr(greenlet_message(), "own reference") != NULL);
+    OK(greenlet_free(g));
+
+    OK(greenlet_new(&g, resists, NULL, NULL, 0));
+    OK(greenlet_switch(g, NULL, &v));
+    GET(GREENLET_EGO, greenlet_kill(g)); /* not 5: it lives on */
+    WANT(strstr(greenlet_message(), "lives") != NULL);
+    WANT(greenlet_state(g) == GREENLET_SUSPENDED);
+    OK(greenlet_kill(g));
+    OK(greenlet_free(g));
+
     OK(greenlet_new(&g, capitest_echo, NULL, NULL, (size_t)-1));
     GET(GREENLET_EGO, greenlet_switch(g, NULL, &v)); /* no such stack */
     WANT(strstr(greenlet_message(), "stack") != NULL);
@@ -258,10 +369,10 @@ const char *capitest_misuse(void)
 
 static int ends_inside(void *arg, void *value, void **result)
 {
-    (void)arg;
     (void)value;
     *result = "a result";
-    return greenlet_enter_section();
+    int e = greenlet_enter_section();
+    return e == GREENLET_OK ? (int)(intptr_t)arg : e;
 }
 
 /* The body's arg is another greenlet, which waits. Its result is trouble, or NULL. */
@@ -315,6 +426,9 @@ const char *capitest_sections(void)
     WANT(strstr(greenlet_message(), "ended inside a section") != NULL);
     WANT(greenlet_state(g) == GREENLET_DEAD);
     OK(greenlet_free(g));
+    OK(greenlet_new(&g, ends_inside, (void *)5, NULL, 0));
+    GET(GREENLET_ESECTION, greenlet_switch(g, NULL, &v)); /* not 5 */
+    OK(greenlet_free(g));
 
     /* And in the root, with or without greenlets. */
     OK(greenlet_enter_section());
@@ -344,11 +458,9 @@ static void *own_root(void *arg)
         e = capitest_rules();
     if (e == NULL)
         e = capitest_sections();
-    greenlet *g; /* left suspended */
-    if (e == NULL && (greenlet_new(&g, capitest_echo, NULL, NULL, 0) != 0 || greenlet_switch(g, NULL, NULL) != 0))
+    greenlet *g;
+    if (e == NULL && (leaves(&g) != NULL || greenlet_free(g) != GREENLET_OK))
         e = "a greenlet to be left";
-    else if (e == NULL)
-        greenlet_free(g);
     return (void *)e;
 }
 

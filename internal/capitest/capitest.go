@@ -18,9 +18,10 @@ import (
 
 // Bodies in C.
 var (
-	Echo   = unsafe.Pointer(C.capitest_echo)    // sends everything back to its parent
-	PassOn = unsafe.Pointer(C.capitest_pass_on) // switches to its arg, a greenlet *
-	Start  = unsafe.Pointer(C.capitest_start)   // makes a greenlet of its value, a Go function
+	Echo    = unsafe.Pointer(C.capitest_echo)    // sends everything back to its parent
+	PassOn  = unsafe.Pointer(C.capitest_pass_on) // switches to its arg, a greenlet *
+	Start   = unsafe.Pointer(C.capitest_start)   // makes a greenlet of its value, a Go function, and returns what comes of it
+	Refused = unsafe.Pointer(C.capitest_refused) // sends its value in a section, which is refused, and then again
 )
 
 // Suites are C functions that test by themselves.
@@ -38,6 +39,28 @@ func failure(text *C.char) error {
 	}
 	return errors.New(C.GoString(text))
 }
+
+// StartThread is Start on a thread that C makes. It returns the code, and the message.
+func StartThread(f func(any) (any, error)) (int, string) {
+	var message [256]C.char
+	h := handle.New(f)
+	code := C.capitest_start_thread(*(*unsafe.Pointer)(unsafe.Pointer(&h)), &message[0])
+	return int(code), C.GoString(&message[0])
+}
+
+// Returns counts how often the switch in Start has returned to C.
+func Returns() int { return int(C.capitest_returns()) }
+
+// EnterSection begins a section that nobody leaves.
+func EnterSection() int { return int(C.greenlet_enter_section()) }
+
+// Codes for tests.
+const (
+	EGo    = int(C.GREENLET_EGO)
+	EPanic = int(C.GREENLET_EPANIC)
+	ENoRun = int(C.GREENLET_ENORUN)
+	ECycle = int(C.GREENLET_ECYCLE)
+)
 
 // InSection calls f in a section of C that must not be left.
 func InSection(f func()) {

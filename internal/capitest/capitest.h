@@ -17,5 +17,12 @@ extern void capitestCall(uintptr_t f);
 int capitest_echo(void *arg, void *value, void **result); /* a body */
 int capitest_pass_on(void *arg, void *value, void **result);
 int capitest_start(void *arg, void *value, void **result);
+int capitest_refused(void *arg, void *value, void **result);
+
+/* As capitest_start, on a thread of its own. message is greenlet_message. */
+int capitest_start_thread(void *func, char message[256]);
+
+/* How often greenlet_switch has returned in capitest_start, on any thread. */
+int capitest_returns(void);
 
 #endif

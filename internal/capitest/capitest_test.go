@@ -2,6 +2,7 @@ package capitest_test
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 	"unsafe"
@@ -24,14 +25,14 @@ func run(t *testing.T, f func(root *greenlet.Greenlet)) {
 func TestSuitesInC(t *testing.T) {
 	for name, suite := range capitest.Suites {
 		t.Run(name, func(t *testing.T) {
-			before := handle.Live()
 			run(t, func(*greenlet.Greenlet) {
-				for range 3 {
+				require.NoError(t, suite())
+				before := handle.Live() // with those of idle workers
+				for range 5 {
 					require.NoError(t, suite())
 				}
+				assert.LessOrEqual(t, handle.Live(), before, "handles that are left")
 			})
-			runtime.GC()
-			assert.Less(t, handle.Live()-before, 100, "handles that are left")
 		})
 	}
 }
@@ -98,15 +99,115 @@ func TestABodyInGoMadeByC(t *testing.T) {
 	})
 }
 
+// What a switch from C refuses, it has not touched: the value is C's still.
+func TestARefusedValueIsNotLost(t *testing.T) {
+	run(t, func(*greenlet.Greenlet) {
+		g := greenlet.NewC(capitest.Refused, nil)
+		v, err := g.Switch("a value of Go")
+		require.NoError(t, err)
+		assert.Equal(t, "a value of Go", v)
+		_, err = g.Switch(nil)
+		require.NoError(t, err)
+	})
+}
+
+type badError struct{ text string }
+
+func (e *badError) Error() string { return e.text } // panics if it is nil
+
+// No panic of a program's own methods gets into C.
+func TestErrorsWhoseMethodsPanic(t *testing.T) {
+	f := func(any) (any, error) { var e *badError; return nil, e }
+	run(t, func(*greenlet.Greenlet) {
+		returns := capitest.Returns()
+		_, err := greenlet.NewC(capitest.Start, nil).Switch(f)
+		assert.True(t, err == error((*badError)(nil)), "the same")
+		assert.Equal(t, returns+1, capitest.Returns())
+	})
+	code, text := capitest.StartThread(f)
+	assert.Equal(t, capitest.EGo, code)
+	assert.Contains(t, text, "badError, whose methods panic")
+}
+
+// A Goexit is a code to C, and goes on when the body returns that.
+func TestGoexitUnderC(t *testing.T) {
+	f := func(any) (any, error) { runtime.Goexit(); return nil, nil }
+	returns := capitest.Returns()
+	done, exited := make(chan bool), false
+	go func() {
+		defer close(done)
+		_ = greenlet.Run(func(*greenlet.Greenlet) error {
+			exited = true
+			_, _ = greenlet.NewC(capitest.Start, nil).Switch(f)
+			exited = false
+			return nil
+		})
+		exited = false
+	}()
+	<-done
+	assert.True(t, exited)
+	assert.Equal(t, returns+1, capitest.Returns(), "C is not left in between")
+
+	code, text := capitest.StartThread(f)
+	assert.Equal(t, capitest.EGo, code)
+	assert.Contains(t, text, "runtime.Goexit")
+	assert.Equal(t, returns+2, capitest.Returns())
+}
+
+// An error that is several has the same code every time.
+func TestCodesOfJoinedErrors(t *testing.T) {
+	for range 50 {
+		code, _ := capitest.StartThread(func(any) (any, error) {
+			return nil, errors.Join(greenlet.ErrNoRun, greenlet.CError(3), greenlet.ErrCyclicParent)
+		})
+		require.Equal(t, capitest.ECycle, code)
+		code, _ = capitest.StartThread(func(any) (any, error) { panic(greenlet.ErrNoRun) })
+		require.Equal(t, capitest.EPanic, code)
+	}
+	code, _ := capitest.StartThread(func(any) (any, error) { return nil, fmt.Errorf("wrapped: %w", greenlet.CError(3)) })
+	assert.Equal(t, 3, code)
+	code, _ = capitest.StartThread(nil)
+	assert.Equal(t, capitest.ENoRun, code)
+}
+
+// A section that is open at the end of Run is Run's error, not that of who is killed.
+func TestASectionAtTheEndOfRun(t *testing.T) {
+	var g *greenlet.Greenlet
+	quiet := false
+	err := greenlet.Run(func(root *greenlet.Greenlet) error {
+		g = greenlet.New(func(any) (any, error) {
+			_, err := root.Switch(nil)
+			quiet = err == greenlet.ErrExit
+			return nil, err
+		})
+		_, err := g.Switch(nil)
+		require.NoError(t, err)
+		require.Zero(t, capitest.EnterSection())
+		return nil
+	})
+	assert.ErrorContains(t, err, "greenlet: Run from root")
+	assert.ErrorContains(t, err, "inside a section")
+	assert.NotContains(t, err.Error(), "\n", "nothing else")
+	assert.True(t, quiet)
+	run(t, func(*greenlet.Greenlet) {
+		_, err := greenlet.New(func(any) (any, error) { return nil, nil }).Switch(nil)
+		assert.NoError(t, err)
+	})
+}
+
 // A greenlet that has asked for itself in C is forgotten all the same.
 func TestItsOwnReferenceDoesNotHoldIt(t *testing.T) {
 	run(t, func(*greenlet.Greenlet) {
 		before := handle.Live()
-		for range 100 {
-			_, err := greenlet.NewC(capitest.Echo, nil).Switch(nil)
+		held := make([]*greenlet.Greenlet, 100)
+		for i := range held {
+			held[i] = greenlet.NewC(capitest.Echo, nil)
+			_, err := held[i].Switch(nil)
 			require.NoError(t, err)
 		}
 		require.Greater(t, handle.Live(), before+100)
+		runtime.KeepAlive(held)
+		held = nil
 		for range 50 {
 			runtime.GC()
 			_, err := greenlet.New(func(any) (any, error) { return nil, nil }).Switch(nil)
