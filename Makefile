@@ -2,6 +2,7 @@
 # see scripts/need.
 
 GO ?= go
+PREFIX ?= /usr/local
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -14,7 +15,7 @@ C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-asan test-ubsan test-foreign stress stress-short bench lint docker-test deps clean
+	test-musl test-arm64 test-asan test-ubsan test-foreign stress stress-short install bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -85,6 +86,10 @@ stress: ## the suite under all that finds mistakes in the dark corners; long
 
 stress-short: ## the same, each with the short suite
 	$(MAKE) --no-print-directory stress TESTFLAGS=-short COUNT=1
+
+install: ## the headers for C into $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/include
+	install -m 644 csrc/greenlet.h csrc/coro.h csrc/fiber.h $(DESTDIR)$(PREFIX)/include
 
 bench: ## the benchmarks; then a table, and a plot in build/performance.svg
 	@scripts/need cc boost

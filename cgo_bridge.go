@@ -22,6 +22,7 @@ static void bridge_init(void *getstackbound, void *bindm, int keeps_frames, size
 static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
 static int bridge_discard(uintptr_t c) { return glet_go_discard((glet_coro *)c); }
 static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_used((glet_coro *)c, out); }
+static void bridge_trim_stack(uintptr_t c, size_t keep) { glet_coro_trim_stack((glet_coro *)c, keep); }
 static struct glet_exceptions *bridge_exceptions(void) { return glet_exceptions_of_thread(); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
 static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
@@ -218,6 +219,11 @@ func stackUsed(c coro) (int, error) {
 	}
 	return int(n), nil
 }
+
+// trimStack lets stackUsed of an idle worker begin anew. Its frames there are those of
+// the core and of cgocallback, below 2 KiB; the rest of what is kept, the runtime uses
+// from time to time.
+func trimStack(c coro) { C.bridge_trim_stack(C.uintptr_t(c), 8<<10) }
 
 func retireCoro(c coro) {
 	if code := C.bridge_retire(C.uintptr_t(c)); code != C.GLET_OK {

@@ -3,6 +3,7 @@ package greenlet
 import (
 	"runtime"
 	"strings"
+	"sync/atomic"
 )
 
 // Stack returns the Go frames of a suspended greenlet, innermost first: from its
@@ -59,10 +60,15 @@ func (t *tree) answer(m message) {
 	switchTo(from, m.origin.c.coro)
 }
 
-// StackUsed returns how deep the C stack that g runs on has been used, in bytes, whole
-// pages: a guide for WithStackSize. Greenlets of the same size use the same stacks one
-// after the other, so it may have been another one that went so deep; to be sure, ask
-// in a program that makes one.
+// measuring says that StackUsed was called: stacks are to be as new for each greenlet.
+var measuring atomic.Bool
+
+// StackUsed returns how deep g has used its C stack so far, in bytes, whole pages, some
+// of them the runtime's: a guide for WithStackSize.
+//
+// Greenlets use the same stacks one after the other. From the first call of StackUsed on,
+// a stack is cleaned before the next greenlet gets it, which takes some microseconds. A
+// greenlet that was started before that may be told of one that had its stack earlier.
 //
 // It is 0 for a greenlet without a C stack of its own: a root, and one that is pending
 // or dead. For one of another thread it is ErrWrongThread or ErrThreadExited.
@@ -70,6 +76,7 @@ func (g *Greenlet) StackUsed() (int, error) {
 	if !g.valid() {
 		return 0, fail("StackUsed", g, errNil, "")
 	}
+	measuring.Store(true)
 	if g.c.isRoot() || g.c.life.Load() != lifeStarted {
 		return 0, nil
 	}

@@ -510,6 +510,14 @@ func TestStackUsed(t *testing.T) {
 		assert.ErrorIs(t, <-other, greenlet.ErrWrongThread)
 		value(t, nil)(g.Switch(nil))
 		assert.Zero(t, used())
+
+		// The next ones have the same stack, and hear nothing of that.
+		for range 3 {
+			g = greenlet.New(func(any) (any, error) { return root.Switch(nil) }, greenlet.WithStackSize(size))
+			value(t, nil)(g.Switch(nil))
+			assert.LessOrEqual(t, used(), more)
+			value(t, nil)(g.Switch(nil))
+		}
 		n, err := root.StackUsed()
 		require.NoError(t, err)
 		assert.Zero(t, n)

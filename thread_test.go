@@ -1,8 +1,10 @@
 package greenlet_test
 
 import (
+	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -382,4 +384,38 @@ func TestTheProcessExitsWithSuspendedGreenlets(t *testing.T) {
 	}
 	out, err := child(t, "exit", "-test.run=^"+t.Name()+"$").CombinedOutput()
 	require.NoError(t, err, "%s", out)
+}
+
+// Package initialisation, when a hint says so. The runtime lets no C thread into Go
+// before its end, and to the runtime a greenlet is one.
+func init() {
+	if os.Getenv("GREENLET_TEST_CHILD") != "init" {
+		return
+	}
+	g := greenlet.New(func(v any) (any, error) { return v, nil })
+	_, err := g.Switch(1)
+	fmt.Println(err, g.State())
+	_, err = g.Switch(2)
+	fmt.Println(err, g.State())
+	_, err = greenlet.New(nil).Switch(3)
+	fmt.Println(err)
+	started = make(chan error)
+	go func() { // may wait for the end of it
+		_, err := greenlet.New(func(v any) (any, error) { return v, nil }).Switch(4)
+		started <- err
+	}()
+}
+
+var started chan error
+
+func TestAGreenletDuringInitialisation(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "init" {
+		require.NoError(t, <-started)
+		value(t, 5)(greenlet.New(func(v any) (any, error) { return v, nil }).Switch(5))
+		return
+	}
+	out, err := child(t, "init", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, 2, strings.Count(string(out), "start it from main pending\n"), "%s", out)
+	assert.Contains(t, string(out), "has no run function")
 }

@@ -43,6 +43,9 @@ func (p *pool) get(th *thread, size int) (*worker, error) {
 			copy(p.idle[i:], p.idle[i+1:])
 			p.idle[last] = nil
 			p.idle = p.idle[:last]
+			if measuring.Load() {
+				trimStack(w.coro)
+			}
 			return w, nil
 		}
 	}

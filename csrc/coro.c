@@ -132,6 +132,16 @@ int glet_coro_stack_used(const glet_coro *c, size_t *out)
     return GLET_OK;
 }
 
+void glet_coro_trim_stack(glet_coro *c, size_t keep)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *lo = c->stack.lo, *hi = c->stack.hi;
+
+    keep = (keep + page - 1) / page * page;
+    if (!glet_coro_is_root(c) && keep < (size_t)(hi - lo))
+        (void)madvise(lo, (size_t)(hi - lo) - keep, MADV_DONTNEED);
+}
+
 size_t glet_coro_overflowed(const void *address)
 {
     const glet_coro *c = self_.current; /* as it is: a signal handler must not set up a thread */

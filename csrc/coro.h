@@ -142,6 +142,13 @@ void glet_coro_bounds(const glet_coro *c, void **lo, void **hi);
  */
 int glet_coro_stack_used(const glet_coro *c, size_t *out);
 
+/*
+ * Gives back the memory of a suspended coroutine's stack but for the uppermost `keep`
+ * bytes, in which all its frames must be: glet_coro_stack_used begins anew.  A wish;
+ * where the kernel refuses it, as for locked memory, nothing happens.
+ */
+void glet_coro_trim_stack(glet_coro *c, size_t keep);
+
 /* What the stack allocator holds, for the whole process. */
 typedef struct {
     size_t stacks;     /* stacks in use                                */

@@ -23,7 +23,10 @@
  *
  * From the announcement to the end of the library's switch the thread is neither
  * here nor there: no Go function may be called in between.  In particular both
- * belong into one C function; two cgo calls, one for each, do not do.
+ * belong into one C function; two cgo calls, one for each, do not do.  This is the
+ * one mistake that cannot be told of: the C function that announces a switch and
+ * returns to Go without it crashes there, since Go takes the thread for the other
+ * one.  An announcement that C follows by another one is GLET_ESTACK.
  *
  * Greenlets.  A greenlet may switch while a fiber runs in it, from a Go function
  * called there.  It is suspended with the fiber as the one that runs, and goes on

@@ -30,22 +30,26 @@
  * is suspended, and that nobody refers to any more, is killed some time.
  *
  * Values. A value is a void *. What C sends arrives in C as it is, and in Go as an
- * unsafe.Pointer (below 4096, where there are no addresses, as a uintptr). A Go value
- * that is neither arrives in C as a handle, which may be sent on, once, or must be
- * freed with greenlet_free_value. nil is NULL, and so is the value of an expected end
+ * unsafe.Pointer; below 4096, where there are no addresses, as a uintptr. Larger numbers
+ * are no values for Go, whose collector would take them for addresses. A Go value that
+ * is neither arrives in C as a handle, which may be sent on, once, or must be freed
+ * with greenlet_free_value. nil is NULL, and so is the value of an expected end
  * (ErrExit).
  *
  * Errors. Every call returns GREENLET_OK or a code, and then has not changed
  * anything; but greenlet_switch, greenlet_throw and greenlet_kill also return what
  * another greenlet has passed on: a code of the program's own (1 and up), GREENLET_EXIT,
  * or GREENLET_EGO and GREENLET_EPANIC for an error or panic of Go. A body that
- * returns such a code passes the same error on. greenlet_message() says it in words.
+ * returns such a code passes the same error on. A runtime.Goexit of Go is GREENLET_EGO,
+ * and goes on likewise. greenlet_message() says it in words.
  *
  * Threads. A greenlet runs on the thread on which it was started, and only there
  * may it be used: GREENLET_ETHREAD. A thread that C made becomes a root at its first
  * greenlet_switch, as a goroutine does. When a thread that C made ends, its greenlets
- * end with it, and nothing of what is suspended on them runs any more. In a C program
- * that has Go as a library, the first calls wait until Go's packages are initialised.
+ * end with it, and nothing of what is suspended on them runs any more. (Let it end on
+ * its own stack: by pthread_exit in a greenlet, that one's stack is lost.) In a C program
+ * that has Go as a library, the first calls wait until Go's packages are initialised;
+ * these cannot start greenlets themselves.
  *
  * C++. Exceptions that are thrown and caught within a body stay its own, whatever is
  * switched to meanwhile. One that leaves a body becomes an error of Go, with the
@@ -141,8 +145,8 @@ int greenlet_set_parent(greenlet *g, greenlet *parent);
 
 /*
  * Sections that must not be left: from enter to leave, every switch, throw and kill is
- * refused with GREENLET_ESECTION, in Go functions that are called there, too. For code that calls back while it holds a
- * lock, or while a structure is not in order. Sections may be nested. A body that
+ * refused with GREENLET_ESECTION, in Go functions that are called there, too. For code
+ * that calls back while it holds a lock, or while a structure is not in order. Sections may be nested. A body that
  * ends inside a section has failed with GREENLET_ESECTION, and the section is over.
  * Leaving where nothing was entered is GREENLET_ESECTION, too.
  */

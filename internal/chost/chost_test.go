@@ -101,6 +101,27 @@ func TestTheSuiteAsACProgram(t *testing.T) {
 	}
 }
 
+// The headers stand alone where make install has put them, for C and C++.
+func TestInstalledHeaders(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("no make here")
+	}
+	dir := t.TempDir()
+	run(t, "make", "-s", "-C", "../..", "install", "DESTDIR="+dir, "PREFIX=/usr")
+	for compiler, language := range map[string]string{"CC": "-xc", "CXX": "-xc++"} {
+		out, err := exec.Command("go", "env", compiler).Output()
+		require.NoError(t, err)
+		command := strings.TrimSpace(string(out))
+		if _, err := exec.LookPath(command); err != nil {
+			t.Log("no", command)
+			continue
+		}
+		for _, header := range []string{"greenlet.h", "coro.h", "fiber.h"} {
+			run(t, command, "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", language, filepath.Join(dir, "usr/include", header))
+		}
+	}
+}
+
 // build makes a program of a C file in testdata and of lib.
 func build(t *testing.T, source, mode string, flags, cflags []string) (exe string) {
 	dir := t.TempDir()

@@ -52,19 +52,31 @@ func TestTheCore(t *testing.T) {
 	}
 }
 
+// The whole of csrc without Go: what needs Go says so.
+func TestWithoutGo(t *testing.T) {
+	if testing.Short() || os.Getenv("GREENLET_EMULATOR") != "" {
+		t.Skip("it compiles C programs for this machine")
+	}
+	out, err := run(t, nil, compile(t, "nogo.c", "", "fiber.c", "go.c", "greenlet.c", "escape.c", "overflow.c", "escape_amd64.S", "escape_arm64.S"))
+	require.NoError(t, err, "%s", out)
+}
+
 // build compiles the program and the core's files that know nothing of Go.
-func build(t *testing.T, flags string) string {
+func build(t *testing.T, flags string) string { return compile(t, "main.c", flags) }
+
+func compile(t *testing.T, program, flags string, more ...string) string {
 	t.Helper()
 	cc, err := exec.Command("go", "env", "CC").Output()
 	require.NoError(t, err)
 	exe := filepath.Join(t.TempDir(), "exe")
 	args := strings.Fields(string(cc) + " -std=gnu11 -O1 -g -Wall -Wextra -Werror -I../../csrc " + flags)
-	for _, f := range []string{"coro.c", "stack.c", "switch.c", "fault.c", "switch_amd64.S", "switch_arm64.S"} {
-		if arch := strings.TrimSuffix(strings.TrimPrefix(f, "switch_"), ".S"); arch == f || arch == runtime.GOARCH {
+	for _, f := range append([]string{"coro.c", "stack.c", "switch.c", "fault.c", "switch_amd64.S", "switch_arm64.S"}, more...) {
+		_, arch, assembly := strings.Cut(strings.TrimSuffix(f, ".S"), "_")
+		if !assembly || arch == runtime.GOARCH {
 			args = append(args, "../../csrc/"+f)
 		}
 	}
-	args = append(args, "testdata/main.c", "-o", exe, "-lpthread")
+	args = append(args, "testdata/"+program, "-o", exe, "-lpthread")
 	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 		if strings.Contains(string(out), "cannot find") || strings.Contains(string(out), "unrecognized") {
 			t.Skipf("this C compiler has it not: %s", out)
