@@ -118,6 +118,24 @@ int capitest_start_thread(void *func, char message[256])
     return s.code;
 }
 
+static void *current_thread(void *code)
+{
+    greenlet *g;
+    *(int *)code = greenlet_current(&g);
+    if (*(int *)code == GREENLET_OK)
+        *(int *)code = greenlet_free(g);
+    return NULL;
+}
+
+int capitest_current_thread(void)
+{
+    pthread_t thread;
+    int code;
+    if (pthread_create(&thread, NULL, current_thread, &code) != 0 || pthread_join(thread, NULL) != 0)
+        return 2;
+    return code;
+}
+
 /* Sends its value twice; the first time is refused. */
 int capitest_refused(void *arg, void *value, void **result)
 {

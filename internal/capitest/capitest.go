@@ -51,6 +51,9 @@ func StartThread(f func(any) (any, error)) (int, string) {
 // Returns counts how often the switch in Start has returned to C.
 func Returns() int { return int(C.capitest_returns()) }
 
+// CurrentThread is greenlet_current on a thread that C makes.
+func CurrentThread() int { return int(C.capitest_current_thread()) }
+
 // EnterSection begins a section that nobody leaves.
 func EnterSection() int { return int(C.greenlet_enter_section()) }
 

@@ -22,6 +22,9 @@ int capitest_refused(void *arg, void *value, void **result);
 /* As capitest_start, on a thread of its own. message is greenlet_message. */
 int capitest_start_thread(void *func, char message[256]);
 
+/* greenlet_current, and free, on a new thread. */
+int capitest_current_thread(void);
+
 /* How often greenlet_switch has returned in capitest_start, on any thread. */
 int capitest_returns(void);
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/capitest"
+	"github.com/go-greenlet/greenlet/internal/fault"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
@@ -289,6 +290,47 @@ func TestASectionWithoutGreenlets(t *testing.T) {
 		assert.Equal(t, 1, v)
 	}()
 	<-done
+}
+
+// One that leaves nothing behind leaves no root behind, either.
+func TestASectionAlone(t *testing.T) {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		capitest.InSection(func() {})
+		assert.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error { return nil }), "there is no tree here")
+	}()
+	<-done
+}
+
+// A section ends with its greenlet, however that ends.
+func TestASectionOfAGreenletThatExits(t *testing.T) {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		_ = greenlet.Run(func(*greenlet.Greenlet) error {
+			defer func() {
+				_, err := greenlet.New(func(any) (any, error) { return nil, nil }).Switch(nil)
+				assert.NoError(t, err)
+			}()
+			_, _ = greenlet.New(func(any) (any, error) {
+				assert.Zero(t, capitest.EnterSection())
+				runtime.Goexit()
+				return nil, nil
+			}).Switch(nil)
+			assert.Fail(t, "must not go on")
+			return nil
+		})
+	}()
+	<-done
+}
+
+// What a root takes cannot be had.
+func TestCurrentFails(t *testing.T) {
+	reset := fault.Set(fault.Key, 1, 1)
+	defer reset()
+	assert.Equal(t, capitest.EGo, capitest.CurrentThread())
+	assert.Zero(t, capitest.CurrentThread())
 }
 
 // However many sections were entered since anything was switched.
