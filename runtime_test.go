@@ -230,11 +230,11 @@ func TestCPUProfilesCountTheTimeOnce(t *testing.T) {
 				return total.Seconds() / spent.Seconds(), tight.Seconds() / total.Seconds()
 			}
 			ratio, loop := measure(live / 2)
-			for range 2 { // a busy machine loses ticks
-				if ratio > 0.8 {
+			for range 2 { // a busy machine loses ticks, and has some come late
+				if ratio > 0.8 && ratio < 1.2 {
 					break
 				}
-				ratio, loop = measure(0)
+				ratio, loop = measure(live / 10)
 			}
 			assert.InDelta(t, 1, ratio, 0.2)
 			assert.Greater(t, loop, 0.5)
