@@ -36,7 +36,8 @@ const (
 // *PanicError; if by runtime.Goexit, Switch calls it here, too.
 //
 // A Switch that is refused (ErrWrongThread, ErrThreadExited, ErrNoRun, no memory
-// for a stack) has changed nothing.
+// for a stack, a start while the program's packages are being initialised) has
+// changed nothing.
 func (g *Greenlet) Switch(v any) (any, error) {
 	t := currentTree()
 	// The common case first, and nothing else in it.
