@@ -148,7 +148,7 @@ size_t glet_coro_overflowed(const void *address)
     if (c == NULL || glet_coro_is_root(c))
         return 0;
     const char *lo = c->stack.lo, *at = address;
-    return at < lo && at >= lo - sysconf(_SC_PAGESIZE) ? (size_t)((char *)c->stack.hi - lo) : 0;
+    return at < lo && at >= lo - GLET_STACK_GUARD ? (size_t)((char *)c->stack.hi - lo) : 0;
 }
 
 static void begin(glet_coro *c, glet_body body, void *arg)
@@ -318,7 +318,7 @@ const char *glet_text(int code)
         [GLET_ENULL] = "an argument is NULL that must not be",
         [GLET_ESIZE] = "the stack size is over the maximum of 1 GiB",
         [GLET_ENOMEM] = "no memory or address space for a stack",
-        [GLET_EGUARD] = "the stack's guard page could not be made",
+        [GLET_EGUARD] = "the stack's guard could not be made",
         [GLET_ETHREAD] = "it belongs to another thread",
         [GLET_EDONE] = "the coroutine has finished, or was given up",
         [GLET_EBUSY] = "it is running, or is a thread's own",

@@ -34,8 +34,8 @@
  *
  * Stacks.  Sizes are in bytes and are rounded up to whole pages, and to
  * GLET_STACK_FLOOR if they are below it; 0 means GLET_STACK_DEFAULT.  Memory
- * is only taken as the stack is used.  Below each stack lies a guard page:
- * running over the end is a SIGSEGV, not a corruption.
+ * is only taken as the stack is used.  Below each stack lies a guard: running over
+ * the end is a SIGSEGV, not a corruption.
  *
  * This file is the C core's public face; fiber.h is for coroutines of others.
  * The core is used by package greenlet for Go but knows nothing of it; see go.h
@@ -58,6 +58,12 @@ extern "C" {
  */
 #define GLET_STACK_FLOOR   ((size_t)64 << 10)
 #define GLET_STACK_DEFAULT ((size_t)256 << 10)
+/*
+ * The guard: a function with a frame up to this size cannot step over it.  Its pages and
+ * those of the default are an odd number, since at an even distance many stacks would
+ * compete for the same sets of a cache.
+ */
+#define GLET_STACK_GUARD   ((size_t)60 << 10)
 /* A larger stack is taken for a mistake: GLET_ESIZE. */
 #define GLET_STACK_MAX     ((size_t)1 << 30)
 
@@ -66,7 +72,7 @@ enum {
     GLET_ENULL,     /* an argument is NULL that must not be                */
     GLET_ESIZE,     /* the stack size is over GLET_STACK_MAX               */
     GLET_ENOMEM,    /* no memory or address space for a stack; see errno   */
-    GLET_EGUARD,    /* the guard page could not be made; see errno         */
+    GLET_EGUARD,    /* the guard could not be made; see errno              */
     GLET_ETHREAD,   /* the coroutine belongs to another thread             */
     GLET_EDONE,     /* the coroutine has finished                          */
     GLET_EBUSY,     /* the coroutine is the current one or a thread's own  */

@@ -8,13 +8,13 @@
 typedef size_t (*glet_who)(char *buf, size_t size);
 
 /*
- * From now on a fault at the guard page of the running coroutine's stack is explained
+ * From now on a fault in the guard of the running coroutine's stack is explained
  * on the standard error stream, before the handler of SIGSEGV that was there does what
  * it does. Once for a process. GLET_OK, or GLET_ENOMEM; see errno.
  */
 int glet_explain_overflows(glet_who who);
 
-/* In coro.c. The size of the running coroutine's stack, if the address is in the guard page below it; else 0. */
+/* In coro.c. The size of the running coroutine's stack, if the address is in the guard below it; else 0. */
 size_t glet_coro_overflowed(const void *address);
 
 #endif

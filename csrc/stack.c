@@ -1,8 +1,8 @@
 /*
- * stack.c - stacks with guard pages, cut from slabs.
+ * stack.c - guarded stacks, cut from slabs.
  *
  * A slab is one mapping that holds many stacks of one size, each with its guard
- * page below it:
+ * below it:
  *
  *      base                                             base + count * slot
  *      | guard | stack 0 ...... | guard | stack 1 ...... | ...
@@ -68,6 +68,7 @@ static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static struct glet_class *classes; /* never freed: one per size ever asked for */
 static glet_usage usage;
 static size_t page;
+static size_t guarded; /* GLET_STACK_GUARD in whole pages */
 
 static struct glet_class *class_of(size_t slot)
 {
@@ -185,7 +186,7 @@ static int is_guarded(const char *at)
 static int guard(char *at)
 {
     if (usage.guard_kind != 2) {
-        if (!glet_fault(GLET_FAULT_GUARD) && madvise(at, page, MADV_GUARD_INSTALL) == 0) {
+        if (!glet_fault(GLET_FAULT_GUARD) && madvise(at, guarded, MADV_GUARD_INSTALL) == 0) {
             if (usage.guard_kind == 1 || is_guarded(at)) {
                 usage.guard_kind = 1;
                 return 0;
@@ -193,7 +194,7 @@ static int guard(char *at)
         } else if (errno != EINVAL) /* the kernel knows it but cannot do it now */
             return -1;
     }
-    if (glet_fault(GLET_FAULT_MPROTECT) || mprotect(at, page, PROT_NONE) != 0)
+    if (glet_fault(GLET_FAULT_MPROTECT) || mprotect(at, guarded, PROT_NONE) != 0)
         return -1;
     /*
      * Only a kernel that never made a guard is taken for one that cannot: a
@@ -215,11 +216,13 @@ int glet_stack_alloc(glet_stack *out, size_t size)
 
     int code = GLET_ENOMEM, e = 0;
     pthread_mutex_lock(&mu);
-    if (page == 0)
+    if (page == 0) {
         page = (size_t)sysconf(_SC_PAGESIZE);
+        guarded = (GLET_STACK_GUARD + page - 1) & ~(page - 1);
+    }
     size = (size + page - 1) & ~(page - 1);
 
-    struct glet_class *c = class_of(size + page);
+    struct glet_class *c = class_of(guarded + size);
     struct glet_slab *s = c == NULL ? NULL : c->room;
     if (c != NULL && s == NULL)
         s = slab_new(c);
@@ -245,7 +248,7 @@ int glet_stack_alloc(glet_stack *out, size_t size)
     if (s->used == s->count)
         room_remove(s);
     usage.stacks++;
-    out->lo = s->base + i * c->slot + page;
+    out->lo = s->base + i * c->slot + guarded;
     out->hi = out->lo + size;
     out->slab = s;
     out->index = i;

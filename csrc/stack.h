@@ -1,4 +1,4 @@
-/* stack.h - stacks with guard pages, cut from slabs; in stack.c. */
+/* stack.h - guarded stacks, cut from slabs; in stack.c. */
 #ifndef GLET_STACK_H
 #define GLET_STACK_H
 
@@ -7,7 +7,7 @@
 struct glet_slab;
 
 typedef struct {
-    char *lo, *hi;          /* the usable part; the guard page is below lo */
+    char *lo, *hi;          /* the usable part; the guard is below lo */
     struct glet_slab *slab; /* where it goes back to */
     unsigned index;
 } glet_stack;

@@ -48,6 +48,13 @@ __attribute__((noinline)) int cgotest_locals(uintptr_t callback, size_t bytes)
     return 1;
 }
 
+int cgotest_step(size_t bytes)
+{
+    volatile char frame[bytes];
+    frame[0] = 1;
+    return frame[0];
+}
+
 int cgotest_fault(void)
 {
     volatile int *volatile nowhere = NULL;

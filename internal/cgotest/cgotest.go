@@ -48,6 +48,10 @@ func Locals(bytes int, f func()) bool {
 	return C.cgotest_locals(C.uintptr_t(h), C.size_t(bytes)) != 0
 }
 
+// Step writes the byte on the C stack that is that many bytes below, and nothing in
+// between.
+func Step(bytes int) { C.cgotest_step(C.size_t(bytes)) }
+
 // Fault reads from nowhere, in C.
 func Fault() { C.cgotest_fault() }
 

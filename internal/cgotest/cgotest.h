@@ -9,6 +9,7 @@ int cgotest_rounds_up(void);
 void cgotest_call(uintptr_t callback);
 /* Reads from nowhere. */
 int cgotest_fault(void);
+int cgotest_step(size_t bytes);
 /* Calls itself that often, on some 600 bytes each. */
 int cgotest_recurse(int depth);
 int cgotest_locals(uintptr_t callback, size_t bytes);
