@@ -429,17 +429,19 @@ func TestAbandonedGreenletsDoNotGrowMemory(t *testing.T) {
 		cycle func()
 	}{
 		{"thread gone", func() {
+			var err error // some are forgotten, and killed, before the thread ends
+			suspend := handle.New(func() { _, err = greenlet.Current().Parent().Switch(nil) })
 			offMainThread(func() {
 				greenlet.Current()
 				for range 100 {
 					g := greenlet.New(func(any) (any, error) {
-						var err error // some are forgotten, and killed, before the thread ends
-						cgotest.Call(func() { _, err = greenlet.Current().Parent().Switch(nil) })
+						cgotest.CallHandle(suspend) // one of its own would be lost with it
 						return nil, err
 					})
 					value(t, nil)(g.Switch(nil))
 				}
 			})
+			require.NoError(t, suspend.Delete())
 		}},
 		{"Goexit", func() {
 			fatal.Add(1)

@@ -24,8 +24,11 @@ func Call(f func()) {
 			panic(err)
 		}
 	}()
-	C.cgotest_call(C.uintptr_t(h))
+	CallHandle(h)
 }
+
+// CallHandle is Call with the handle of f.
+func CallHandle(h handle.Handle) { C.cgotest_call(C.uintptr_t(h)) }
 
 //export cgotestCallback
 func cgotestCallback(h C.uintptr_t) {
