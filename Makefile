@@ -68,6 +68,7 @@ test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
 test-foreign: ## what needs other libraries: boost.context, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb
 	$(TEST) -tags greenlet_foreign ./internal/foreign/... ./examples/...
+	$(TEST) -tags greenlet_foreign,netgo,osusergo -ldflags '-extldflags -static' ./internal/foreign/throw ./internal/foreign/cxx
 
 stress: ## the suite under all that finds mistakes in the dark corners; long
 	@scripts/need cc

@@ -63,7 +63,10 @@ func newC(fn, arg uintptr, opts ...Option) *Greenlet {
 // inC is what C knows of a greenlet.
 type inC struct {
 	self handle.Handle // what greenlet_self returns; 0: nobody has asked
-	err  error         // the last error of Go that C was told of in it
+	// The last ones of Go that C was told of in it.
+	err      error
+	panicked *PanicError
+	exited   bool
 }
 
 // runC calls the body in C.
@@ -99,17 +102,18 @@ func (c *core) errorOf(code C.int) error {
 	switch code {
 	case C.GREENLET_EXIT:
 		return ErrExit
-	case C.GREENLET_EGO, C.GREENLET_EPANIC:
-		if c.c == nil || c.c.err == nil {
-			break
+	case C.GREENLET_EGO:
+		if c.c != nil && c.c.err != nil {
+			return c.c.err
 		}
-		if p, ok := c.c.err.(*PanicError); ok && code == C.GREENLET_EPANIC {
-			panic(p)
+	case C.GREENLET_EPANIC:
+		if c.c != nil && c.c.panicked != nil {
+			panic(c.c.panicked)
 		}
-		if errors.Is(c.c.err, errGoexit) {
+	case C.GREENLET_EGOEXIT:
+		if c.c != nil && c.c.exited {
 			runtime.Goexit()
 		}
-		return c.c.err
 	}
 	if code > 0 {
 		return CError(code)
@@ -129,7 +133,7 @@ var codes = []struct {
 	code C.int
 }{
 	{errEndSection, C.GREENLET_ESECTION}, {errSection, C.GREENLET_ESECTION}, {errNoSection, C.GREENLET_ESECTION},
-	{errLivesOn, C.GREENLET_EGO}, {errGoexit, C.GREENLET_EGO},
+	{errLivesOn, C.GREENLET_EGO}, {errGoexit, C.GREENLET_EGOEXIT},
 	{ErrWrongThread, C.GREENLET_ETHREAD}, {ErrThreadExited, C.GREENLET_EGONE}, {ErrCyclicParent, C.GREENLET_ECYCLE},
 	{ErrRootParent, C.GREENLET_EROOT}, {errKillRoot, C.GREENLET_EROOT}, {ErrNoRun, C.GREENLET_ENORUN},
 	{handle.ErrStale, C.GREENLET_EFREED}, {errOwnReference, C.GREENLET_EFREED},
@@ -146,9 +150,14 @@ func tell(err error) C.int {
 	var size C.size_t
 	room := unsafe.Slice((*byte)(unsafe.Pointer(C.glet_message(&size))), size)
 	room[copy(room[:size-1], text)] = 0
-	if code == C.GREENLET_EGO || code == C.GREENLET_EPANIC {
-		if t := currentTree(); t != nil && t.current != t.root { // a root has no body that could pass it on
+	if t := currentTree(); t != nil && t.current != t.root { // a root has no body that could pass it on
+		switch code {
+		case C.GREENLET_EGO:
 			t.current.c.known().err = err
+		case C.GREENLET_EPANIC:
+			t.current.c.known().panicked = err.(*PanicError)
+		case C.GREENLET_EGOEXIT:
+			t.current.c.known().exited = true
 		}
 	}
 	return code

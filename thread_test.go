@@ -393,9 +393,16 @@ func init() {
 		return
 	}
 	g := greenlet.New(func(v any) (any, error) { return v, nil })
-	_, err := g.Switch(1)
-	fmt.Println(err, g.State())
-	_, err = g.Switch(2)
+	var deep func(depth int) error
+	deep = func(depth int) error {
+		if depth > 0 {
+			return deep(depth - 1)
+		}
+		_, err := g.Switch(1)
+		return err
+	}
+	fmt.Println(deep(200), g.State())
+	_, err := g.Switch(2)
 	fmt.Println(err, g.State())
 	_, err = greenlet.New(nil).Switch(3)
 	fmt.Println(err)

@@ -117,21 +117,25 @@ func (p *pool) sweep() {
 // so they are.
 var entered atomic.Bool
 
-// initialising says whether the caller is a package's initialisation: a greenlet that
-// it starts would wait for its end, and it for the greenlet.
-func initialising() bool {
+// initialising says whether the caller is the initialisation of one of the program's
+// packages: a greenlet that it starts would wait for its end, and it for the greenlet.
+// (A plugin's comes when callbacks are let in.)
+func initialising() (yes bool) {
 	pc := make([]uintptr, 64)
 	for skip := 1; ; skip += len(pc) {
 		n := runtime.Callers(skip, pc)
 		if n == 0 {
-			return false
+			return yes
 		}
 		frames := runtime.CallersFrames(pc[:n])
 		for more := true; more; {
 			var f runtime.Frame
 			f, more = frames.Next()
-			if f.Function == "runtime.doInit1" {
-				return true
+			switch f.Function {
+			case "runtime.doInit1":
+				yes = true
+			case "plugin.open":
+				return false
 			}
 		}
 	}

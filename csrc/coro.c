@@ -135,8 +135,10 @@ int glet_coro_stack_used(const glet_coro *c, size_t *out)
 void glet_coro_trim_stack(glet_coro *c, size_t keep)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    char *lo = c->stack.lo, *hi = c->stack.hi;
+    char *lo = c->stack.lo, *hi = c->stack.hi, *sp = __builtin_frame_address(0);
 
+    if (sp > lo && sp < hi && keep < (size_t)(hi - sp) + page)
+        keep = (size_t)(hi - sp) + page; /* what madvise needs below, too */
     keep = (keep + page - 1) / page * page;
     if (!glet_coro_is_root(c) && keep < (size_t)(hi - lo))
         (void)madvise(lo, (size_t)(hi - lo) - keep, MADV_DONTNEED);

@@ -149,8 +149,9 @@ void glet_coro_bounds(const glet_coro *c, void **lo, void **hi);
 int glet_coro_stack_used(const glet_coro *c, size_t *out);
 
 /*
- * Gives back the memory of a suspended coroutine's stack but for the uppermost `keep`
- * bytes, in which all its frames must be: glet_coro_stack_used begins anew.  A wish;
+ * Gives back the memory of a coroutine's stack but for the uppermost `keep` bytes:
+ * glet_coro_stack_used begins anew.  All its frames must be in these, if it is
+ * suspended; if it is the current one, as much more is kept as it needs.  A wish:
  * where the kernel refuses it, as for locked memory, nothing happens.
  */
 void glet_coro_trim_stack(glet_coro *c, size_t keep);

@@ -89,8 +89,8 @@ static const char *what(void *object, const struct type_info *type)
     return (*(method ***)object)[2](object);
 }
 
-/* The text of the exception that is handled, to be freed with glet_exception_free. */
-static char *describe(const struct type_info *type)
+/* The text of the exception e that is handled, to be freed with glet_exception_free. */
+static char *describe(struct _Unwind_Exception *e, const struct type_info *type)
 {
     char *name = NULL, *text = NULL;
     char *(*demangle)(const char *, char *, size_t *, int *) = __cxa_demangle;
@@ -104,7 +104,10 @@ static char *describe(const struct type_info *type)
         name = demangle(type->name + (*type->name == '*'), NULL, NULL, NULL);
     if (current != NULL && end != NULL)
         p = current();
-    const char *shown = name != NULL ? name : type->name, *why = what(p.object, type);
+    void *object = p.object;
+    if (object == NULL && (e->exception_class & 0xff) == 0)
+        object = e + 1; /* the C++ runtime is linked statically, without what nobody uses */
+    const char *shown = name != NULL ? name : type->name, *why = what(object, type);
     if (asprintf(&text, "%s%s%s", shown, why != NULL ? ": " : "", why != NULL ? why : "") < 0)
         text = no_memory;
     if (p.object != NULL)
@@ -135,7 +138,7 @@ int glet_guard_caught(struct _Unwind_Exception *e, char **exception)
         return 0;
     }
     (void)begin(e);
-    *exception = describe(type());
+    *exception = describe(e, type());
     end(); /* its destructor may switch */
     return 0;
 }

@@ -39,6 +39,7 @@ const char *greenlet_text(int code)
     case GREENLET_EXIT: return "an expected end";
     case GREENLET_EGO: return "an error of Go";
     case GREENLET_EPANIC: return "a panic of Go";
+    case GREENLET_EGOEXIT: return "a runtime.Goexit of Go";
     case GREENLET_ENULL: return "an argument is NULL that must not be";
     case GREENLET_EFREED: return "not a reference, or one that was freed";
     case GREENLET_ETHREAD: return "the greenlet belongs to another thread";

@@ -39,9 +39,9 @@
  * Errors. Every call returns GREENLET_OK or a code, and then has not changed
  * anything; but greenlet_switch, greenlet_throw and greenlet_kill also return what
  * another greenlet has passed on: a code of the program's own (1 and up), GREENLET_EXIT,
- * or GREENLET_EGO and GREENLET_EPANIC for an error or panic of Go. A body that
- * returns such a code passes the same error on. A runtime.Goexit of Go is GREENLET_EGO,
- * and goes on likewise. greenlet_message() says it in words.
+ * or GREENLET_EGO, GREENLET_EPANIC and GREENLET_EGOEXIT for an error, panic or
+ * runtime.Goexit of Go. A body that returns one of these passes on the last that it was
+ * told of, as what it was. greenlet_message() says it in words.
  *
  * Threads. A greenlet runs on the thread on which it was started, and only there
  * may it be used: GREENLET_ETHREAD. A thread that C made becomes a root at its first
@@ -78,6 +78,7 @@ enum {
     GREENLET_EXIT = -1,     /* an expected end: what greenlet_kill throws            */
     GREENLET_EGO = -2,      /* an error of Go; a body that returns this passes it on */
     GREENLET_EPANIC = -3,   /* a panic of Go, likewise                               */
+    GREENLET_EGOEXIT = -4,  /* a runtime.Goexit of Go, likewise                      */
     GREENLET_ENULL = -10,   /* an argument is NULL that must not be                  */
     GREENLET_EFREED = -11,  /* not a reference, or one that was freed                */
     GREENLET_ETHREAD = -12, /* it belongs to another thread                          */
@@ -144,9 +145,9 @@ int greenlet_parent(greenlet *g, greenlet **out);
 int greenlet_set_parent(greenlet *g, greenlet *parent);
 
 /*
- * Sections that must not be left: from enter to leave, every switch, throw and kill is
- * refused with GREENLET_ESECTION, in Go functions that are called there, too. For code
- * that calls back while it holds a lock, or while a structure is not in order. Sections may be nested. A body that
+ * Sections that must not be left: from enter to leave, every switch, every throw, and
+ * every kill of one that lives is refused with GREENLET_ESECTION, in Go functions that
+ * are called there, too. For code that calls back while it holds a lock, or while a structure is not in order. Sections may be nested. A body that
  * ends inside a section has failed with GREENLET_ESECTION, and the section is over.
  * Leaving where nothing was entered is GREENLET_ESECTION, too.
  */

@@ -59,14 +59,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     size_t size = info->si_code > 0 ? glet_coro_overflowed(info->si_addr) : 0; /* not from kill(2) */
     if (size != 0)
         explain(size);
-    if (next.sa_flags & SA_SIGINFO)
-        next.sa_sigaction(sig, info, context);
-    else if (next.sa_handler == SIG_DFL || next.sa_handler == SIG_IGN) {
-        sigaction(sig, &next, NULL); /* and the fault comes again, */
-        if (info->si_code <= 0)
-            raise(sig); /* but not that of kill(2) */
-    } else
-        next.sa_handler(sig);
+    next.sa_sigaction(sig, info, context);
 }
 
 int glet_explain_overflows(glet_who w)
@@ -76,8 +69,10 @@ int glet_explain_overflows(glet_who w)
     who = w;
     if (sigaction(SIGSEGV, NULL, &next) != 0)
         return GLET_ENOMEM;
+    if ((next.sa_flags & SA_SIGINFO) == 0)
+        return GLET_OK; /* not Go's, nor one that was put before that: left as it is */
     ours = next;
-    ours.sa_flags |= SA_SIGINFO | SA_ONSTACK;
+    ours.sa_flags |= SA_ONSTACK;
     ours.sa_sigaction = on_fault;
     return sigaction(SIGSEGV, &ours, NULL) == 0 ? GLET_OK : GLET_ENOMEM;
 }

@@ -92,6 +92,33 @@ int capitest_start(void *arg, void *value, void **result)
     return e;
 }
 
+/* Waits to be killed, and has an error of Go's then. */
+static int dies_badly(void *arg, void *value, void **result)
+{
+    (void)value, (void)result;
+    (void)greenlet_switch(arg, NULL, NULL);
+    return -12345;
+}
+
+/* As capitest_start, and then kills another one that dies badly. */
+int capitest_cleans_up(void *arg, void *value, void **result)
+{
+    greenlet *self, *other;
+    int e = greenlet_current(&self);
+    if (e == GREENLET_OK)
+        e = greenlet_new(&other, dies_badly, self, NULL, 0);
+    if (e == GREENLET_OK)
+        e = greenlet_switch(other, NULL, NULL);
+    if (e != GREENLET_OK)
+        return 1;
+    e = capitest_start(arg, value, result);
+    if (greenlet_kill(other) != GREENLET_EGO)
+        e = 2;
+    greenlet_free(other);
+    greenlet_free(self);
+    return e;
+}
+
 int capitest_returns(void) { return returns; }
 
 struct start {

@@ -18,10 +18,11 @@ import (
 
 // Bodies in C.
 var (
-	Echo    = unsafe.Pointer(C.capitest_echo)    // sends everything back to its parent
-	PassOn  = unsafe.Pointer(C.capitest_pass_on) // switches to its arg, a greenlet *
-	Start   = unsafe.Pointer(C.capitest_start)   // makes a greenlet of its value, a Go function, and returns what comes of it
-	Refused = unsafe.Pointer(C.capitest_refused) // sends its value in a section, which is refused, and then again
+	Echo     = unsafe.Pointer(C.capitest_echo)      // sends everything back to its parent
+	PassOn   = unsafe.Pointer(C.capitest_pass_on)   // switches to its arg, a greenlet *
+	Start    = unsafe.Pointer(C.capitest_start)     // makes a greenlet of its value, a Go function, and returns what comes of it
+	CleansUp = unsafe.Pointer(C.capitest_cleans_up) // as Start, and hears of an error of another one after it
+	Refused  = unsafe.Pointer(C.capitest_refused)   // sends its value in a section, which is refused, and then again
 )
 
 // Suites are C functions that test by themselves.
@@ -59,10 +60,11 @@ func EnterSection() int { return int(C.greenlet_enter_section()) }
 
 // Codes for tests.
 const (
-	EGo    = int(C.GREENLET_EGO)
-	EPanic = int(C.GREENLET_EPANIC)
-	ENoRun = int(C.GREENLET_ENORUN)
-	ECycle = int(C.GREENLET_ECYCLE)
+	EGo     = int(C.GREENLET_EGO)
+	EPanic  = int(C.GREENLET_EPANIC)
+	EGoexit = int(C.GREENLET_EGOEXIT)
+	ENoRun  = int(C.GREENLET_ENORUN)
+	ECycle  = int(C.GREENLET_ECYCLE)
 )
 
 // InSection calls f in a section of C that must not be left.

@@ -17,6 +17,7 @@ extern void capitestCall(uintptr_t f);
 int capitest_echo(void *arg, void *value, void **result); /* a body */
 int capitest_pass_on(void *arg, void *value, void **result);
 int capitest_start(void *arg, void *value, void **result);
+int capitest_cleans_up(void *arg, void *value, void **result);
 int capitest_refused(void *arg, void *value, void **result);
 
 /* As capitest_start, on a thread of its own. message is greenlet_message. */

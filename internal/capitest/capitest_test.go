@@ -150,9 +150,43 @@ func TestGoexitUnderC(t *testing.T) {
 	assert.Equal(t, returns+1, capitest.Returns(), "C is not left in between")
 
 	code, text := capitest.StartThread(f)
-	assert.Equal(t, capitest.EGo, code)
+	assert.Equal(t, capitest.EGoexit, code)
 	assert.Contains(t, text, "runtime.Goexit")
 	assert.Equal(t, returns+2, capitest.Returns())
+}
+
+// What a body passes on is what its code says, whatever else it has heard of meanwhile.
+func TestCodesPassOnTheirOwn(t *testing.T) {
+	const passed = 0
+	outcome := func(f func(any) (any, error)) (err error, p any, exited bool) {
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			_ = greenlet.Run(func(*greenlet.Greenlet) error {
+				exited = true
+				defer func() { p = recover() }()
+				_, err = greenlet.NewC(capitest.CleansUp, nil).Switch(f)
+				exited = false
+				return nil
+			})
+		}()
+		<-done
+		return err, p, exited
+	}
+	err, p, exited := outcome(func(any) (any, error) { return passed, nil })
+	assert.NoError(t, err)
+	assert.Nil(t, p)
+	assert.False(t, exited)
+	_, p, _ = outcome(func(any) (any, error) { panic("the panic") })
+	require.IsType(t, &greenlet.PanicError{}, p)
+	assert.Equal(t, "the panic", p.(*greenlet.PanicError).Value)
+	_, p, exited = outcome(func(any) (any, error) { runtime.Goexit(); return nil, nil })
+	assert.Nil(t, p)
+	assert.True(t, exited)
+	err, p, exited = outcome(func(any) (any, error) { return nil, errors.New("the first") })
+	assert.ErrorContains(t, err, "-12345", "the last of this kind")
+	assert.Nil(t, p)
+	assert.False(t, exited)
 }
 
 // An error that is several has the same code every time.

@@ -125,6 +125,9 @@ struct parting { /* an exception whose end suspends */
         alive--;
     }
 };
+namespace {
+struct hidden {};
+}
 namespace shop {
 struct closed : std::logic_error {
     using std::logic_error::logic_error;
@@ -169,6 +172,8 @@ static void raise(const char *kind)
             std::throw_with_nested(std::runtime_error("around it"));
         }
     }
+    if (which == "hidden")
+        throw hidden();
     if (which == "pointer")
         throw "in the text segment";
     if (which == "counted")

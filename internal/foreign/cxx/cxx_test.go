@@ -69,6 +69,7 @@ func TestAnExceptionEndsAtTheBody(t *testing.T) {
 		"derived":  "shop::closed: on Mondays",
 		"number":   "int",
 		"pointer":  "char const*",
+		"hidden":   "(anonymous namespace)::hidden",
 		"both":     "both: and other",
 		"virtual":  "far: virtually",
 		"nested":   "",

@@ -1,0 +1,7 @@
+//go:build greenlet_foreign
+
+#include "throw.h"
+
+#include <stdexcept>
+
+int throw_body(void *, void *, void **) { throw std::runtime_error("no more wine"); }
