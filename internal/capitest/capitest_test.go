@@ -158,7 +158,7 @@ func TestGoexitUnderC(t *testing.T) {
 // What a body passes on is what its code says, whatever else it has heard of meanwhile.
 func TestCodesPassOnTheirOwn(t *testing.T) {
 	const passed = 0
-	outcome := func(f func(any) (any, error)) (err error, p any, exited bool) {
+	outcome := func(f func(any) (any, error)) (p any, exited bool, err error) {
 		done := make(chan bool)
 		go func() {
 			defer close(done)
@@ -171,19 +171,19 @@ func TestCodesPassOnTheirOwn(t *testing.T) {
 			})
 		}()
 		<-done
-		return err, p, exited
+		return p, exited, err
 	}
-	err, p, exited := outcome(func(any) (any, error) { return passed, nil })
+	p, exited, err := outcome(func(any) (any, error) { return passed, nil })
 	assert.NoError(t, err)
 	assert.Nil(t, p)
 	assert.False(t, exited)
-	_, p, _ = outcome(func(any) (any, error) { panic("the panic") })
+	p, _, _ = outcome(func(any) (any, error) { panic("the panic") })
 	require.IsType(t, &greenlet.PanicError{}, p)
 	assert.Equal(t, "the panic", p.(*greenlet.PanicError).Value)
-	_, p, exited = outcome(func(any) (any, error) { runtime.Goexit(); return nil, nil })
+	p, exited, _ = outcome(func(any) (any, error) { runtime.Goexit(); return nil, nil })
 	assert.Nil(t, p)
 	assert.True(t, exited)
-	err, p, exited = outcome(func(any) (any, error) { return nil, errors.New("the first") })
+	p, exited, err = outcome(func(any) (any, error) { return nil, errors.New("the first") })
 	assert.ErrorContains(t, err, "-12345", "the last of this kind")
 	assert.Nil(t, p)
 	assert.False(t, exited)
