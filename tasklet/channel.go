@@ -1,10 +1,13 @@
 package tasklet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"sync/atomic"
+
+	"github.com/go-greenlet/greenlet"
 )
 
 // Preference says who goes on when a channel's action finds a partner.
@@ -19,7 +22,8 @@ const (
 // A Channel passes values between tasklets, without a buffer: who finds no partner
 // is blocked, in a queue, first in, first out. Make it with NewChannel.
 //
-// All methods but Post are called on the thread that made it.
+// All methods but Post, Close and String are called on the thread that made it.
+// Those without an error result panic with ErrWrongThread elsewhere.
 type Channel[T any] struct {
 	s          *scheduler
 	name       string
@@ -31,18 +35,22 @@ type Channel[T any] struct {
 	all        bool // schedule all
 	posts      bool // others feed it: who receives may be woken from outside
 	closing    bool
-	posted     []T // and not received yet
+	shut       bool // closing, for those elsewhere; the scheduler's mu guards it
 }
 
-// A waiter is a tasklet's place in the queue.
+// A waiter is a place in the queue.
 type waiter[T any] struct {
 	c          *Channel[T]
-	t          *Tasklet
+	t          *Tasklet // nil: what it sends was posted
 	v          T
 	err        error // sent in place of a value
 	send       bool
+	outside    bool // it may be woken from outside
+	left       bool // before it found a partner
 	next, prev *waiter[T]
 }
+
+var errNoChannel = errors.New("it was not made by NewChannel")
 
 // A ChannelOption changes what NewChannel makes.
 type ChannelOption func(*channelOptions)
@@ -56,7 +64,8 @@ type channelOptions struct {
 func WithName(name string) ChannelOption { return func(o *channelOptions) { o.name = name } }
 
 // WithPosts says that Post feeds the channel: while a tasklet waits to receive from
-// it, and it is not closed, Run waits too.
+// it and nobody can run, Run waits for a post, too. Without that, Run returns, or
+// who would block gets a DeadlockError, and a post is found when there is one.
 func WithPosts() ChannelOption { return func(o *channelOptions) { o.posts = true } }
 
 var lastChannel atomic.Uint64
@@ -76,10 +85,37 @@ func NewChannel[T any](opts ...ChannelOption) *Channel[T] {
 }
 
 // String describes the channel for people.
-func (c *Channel[T]) String() string { return c.name }
+func (c *Channel[T]) String() string {
+	if c.s == nil {
+		return "a channel"
+	}
+	return c.name
+}
+
+// misused is the error for a channel that is not the caller's.
+func (c *Channel[T]) misused(op string) error {
+	switch {
+	case c.s == nil:
+		return &opError{op, c, errNoChannel}
+	case c.s.over():
+		return &opError{op, c, greenlet.ErrThreadExited}
+	}
+	return &opError{op, c, ErrWrongThread}
+}
+
+// mine returns the channel's scheduler, for what has no error result.
+func (c *Channel[T]) mine(op string) *scheduler {
+	if c.s == nil || !c.s.own() {
+		panic(c.misused(op))
+	}
+	return c.s
+}
 
 // Send passes v to a tasklet that receives, and waits for one if there is none.
-func (c *Channel[T]) Send(v T) error { return c.send("Send", v, nil) }
+func (c *Channel[T]) Send(v T) error {
+	_, err := c.send("Send", v, nil)
+	return err
+}
 
 // SendError has the receiver's Receive return err, which must not be nil.
 func (c *Channel[T]) SendError(err error) error {
@@ -87,81 +123,111 @@ func (c *Channel[T]) SendError(err error) error {
 		return &opError{"SendError", c, errors.New("the error is nil")}
 	}
 	var none T
-	return c.send("SendError", none, err)
+	_, err = c.send("SendError", none, err)
+	return err
 }
 
-func (c *Channel[T]) send(op string, v T, err error) error {
+// send says, too, whether v was received: an error may be thrown at the sender
+// after that.
+func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 	s := c.s
 	if here() != s {
-		return &opError{op, c, ErrWrongThread}
-	}
-	me := s.head
-	if c.closing {
-		return &opError{op, c, ErrClosed}
+		return false, c.misused(op)
 	}
 	s.collect()
-	if c.balance < 0 {
-		to := c.first.t
-		if s.trap > 0 && c.switches(PreferReceiver) {
-			return &opError{op, c, ErrSwitchTrap}
-		}
-		c.first.v, c.first.err = v, err
-		c.first.unlink()
-		return c.meet(me, to, PreferReceiver)
+	me := s.head
+	if c.closing {
+		return false, &opError{op, c, ErrClosed}
 	}
-	w, e := c.block(op, me, true)
+	if w := c.first; w != nil && !w.send {
+		if (s.trap > 0 || me.ending) && c.switches(PreferReceiver) {
+			return false, s.refusal(op, c)
+		}
+		to := w.t
+		w.v, w.err = v, err
+		c.remove(w)
+		return true, c.meet(me, to, PreferReceiver)
+	}
+	w, e := c.block(op, me, true, false)
 	if e != nil {
-		return e
+		return false, e
 	}
 	w.v, w.err = v, err
 	e = s.leave(me)
+	received = !w.left
 	c.recycle(w)
-	return e
+	return received, e
 }
 
 // Receive returns the next value that is sent, and waits for one if there is none.
+// If an error is thrown at the tasklet when a value is on its way to it already,
+// the value comes with the error.
 func (c *Channel[T]) Receive() (v T, err error) {
-	s := c.s
-	if here() != s {
-		return v, &opError{"Receive", c, ErrWrongThread}
+	v, _, err = c.receive(false)
+	return v, err
+}
+
+// ReceiveContext is Receive, but that it returns the context's cause as soon as the
+// context is done, with nothing received. While it waits, and the context can be
+// done, nobody's waiting is a deadlock, and Run waits, too.
+func (c *Channel[T]) ReceiveContext(ctx context.Context) (v T, err error) {
+	if c.s == nil || here() != c.s {
+		return v, c.misused("Receive")
 	}
-	me := s.head
-	s.collect()
-	if len(c.posted) > 0 {
-		v = c.posted[0]
-		var none T
-		c.posted[0] = none
-		c.posted = c.posted[1:]
-		return v, nil
-	}
-	if c.balance > 0 {
-		w := c.first
-		if s.trap > 0 && c.switches(PreferSender) {
-			return v, &opError{"Receive", c, ErrSwitchTrap}
-		}
-		v, err = w.v, w.err
-		to := w.t
-		w.unlink()
-		if e := c.meet(me, to, PreferSender); e != nil {
-			return v, e
-		}
+	stop, err := watch(ctx, "Receive", c)
+	if err != nil {
 		return v, err
 	}
+	defer stop()
+	v, _, err = c.receive(ctx.Done() != nil)
+	return v, err
+}
+
+// receive says, too, whether the error is what the channel has said in place of a
+// value, and not what has kept the tasklet from receiving. outside: it may be woken
+// from there.
+func (c *Channel[T]) receive(outside bool) (v T, said bool, err error) {
+	s := c.s
+	if here() != s {
+		return v, false, c.misused("Receive")
+	}
+	s.collect()
+	me := s.head
+	if w := c.first; w != nil && w.send {
+		to := w.t
+		if to == nil {
+			v = w.v
+			c.remove(w)
+			c.recycle(w)
+			return v, true, nil
+		}
+		if (s.trap > 0 || me.ending) && c.switches(PreferSender) {
+			return v, false, s.refusal("Receive", c)
+		}
+		v, err = w.v, w.err
+		c.remove(w)
+		if e := c.meet(me, to, PreferSender); e != nil {
+			return v, false, e
+		}
+		return v, true, err
+	}
 	if c.closing {
-		return v, &opError{"Receive", c, ErrClosed}
+		return v, true, c.closed()
 	}
-	w, e := c.block("Receive", me, false)
-	if e != nil {
-		return v, e
+	w, err := c.block("Receive", me, false, outside || c.posts)
+	if err != nil {
+		return v, false, err
 	}
-	e = s.leave(me)
+	e := s.leave(me)
 	v, err = w.v, w.err
 	c.recycle(w)
 	if e != nil {
-		return v, e
+		return v, false, e
 	}
-	return v, err
+	return v, true, err
 }
+
+func (c *Channel[T]) closed() error { return &opError{"Receive", c, ErrClosed} }
 
 // switches says whether an action with a partner that waits switches, if the
 // partner's side is preferred by `theirs`.
@@ -186,24 +252,38 @@ func (c *Channel[T]) meet(me, to *Tasklet, theirs Preference) error {
 
 // block puts me, which finds no partner, into the queue. Nothing may have been
 // collected since it was looked for: else there may be one.
-func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error) {
+func (c *Channel[T]) block(op string, me *Tasklet, send, outside bool) (*waiter[T], error) {
 	s := c.s
-	outside := c.posts && !send
 	switch {
 	case me.blockTrap:
 		return nil, &opError{op, c, ErrBlockTrap}
-	case s.trap > 0:
-		return nil, &opError{op, c, ErrSwitchTrap}
-	case s.n == 1 && !outside && !s.anybody():
+	case s.trap > 0 || me.ending:
+		return nil, s.refusal(op, c)
+	case s.n == 1 && !outside && !s.anybody(me):
 		return nil, s.deadlock(&Wait{channel: true, Tasklet: me, On: c.name, Send: send})
 	}
+	w := c.join(me, send)
+	s.park(me, w)
+	if send {
+		c.balance++
+	} else {
+		c.balance--
+	}
+	if w.outside = outside; outside {
+		s.awaited++
+	}
+	return w, nil
+}
+
+// join makes a place at the end of the queue.
+func (c *Channel[T]) join(t *Tasklet, send bool) *waiter[T] {
 	w := c.free
 	if w == nil {
 		w = &waiter[T]{c: c}
 	} else {
 		c.free = w.next
 	}
-	w.t, w.send = me, send
+	w.t, w.send, w.left = t, send, false
 	w.next, w.prev = nil, c.last
 	if c.last == nil {
 		c.first = w
@@ -211,16 +291,7 @@ func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error
 		c.last.next = w
 	}
 	c.last = w
-	s.park(me, w)
-	if send {
-		c.balance++
-	} else {
-		c.balance--
-	}
-	if outside {
-		s.awaited++
-	}
-	return w, nil
+	return w
 }
 
 func (c *Channel[T]) recycle(w *waiter[T]) {
@@ -229,9 +300,8 @@ func (c *Channel[T]) recycle(w *waiter[T]) {
 	c.free = w
 }
 
-// unlink takes the tasklet out of the queue.
-func (w *waiter[T]) unlink() {
-	c := w.c
+// remove takes w out of the queue.
+func (c *Channel[T]) remove(w *waiter[T]) {
 	if w.prev == nil {
 		c.first = w.next
 	} else {
@@ -243,15 +313,25 @@ func (w *waiter[T]) unlink() {
 		w.next.prev = w.prev
 	}
 	w.next, w.prev = nil, nil
+	if w.t == nil {
+		return
+	}
 	c.s.unpark(w.t)
 	if w.send {
 		c.balance--
 	} else {
 		c.balance++
-		if c.posts {
-			c.s.awaited--
-		}
 	}
+	if w.outside {
+		w.outside = false
+		c.s.awaited--
+	}
+}
+
+// unlink is remove for somebody who is not a partner.
+func (w *waiter[T]) unlink() {
+	w.left = true
+	w.c.remove(w)
 }
 
 func (w *waiter[T]) waits() Wait {
@@ -259,13 +339,13 @@ func (w *waiter[T]) waits() Wait {
 }
 
 // All returns an iterator that receives until the channel is closed and empty, or
-// until somebody sends ErrStop with SendError. Another error that is received, it
-// panics with, as Schedule does.
+// until somebody sends ErrStop, or ErrClosed, with SendError. Another error, and
+// one that is thrown at the tasklet, it panics with, as Schedule does.
 func (c *Channel[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for {
-			v, err := c.Receive()
-			if errors.Is(err, ErrClosed) || errors.Is(err, ErrStop) {
+			v, said, err := c.receive(false)
+			if said && (errors.Is(err, ErrClosed) || errors.Is(err, ErrStop)) {
 				return
 			}
 			must(err)
@@ -276,64 +356,132 @@ func (c *Channel[T]) All() iter.Seq[T] {
 	}
 }
 
-// SendAll sends the values of seq, and returns how many were sent.
+// SendAll sends the values of seq, and returns how many were received.
 func (c *Channel[T]) SendAll(seq iter.Seq[T]) (n int, err error) {
 	for v := range seq {
-		if err = c.Send(v); err != nil {
+		received, err := c.send("SendAll", v, nil)
+		if received {
+			n++
+		}
+		if err != nil {
 			return n, err
 		}
-		n++
 	}
 	return n, nil
 }
 
 // Balance returns how many senders are blocked or, as a negative number, how many
 // receivers.
-func (c *Channel[T]) Balance() int { return c.balance }
+func (c *Channel[T]) Balance() int {
+	c.mine("Balance")
+	return c.balance
+}
 
-// Close closes the channel for sending: what the senders that are blocked send is
-// still received. Receivers that are blocked are put into the ring, and get
-// ErrClosed.
+// Close closes the channel for sending: what the senders that are blocked send, and
+// what was posted, is still received. Receivers that are blocked are put into the
+// ring, and get ErrClosed.
+//
+// Any goroutine may call it. From elsewhere it takes effect like a Post, after what
+// was posted before.
 func (c *Channel[T]) Close() {
+	s := c.s
+	if s == nil {
+		panic(c.misused("Close"))
+	}
+	own := s.own()
+	s.mu.Lock()
+	c.shut = true // from now on nothing is posted
+	if !own {
+		s.note(c.close)
+	}
+	s.mu.Unlock()
+	if !own {
+		s.signal()
+		return
+	}
+	s.collect()
+	c.close()
+}
+
+func (c *Channel[T]) close() {
 	c.closing = true
-	for c.balance < 0 {
-		w := c.first
-		t := w.t
-		w.err = &opError{"Receive", c, ErrClosed}
-		w.unlink()
-		c.s.add(t)
+	for w := c.first; w != nil && !w.send; w = c.first {
+		w.err = c.closed()
+		to := w.t
+		c.remove(w)
+		c.s.add(to)
 	}
 }
 
 // Open opens the channel again.
-func (c *Channel[T]) Open() { c.closing = false }
+func (c *Channel[T]) Open() {
+	s := c.mine("Open")
+	s.collect()
+	s.mu.Lock()
+	c.shut = false
+	s.mu.Unlock()
+	c.closing = false
+}
 
 // Closing says whether Close was called.
-func (c *Channel[T]) Closing() bool { return c.closing }
+func (c *Channel[T]) Closing() bool {
+	c.mine("Closing").collect()
+	return c.closing
+}
 
 // Closed says whether Close was called and nothing is left to be received.
-func (c *Channel[T]) Closed() bool { return c.closing && c.balance == 0 && len(c.posted) == 0 }
+func (c *Channel[T]) Closed() bool { return c.Closing() && c.first == nil }
 
 // SetPreference says who goes on when two have met.
-func (c *Channel[T]) SetPreference(p Preference) { c.preference = p }
+func (c *Channel[T]) SetPreference(p Preference) {
+	c.mine("SetPreference")
+	c.preference = p
+}
 
 // SetScheduleAll has every action with a partner let the next one in the ring go
 // on, and both of them later; the preference has no meaning then.
-func (c *Channel[T]) SetScheduleAll(on bool) { c.all = on }
+func (c *Channel[T]) SetScheduleAll(on bool) {
+	c.mine("SetScheduleAll")
+	c.all = on
+}
 
-// Post sends v from any goroutine, without waiting: the channel keeps it until it
-// is received. A tasklet that waits for it goes on at its scheduler's next
-// opportunity, which a Run that waits takes at once.
-func (c *Channel[T]) Post(v T) {
-	c.s.tell(func() {
-		if c.balance < 0 { // then there is nothing from before
-			w := c.first
-			t := w.t
-			w.v = v
-			w.unlink()
-			c.s.add(t)
-			return
-		}
-		c.posted = append(c.posted, v)
-	})
+// Post sends v from any goroutine, without waiting: v takes its place in the queue
+// after the senders that are blocked, and is received in turn. A tasklet that waits
+// for it goes on at its scheduler's next opportunity. See WithPosts for whether a
+// Run, or a Receive that finds nobody else, waits for that.
+//
+// The error is ErrClosed if the channel is closed, and greenlet.ErrThreadExited if
+// its root has ended. What was posted before that, and not received, is lost then.
+func (c *Channel[T]) Post(v T) error {
+	s := c.s
+	switch {
+	case s == nil:
+		return c.misused("Post")
+	case s.over():
+		return &opError{"Post", c, greenlet.ErrThreadExited}
+	}
+	s.mu.Lock()
+	shut := c.shut
+	if !shut {
+		s.note(func() { c.arrive(v) })
+	}
+	s.mu.Unlock()
+	if shut {
+		return &opError{"Post", c, ErrClosed}
+	}
+	s.signal()
+	return nil
+}
+
+// arrive is what a post comes to.
+func (c *Channel[T]) arrive(v T) {
+	w := c.first
+	if w == nil || w.send {
+		c.join(nil, true).v = v
+		return
+	}
+	w.v = v
+	to := w.t
+	c.remove(w)
+	c.s.add(to)
 }

@@ -2,6 +2,7 @@ package tasklet
 
 import (
 	"fmt"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,9 +19,12 @@ type Wait struct {
 	Tasklet *Tasklet
 	On      string // the channel's name, or what else it waits for
 	Send    bool   // it sends; else it receives
-	Since   string // the place in the program, as file:line
+	Since   string // the place in the program, as file:line; "" where Error does not show it
 	channel bool
 }
+
+// shown is how many waits are worth the time and the text: the first and the last.
+const shown = 20
 
 func (w Wait) String() string {
 	what := "waits for " + w.On
@@ -30,53 +34,84 @@ func (w Wait) String() string {
 			what = "sends to " + w.On
 		}
 	}
-	return fmt.Sprintf("%v %s at %s", w.Tasklet, what, w.Since)
+	if w.Since != "" {
+		what += " at " + w.Since
+	}
+	return fmt.Sprintf("%v %s", w.Tasklet, what)
 }
 
 func (e *DeadlockError) Error() string {
 	var b strings.Builder
 	b.WriteString("tasklet: deadlock: nobody can run")
-	for _, w := range e.Waits {
-		b.WriteString("\n\t" + w.String())
+	for i, w := range e.Waits {
+		switch {
+		case isShown(i, len(e.Waits)):
+			b.WriteString("\n\t" + w.String())
+		case i == shown-1:
+			fmt.Fprintf(&b, "\n\tand %d more", len(e.Waits)-shown)
+		}
 	}
 	return b.String()
 }
+
+func isShown(i, of int) bool { return i < shown-1 || i == of-1 }
 
 // deadlock reports on those that are blocked and on the one that would be, if any.
 func (s *scheduler) deadlock(would *Wait) *DeadlockError {
 	e := &DeadlockError{}
 	for t := s.blocked; t != nil; t = t.next {
-		w := t.queued.waits()
-		w.Since = outermost(t.g.Stack())
-		e.Waits = append(e.Waits, w)
+		e.Waits = append(e.Waits, t.queued.waits())
 	}
 	slices.Reverse(e.Waits)
 	if would != nil {
-		pcs := make([]uintptr, 16)
-		frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-		var stack []runtime.Frame
-		for more := true; more; {
-			var f runtime.Frame
-			f, more = frames.Next()
-			stack = append(stack, f)
-		}
-		would.Since = outermost(stack)
 		e.Waits = append(e.Waits, *would)
+	}
+	for i := range e.Waits {
+		if w := &e.Waits[i]; !isShown(i, len(e.Waits)) {
+			continue
+		} else if would != nil && i == len(e.Waits)-1 {
+			w.Since = outermost(callers())
+		} else {
+			w.Since = outermost(w.Tasklet.g.Stack())
+		}
 	}
 	return e
 }
 
+func callers() (stack []runtime.Frame) {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		stack = append(stack, f)
+	}
+	return stack
+}
+
+// ours is the directory of this package, as the compiler calls it.
+var ours = func() string {
+	_, file, _, _ := runtime.Caller(0)
+	return path.Dir(file)
+}()
+
 // outermost names the place in a stack that called this package, which called
-// package greenlet and the runtime.
+// package greenlet and the runtime. The bodies of loops over All and SendAll count
+// as functions of the user's, but for their file.
 func outermost(stack []runtime.Frame) string {
-	const ours = "github.com/go-greenlet/greenlet"
 	for _, f := range stack {
-		internal := strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, ours+".") ||
-			strings.HasPrefix(f.Function, ours+"/internal/gort.") || strings.HasPrefix(f.Function, ours+"/tasklet.") ||
-			strings.HasPrefix(f.Function, "_cgo") || f.File == ""
-		if !internal {
-			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		if f.File == "" || strings.HasPrefix(f.Function, "_cgo") {
+			continue
 		}
+		if dir := path.Dir(f.File); (dir == ours || dir == path.Dir(ours) || strings.HasPrefix(dir, path.Dir(ours)+"/internal/")) &&
+			!strings.HasSuffix(f.File, "_test.go") {
+			continue
+		}
+		switch pkg, _, _ := strings.Cut(f.Function, "."); pkg {
+		case "runtime", "iter", "slices", "maps": // the last three: between a sequence and its loop
+			continue
+		}
+		return fmt.Sprintf("%s:%d", f.File, f.Line)
 	}
 	return "an unknown place"
 }

@@ -3,6 +3,7 @@ package tasklet_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/tasklet"
 )
 
@@ -27,7 +29,8 @@ type step struct {
 const channels = 4
 
 var operations = []string{"schedule", "schedule", "pause", "send", "send", "send", "receive", "receive", "receive",
-	"run", "switch", "insert", "remove", "kill", "kill later", "go", "go", "Run", "close", "open", "count"}
+	"run", "switch", "insert", "remove", "kill", "kill later", "throw", "throw later", "panic", "go", "go", "Run",
+	"steps", "steps", "trap", "trap", "close", "open", "count"}
 
 func randomProgram(r *rand.Rand, steps, depth int) program {
 	p := make(program, 1+r.IntN(steps))
@@ -48,6 +51,8 @@ func preferenceOf(channel int) (p tasklet.Preference, all bool) {
 	return tasklet.Preference(channel % 3), channel == 3
 }
 
+var errOops = errors.New("oops")
+
 // A player runs programs with the package.
 type player struct {
 	all      []*tasklet.Tasklet
@@ -57,7 +62,7 @@ type player struct {
 
 func play(t *testing.T, p program) string {
 	var y player
-	world(t, func() {
+	err := greenlet.Run(func(*greenlet.Greenlet) error {
 		y.all = append(y.all, tasklet.Main())
 		for i := range channels {
 			c := tasklet.NewChannel[int]()
@@ -70,7 +75,11 @@ func play(t *testing.T, p program) string {
 		for i := range y.all {
 			y.all[i] = nil // the rest is killed, and not to go on with its program
 		}
+		return nil
 	})
+	if err != nil { // what those that were killed had not got yet
+		require.ErrorIs(t, err, errOops)
+	}
 	return strings.Join(y.log, "\n")
 }
 
@@ -88,6 +97,9 @@ func (y *player) run(id int, p program) {
 }
 
 func (y *player) do(s step) (result string) {
+	if s.op == "panic" && tasklet.Current() != tasklet.Main() {
+		panic("a step")
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			result = outcome(r.(error))
@@ -119,11 +131,23 @@ func (y *player) do(s step) (result string) {
 		err = who.Kill()
 	case "kill later":
 		err = who.KillLater()
+	case "throw":
+		err = who.Throw(errOops)
+	case "throw later":
+		err = who.ThrowLater(errOops)
 	case "go":
 		id := len(y.all)
 		y.all = append(y.all, tasklet.Go(func() { y.run(id, s.child) }))
 	case "Run":
 		err = tasklet.Run()
+	case "steps":
+		var made int
+		made, err = tasklet.RunSteps(s.n % 5)
+		return fmt.Sprint(made, " ", outcome(err))
+	case "trap":
+		if tasklet.SwitchTrap(1) == 1 {
+			tasklet.SwitchTrap(-2)
+		}
 	case "close":
 		c.Close()
 	case "open":
@@ -136,15 +160,23 @@ func (y *player) do(s step) (result string) {
 
 func outcome(err error) string {
 	var d *tasklet.DeadlockError
+	var p *greenlet.PanicError
+	var joined interface{ Unwrap() []error }
 	switch {
 	case err == nil:
 		return "ok"
+	case errors.As(err, &p) && !errors.Is(err, errOops):
+		return "panic"
+	case errors.As(err, &joined):
+		var all []string
+		for _, e := range joined.Unwrap() {
+			all = append(all, outcome(e))
+		}
+		return strings.Join(all, "+")
 	case errors.As(err, &d):
 		return "deadlock"
-	case errors.Is(err, tasklet.ErrExit):
-		return "exit"
 	}
-	for _, e := range []error{tasklet.ErrDead, tasklet.ErrBlocked, tasklet.ErrCurrent, tasklet.ErrClosed} {
+	for _, e := range []error{tasklet.ErrDead, tasklet.ErrBlocked, tasklet.ErrCurrent, tasklet.ErrClosed, tasklet.ErrSwitchTrap, tasklet.ErrExit, errOops} {
 		if errors.Is(err, e) {
 			return e.Error()
 		}
@@ -158,7 +190,8 @@ type model struct {
 	all   []*modelTasklet
 	ring  []int // the first is the current one
 	chans [channels]modelChannel
-	runs  []int
+	runs  []*modelRun // the last is the innermost
+	trap  bool
 	log   []string
 }
 
@@ -166,8 +199,10 @@ type modelTasklet struct {
 	p       program
 	started bool
 	state   string // ring, channel, paused, run, dead
-	result  string // of the step that it is in, for when it goes on
 	inStep  bool
+	result  string   // of the step that it is in, for when it goes on
+	mail    []string // what it gets instead, one at a time
+	made    int      // switches of the Run that it was in
 }
 
 type modelChannel struct {
@@ -177,31 +212,38 @@ type modelChannel struct {
 	closed  bool
 }
 
+type modelRun struct{ by, made, most int }
+
+const exit, oops = "greenlet: exit", "oops"
+
 func (m *model) run(p program) string {
 	m.all = []*modelTasklet{{p: p, started: true, state: "ring"}}
 	m.ring = []int{0}
 	for {
 		id := m.ring[0]
 		t := m.all[id]
-		if !t.started {
-			t.started = true
-			if t.inStep { // something was thrown at it
-				m.end(id)
+		what := t.result
+		begins := !t.started
+		t.started = true
+		if (t.inStep || begins) && len(t.mail) > 0 {
+			what, t.mail = t.mail[0], t.mail[1:]
+			if begins {
+				m.end(id, what)
 				continue
 			}
 		}
 		if t.inStep {
-			m.done(id, t.result)
+			m.done(id, what)
 		}
-		if len(t.p) == 0 {
-			if id == 0 {
-				return strings.Join(m.log, "\n")
-			}
-			m.end(id)
-			continue
+		switch {
+		case len(t.p) > 0:
+			t.inStep, t.result = true, "ok"
+			m.step(id, t.p[0])
+		case id != 0:
+			m.end(id, "ok")
+		default:
+			return strings.Join(m.log, "\n")
 		}
-		t.inStep, t.result = true, "ok"
-		m.step(id, t.p[0])
 	}
 }
 
@@ -209,7 +251,11 @@ func (m *model) run(p program) string {
 // the first of the ring again.
 func (m *model) done(id int, result string) {
 	t := m.all[id]
-	m.log = append(m.log, fmt.Sprint(id, " ", t.p[0].op, " ", t.p[0].n, ": ", result))
+	s := t.p[0]
+	if s.op == "steps" && !strings.HasPrefix(result, "panic") {
+		result = fmt.Sprint(t.made, " ", result)
+	}
+	m.log = append(m.log, fmt.Sprint(id, " ", s.op, " ", s.n, ": ", result))
 	t.p, t.inStep = t.p[1:], false
 }
 
@@ -218,56 +264,103 @@ func (m *model) turnTo(id int) {
 	m.ring = append(slices.Clone(m.ring[i:]), m.ring[:i]...)
 }
 
-func (m *model) leave(state string) {
-	m.all[m.ring[0]].state = state
-	m.ring = slices.Clone(m.ring[1:])
-	m.wakeIfEmpty()
-}
-
-func (m *model) wakeIfEmpty() bool {
-	if len(m.ring) > 0 {
-		return true
-	}
-	if n := len(m.runs); n > 0 {
-		m.put(m.runs[n-1])
-		m.runs = m.runs[:n-1]
-		return true
-	}
-	if m.all[0].state == "paused" {
-		m.put(0)
-		return true
-	}
-	return false
-}
-
-func (m *model) put(id int) {
-	m.all[id].state = "ring"
-	m.ring = append(slices.Clone(m.ring), id)
-}
-
-func (m *model) unlink(id int) {
+// out takes a tasklet out of wherever it is.
+func (m *model) out(id int) {
+	is := func(x int) bool { return x == id }
+	m.ring = slices.DeleteFunc(slices.Clone(m.ring), is)
 	for i := range m.chans {
 		c := &m.chans[i]
 		if j := slices.Index(c.queue, id); j >= 0 {
-			c.queue = slices.Delete(c.queue, j, j+1)
-			c.values = slices.Delete(c.values, j, j+1)
+			c.queue = slices.Delete(slices.Clone(c.queue), j, j+1)
+			c.values = slices.Delete(slices.Clone(c.values), j, j+1)
 		}
+	}
+	m.runs = slices.DeleteFunc(slices.Clone(m.runs), func(r *modelRun) bool {
+		if r.by == id {
+			m.all[id].made = r.made
+		}
+		return r.by == id
+	})
+}
+
+func (m *model) put(id, at int) {
+	m.out(id)
+	m.all[id].state = "ring"
+	m.ring = slices.Insert(slices.Clone(m.ring), at, id)
+}
+
+func (m *model) putLast(id int) {
+	if m.all[id].state != "ring" {
+		m.put(id, len(m.ring))
 	}
 }
 
-func (m *model) end(id int) {
-	m.all[id].state = "dead"
-	m.ring = slices.Clone(m.ring[1:])
-	if !m.wakeIfEmpty() { // main waits on a channel
-		m.unlink(0)
-		m.all[0].result = "deadlock"
-		m.put(0)
+func (m *model) innermost() *modelRun {
+	if len(m.runs) == 0 {
+		return nil
 	}
+	return m.runs[len(m.runs)-1]
+}
+
+func (m *model) leave(id int, state string) {
+	m.ring = slices.Clone(m.ring[1:])
+	m.all[id].state = state
+}
+
+// transfer: the first of the ring goes on, if the innermost Run has a switch left. It
+// says whether there is anybody. Whoever made room for it does not wait if there is
+// mail for it.
+func (m *model) transfer(from int) bool {
+	if t := m.all[from]; t.state != "dead" && len(t.mail) > 0 {
+		m.putLast(from)
+	}
+	r := m.innermost()
+	switch {
+	case r != nil && (r.made == r.most || len(m.ring) == 0):
+		m.put(r.by, 0)
+	case len(m.ring) > 0:
+		if r != nil {
+			r.made++
+		}
+	case m.all[0].state == "paused":
+		m.put(0, 0)
+	default:
+		return false
+	}
+	return true
+}
+
+// end: what is "ok", or why.
+func (m *model) end(id int, what string) {
+	var failures []string
+	for _, f := range append([]string{what}, m.all[id].mail...) {
+		if f != "ok" && f != exit {
+			failures = append(failures, f)
+		}
+	}
+	m.out(id)
+	m.all[id].state = "dead"
+	if len(failures) == 0 {
+		if m.transfer(id) {
+			return
+		}
+		failures = []string{"deadlock"} // main waits on a channel
+	}
+	to := 0
+	if r := m.innermost(); r != nil {
+		to = r.by
+	}
+	if m.all[to].state == "ring" {
+		m.turnTo(to)
+	} else {
+		m.put(to, 0)
+	}
+	m.all[to].mail = append([]string{strings.Join(failures, "+")}, m.all[to].mail...)
 }
 
 // stuck says whether nobody could go on without the current one.
 func (m *model) stuck(id int) bool {
-	return len(m.ring) == 1 && len(m.runs) == 0 && m.all[0].state != "paused"
+	return len(m.ring) == 1 && len(m.runs) == 0 && m.all[0].state != "paused" && len(m.all[id].mail) == 0
 }
 
 func (m *model) step(id int, s step) {
@@ -284,15 +377,32 @@ func (m *model) step(id int, s step) {
 		}
 		return false
 	}
+	trapped := func() bool {
+		if m.trap {
+			m.done(id, tasklet.ErrSwitchTrap.Error())
+		}
+		return m.trap
+	}
 	switch s.op {
 	case "schedule":
-		m.ring = append(slices.Clone(m.ring[1:]), id)
+		if r := m.innermost(); len(m.ring) == 1 && (r == nil || r.made < r.most) {
+			m.transfer(id)
+			return
+		}
+		if !trapped() {
+			m.ring = append(slices.Clone(m.ring[1:]), id)
+			m.transfer(id)
+		}
 	case "pause":
+		if trapped() {
+			return
+		}
 		if m.stuck(id) {
 			m.done(id, "deadlock")
 			return
 		}
-		m.leave("paused")
+		m.leave(id, "paused")
+		m.transfer(id)
 	case "send", "receive":
 		sends := s.op == "send"
 		if sends && c.closed {
@@ -303,34 +413,40 @@ func (m *model) step(id int, s step) {
 			switch {
 			case !sends && c.closed:
 				m.done(id, tasklet.ErrClosed.Error())
+			case trapped():
 			case m.stuck(id):
 				m.done(id, "deadlock")
 			default:
 				c.senders = sends
 				c.queue = append(c.queue, id)
 				c.values = append(c.values, s.n)
-				m.leave("channel")
+				m.leave(id, "channel")
+				m.transfer(id)
 			}
 			return
 		}
+		pref, all := preferenceOf(ch)
+		theirs := sends && pref == tasklet.PreferReceiver || !sends && pref == tasklet.PreferSender
+		if (all || theirs) && trapped() {
+			return
+		}
 		partner, value := c.queue[0], c.values[0]
-		c.queue, c.values = c.queue[1:], c.values[1:]
 		if sends {
 			m.all[partner].result = strconv.Itoa(s.n)
 		} else {
 			m.all[id].result = strconv.Itoa(value)
 		}
-		pref, all := preferenceOf(ch)
 		switch {
 		case all:
-			m.put(partner)
+			m.putLast(partner)
 			m.turnTo(m.ring[1])
-		case sends && pref == tasklet.PreferReceiver || !sends && pref == tasklet.PreferSender:
-			m.all[partner].state = "ring"
-			m.ring = slices.Insert(slices.Clone(m.ring), 1, partner)
+			m.transfer(id)
+		case theirs:
+			m.put(partner, 1)
 			m.turnTo(partner)
+			m.transfer(id)
 		default:
-			m.put(partner)
+			m.putLast(partner)
 			m.done(id, m.all[id].result)
 		}
 	case "run", "switch":
@@ -341,19 +457,18 @@ func (m *model) step(id int, s step) {
 			m.done(id, "ok")
 			return
 		}
-		if w.state == "paused" {
-			m.put(who)
+		if trapped() {
+			return
 		}
+		m.putLast(who)
 		if s.op == "switch" {
-			m.all[id].state = "paused"
-			m.ring = slices.DeleteFunc(slices.Clone(m.ring), func(x int) bool { return x == id })
+			m.leave(id, "paused")
 		}
 		m.turnTo(who)
+		m.transfer(id)
 	case "insert":
 		if runnable() {
-			if w.state == "paused" {
-				m.put(who)
-			}
+			m.putLast(who)
 			m.done(id, "ok")
 		}
 	case "remove":
@@ -364,50 +479,64 @@ func (m *model) step(id int, s step) {
 			m.done(id, tasklet.ErrCurrent.Error())
 			return
 		}
-		m.ring = slices.DeleteFunc(slices.Clone(m.ring), func(x int) bool { return x == who })
+		m.out(who)
 		w.state = "paused"
 		m.done(id, "ok")
-	case "kill", "kill later":
+	case "kill", "kill later", "throw", "throw later":
+		what, later := exit, strings.HasSuffix(s.op, "later")
+		if strings.HasPrefix(s.op, "throw") {
+			what = oops
+		}
 		switch {
+		case w.state == "dead" && what == exit:
+			m.done(id, "ok")
 		case w.state == "dead":
-			m.done(id, "ok")
-			return
+			m.done(id, tasklet.ErrDead.Error())
 		case who == id:
-			m.done(id, "exit")
-			return
-		case w.state == "run":
-			m.done(id, tasklet.ErrBlocked.Error())
-			return
-		case w.state == "channel":
-			m.unlink(who)
-			m.put(who)
-		case w.state == "paused":
-			m.put(who)
-		}
-		w.inStep, w.result = true, "exit"
-		if s.op == "kill later" {
+			m.done(id, what)
+		case later:
+			m.putLast(who)
+			w.mail = append(w.mail, what)
 			m.done(id, "ok")
+		case !trapped():
+			m.putLast(who)
+			w.mail = append([]string{what}, w.mail...)
+			m.turnTo(who)
+			m.transfer(id)
+		}
+	case "panic":
+		if id != 0 {
+			m.end(id, "panic")
 			return
 		}
-		m.turnTo(who)
+		m.done(id, "ok")
 	case "go":
 		m.all = append(m.all, &modelTasklet{p: s.child})
-		m.put(len(m.all) - 1)
+		m.putLast(len(m.all) - 1)
 		m.done(id, "ok")
-	case "Run":
-		if len(m.ring) > 1 {
-			m.runs = append(m.runs, id)
-			m.leave("run")
+	case "Run", "steps":
+		most := math.MaxInt
+		if s.op == "steps" {
+			most = s.n % 5
 		}
+		m.all[id].made = 0
+		switch {
+		case most == 0 || len(m.ring) == 1:
+			m.done(id, "ok")
+		case !trapped():
+			m.runs = append(m.runs, &modelRun{by: id, most: most})
+			m.leave(id, "run")
+			m.transfer(id)
+		}
+	case "trap":
+		m.trap = !m.trap
+		m.done(id, "ok")
 	case "close":
 		c.closed = true
-		if !c.senders {
-			for len(c.queue) > 0 {
-				partner := c.queue[0]
-				m.unlink(partner)
-				m.all[partner].result = tasklet.ErrClosed.Error()
-				m.put(partner)
-			}
+		for !c.senders && len(c.queue) > 0 {
+			partner := c.queue[0]
+			m.all[partner].result = tasklet.ErrClosed.Error()
+			m.putLast(partner)
 		}
 		m.done(id, "ok")
 	case "open":
@@ -423,13 +552,24 @@ func (m *model) step(id int, s step) {
 }
 
 func compare(t *testing.T, seed uint64) {
-	p := randomProgram(rand.New(rand.NewPCG(seed, 0)), 12, 3)
-	p = append(p, step{op: "Run"}, step{op: "Run"}) // main's end is everybody's
+	r := rand.New(rand.NewPCG(seed, 0))
+	var p program
+	for range 4 + r.IntN(6) {
+		p = append(p, step{op: "go", child: randomProgram(r, 24, 1)})
+	}
+	p = append(p, randomProgram(r, 24, 2)...)
+	for range 6 { // main's end is everybody's
+		p = append(p, step{op: "trap"}, step{op: "Run"})
+	}
 	require.Equal(t, new(model).run(p), play(t, p), "seed %d", seed)
 }
 
 func TestRandomProgramsAgainstTheModel(t *testing.T) {
-	for seed := range uint64(1000) {
+	n := uint64(1000)
+	if testing.Short() {
+		n = 200
+	}
+	for seed := range n {
 		compare(t, seed)
 	}
 }

@@ -3,15 +3,17 @@ package tasklet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync"
+	"weak"
 
 	"github.com/go-greenlet/greenlet"
 )
 
 // A scheduler has the tasklets of one root.
 type scheduler struct {
+	root  *greenlet.Greenlet
 	main  *Tasklet
 	head  *Tasklet // of the run ring, which is circular: the current tasklet
 	n     int      // in the ring
@@ -22,62 +24,97 @@ type scheduler struct {
 	outside
 }
 
-// A run is one call of Run or RunSteps.
-type run struct {
-	by    *Tasklet
-	left  int // switches that it has not made of its number
-	outer *run
-}
-
-// home is the context of a tasklet's greenlet: it says whose it is.
+// home is the context of a tasklet's own greenlet: it says whose it is.
 type home struct {
 	context.Context
 	s *scheduler
 	t *Tasklet
+	g *greenlet.Greenlet // others may have got the context, too
 }
 
-// schedulers has those of roots whose context was replaced, by the root's ID.
+// schedulers has those of roots whose context was replaced, by the root's ID. They
+// are weak pointers: a scheduler leads to its root, and must not outlive it.
 var schedulers sync.Map
 
+var errByHand = errors.New("somebody has switched to the tasklet's greenlet, past the scheduler")
+
 // here returns the scheduler of the calling goroutine, and makes it if there is
-// none. It panics with the error if the operating system refuses what a root takes.
+// none. Whoever calls is the head of the ring then. It panics with the error if the
+// operating system refuses what a root takes.
 func here() *scheduler {
 	g := greenlet.Current()
-	if h, ok := g.Context().(*home); ok {
-		if h.t.g != g {
-			h.t.g = g
-		}
-		return h.s
+	h, ok := g.Context().(*home)
+	if !ok || h.g != g {
+		return search(g)
 	}
-	s := search(g)
-	s.head.g = g
-	return s
+	if t := h.t; t.g != g || h.s.head != t {
+		h.s.runs(t, g)
+	}
+	return h.s
 }
 
 // search is here for a greenlet that a tasklet has made, or that has got another
-// context, and for a root.
+// context, and for a new root.
 func search(g *greenlet.Greenlet) *scheduler {
-	for p := g.Parent(); p != nil; p = g.Parent() {
-		g = p
-		if h, ok := g.Context().(*home); ok {
-			return h.s
-		}
+	root := g
+	for p := g.Parent(); p != nil; p = p.Parent() {
+		root = p
 	}
-	if s, ok := schedulers.Load(g.ID()); ok {
-		return s.(*scheduler)
+	s := schedulerOf(root)
+	t := s.head
+	if g == root {
+		t = s.main
 	}
-	s := &scheduler{}
-	s.main = &Tasklet{s: s, g: g, name: "main", started: true}
-	s.main.next, s.main.prev = s.main, s.main
-	s.main.inRing = true
-	s.head, s.n = s.main, 1
-	s.news = make(chan struct{}, 1)
-	if err := g.SetContext(&home{g.Context(), s, s.main}); err != nil {
+	s.runs(t, g)
+	return s
+}
+
+func schedulerOf(root *greenlet.Greenlet) *scheduler {
+	if h, ok := root.Context().(*home); ok && h.g == root {
+		return h.s
+	}
+	var s *scheduler
+	if w, ok := schedulers.Load(root.ID()); ok {
+		s = w.(weak.Pointer[scheduler]).Value()
+	}
+	if s == nil {
+		s = newScheduler(root)
+		schedulers.Store(root.ID(), weak.Make(s))
+		runtime.AddCleanup(root, func(id uint64) { schedulers.Delete(id) }, root.ID())
+	}
+	// The root's context is what keeps the scheduler.
+	if err := root.SetContext(&home{root.Context(), s, s.main, root}); err != nil {
 		panic(err)
 	}
-	schedulers.Store(g.ID(), s)
-	runtime.AddCleanup(g, func(id uint64) { schedulers.Delete(id) }, g.ID())
 	return s
+}
+
+func newScheduler(root *greenlet.Greenlet) *scheduler {
+	s := &scheduler{root: root}
+	s.main = &Tasklet{s: s, g: root, id: root.ID(), started: true}
+	s.main.SetName("main")
+	s.insert(s.main, nil)
+	s.news = make(chan struct{}, 1)
+	return s
+}
+
+// over says whether the root has ended, and all its tasklets with it. Any goroutine
+// may ask.
+func (s *scheduler) over() bool { return !s.root.Active() }
+
+// own says whether the caller is one of the scheduler's. Unlike here it makes no
+// root of a goroutine that is none.
+func (s *scheduler) own() bool {
+	caller := greenlet.New(nil).Parent() // nil where nobody has used greenlets
+	return caller != nil && here() == s
+}
+
+// runs notes that t runs, on g. Others than this package may have switched to it.
+func (s *scheduler) runs(t *Tasklet, g *greenlet.Greenlet) {
+	t.g = g
+	if s.head != t {
+		s.front(t)
+	}
 }
 
 // insert puts t into the ring, before the place where `before` is.
@@ -134,26 +171,35 @@ func (s *scheduler) unpark(t *Tasklet) {
 	t.next, t.prev, t.queued = nil, nil, nil
 }
 
-// wake makes the caller of the innermost Run the head of the ring.
-func (s *scheduler) wake() *Tasklet {
-	r := s.inner
-	s.inner = r.outer
-	r.by.running = false
-	s.insert(r.by, s.head)
-	s.head = r.by
-	return r.by
+// recall ends what t waits in, if anything, and puts it into the ring.
+//
+//go:noinline
+func (s *scheduler) recall(t *Tasklet) {
+	if t.queued != nil {
+		t.queued.unlink()
+	}
+	if !t.inRing {
+		s.add(t)
+	}
 }
 
-// turn decides who goes on, given that the head of the ring is to: a Run that has
-// made its number of switches may come first.
-func (s *scheduler) turn() *Tasklet {
-	if r := s.inner; r != nil {
-		if r.left == 0 {
-			return s.wake()
-		}
-		r.left--
+// front makes t the head, from wherever it is, with the others after it.
+func (s *scheduler) front(t *Tasklet) {
+	s.recall(t)
+	s.remove(t)
+	s.insert(t, s.head)
+	s.head = t
+}
+
+// refusal says why the current tasklet may not switch, if so.
+func (s *scheduler) refusal(op string, who fmt.Stringer) error {
+	switch {
+	case s.head.ending:
+		return ErrExit
+	case s.trap > 0:
+		return &opError{op, who, ErrSwitchTrap}
 	}
-	return s.head
+	return nil
 }
 
 // idle says who goes on when the ring is empty: the innermost Run, or main, if it
@@ -169,15 +215,18 @@ func (s *scheduler) idle() *Tasklet {
 	return nil
 }
 
-// anybody says whether idle would find somebody, or something from outside is
-// awaited.
-func (s *scheduler) anybody() bool {
-	return s.inner != nil || s.main.Paused() || s.awaited > 0
+// anybody says whether somebody would go on if me, the only one in the ring, left
+// it: idle finds somebody, or something from outside is awaited.
+func (s *scheduler) anybody(me *Tasklet) bool {
+	return s.inner != nil || s.main.Paused() || s.awaited > 0 || me.mail != nil
 }
 
-// leave passes control from me, which is not the head any more, to whoever is
+// leave passes control from me, which has made room at the head, to whoever is
 // next, and returns when me is the head again, with what was thrown at it.
 func (s *scheduler) leave(me *Tasklet) error {
+	if me.mail != nil {
+		s.recall(me) // it is not to wait: there is more that was thrown at it
+	}
 	var err error
 	if to := s.next(); to != me {
 		_, err = to.g.Switch(nil)
@@ -185,179 +234,64 @@ func (s *scheduler) leave(me *Tasklet) error {
 	if s.head == me && err == nil && me.mail == nil {
 		return nil
 	}
-	return me.arrive(err)
+	return s.arrive(me, err)
 }
 
-// next is the one that goes on. It waits for something from outside if there is
-// nobody else.
+// next is the one that goes on: the head, if the innermost Run has not made its
+// number of switches. It waits for something from outside if there is nobody else.
 func (s *scheduler) next() *Tasklet {
 	s.collect()
-	for s.head == nil {
-		if s.awaited == 0 {
-			return s.idle()
+	if r := s.inner; r != nil {
+		if r.left == 0 {
+			return s.wake()
 		}
-		<-s.news
-		s.collect()
+		if s.head != nil {
+			r.left--
+		}
 	}
-	return s.turn()
+	if s.head != nil {
+		return s.head
+	}
+	if s.awaited == 0 {
+		return s.idle()
+	}
+	<-s.news
+	return s.next()
 }
 
 // arrive is what a tasklet does when it goes on, and that was not plain. err is what
 // its switch returned: nil, unless it was not this package that switched to it, or
 // nothing was.
-func (t *Tasklet) arrive(err error) error {
-	s := t.s
-	if s.head != t {
-		// The scope of the root ends, or there is no memory for somebody's stack.
-		if t.queued != nil {
-			t.queued.unlink()
+func (s *scheduler) arrive(me *Tasklet, err error) error {
+	for err != nil && s.head != me && !s.head.started {
+		if _, mine := greenlet.Current().Switch(nil); mine != nil {
+			break // it is me who may not switch, in a section of C code
 		}
-		if t.running {
-			for p := &s.inner; *p != nil; p = &(*p).outer {
-				if (*p).by == t {
-					*p = (*p).outer
-					break
-				}
-			}
-			t.running = false
-		}
-		if t.inRing {
-			s.remove(t)
-		}
-		s.insert(t, s.head)
-		s.head = t
-	}
-	if err != nil {
-		t.alien = true
-		return err
-	}
-	m := t.mail
-	if m == nil {
-		return nil
-	}
-	t.mail = nil
-	if p, ok := m.(*greenlet.PanicError); ok && t.raise {
-		t.raise = false
-		panic(p)
-	}
-	return m
-}
-
-// must is for operations that have no error result.
-func must(err error) {
-	if err != nil {
-		panic(thrown{err})
-	}
-}
-
-// thrown carries an error through code that has no way to return it. At the end of
-// a tasklet it counts as the tasklet's error.
-type thrown struct{ error }
-
-func (t thrown) Unwrap() error { return t.error }
-
-// body is what the greenlet of t runs.
-func (t *Tasklet) body(any) (any, error) {
-	returned := false
-	defer func() {
-		if !returned { // runtime.Goexit: goes on in whoever Run is for
-			if to := t.end(nil, true); to != nil {
-				_ = t.g.SetParent(to.g)
-			}
-		}
-	}()
-	failure := t.mail // thrown before it could begin
-	t.mail = nil
-	if failure == nil {
-		failure = call(t.f)
-	}
-	returned = true
-	if t.alien {
-		t.end(nil, false)
-		return nil, failure
-	}
-	to := t.end(failure, false)
-	if to == nil {
-		return nil, failure
-	}
-	return nil, t.g.SetParent(to.g)
-}
-
-// call calls f and returns what it ended with: nil, an error, or a panic.
-func call(f func()) (err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case thrown:
-			err = r.error
-		case *greenlet.PanicError:
-			err = r
-		default:
-			err = &greenlet.PanicError{Value: r, Stack: debug.Stack()}
-		}
-	}()
-	f()
-	return nil
-}
-
-// end takes t, which has ended, out of everything, and says who goes on.
-func (t *Tasklet) end(err error, exit bool) *Tasklet {
-	s := t.s
-	t.dead, t.f = true, nil
-	if t.inRing {
-		s.remove(t)
-	}
-	if errors.Is(err, ErrExit) {
+		// There is no memory for the head's stack: that is its own failure.
+		to, _ := s.head.end(letter{err: err}, false)
 		err = nil
-	}
-	if err == nil && !exit {
-		if t.alien {
-			return nil
-		}
-		if to := s.next(); to != nil {
-			return to
-		}
-		err = s.deadlock(nil)
-	}
-	return s.deliver(err)
-}
-
-// deliver makes the one that is to know of a tasklet's failure the head: the caller
-// of the innermost Run, or main.
-func (s *scheduler) deliver(err error) *Tasklet {
-	to := s.main
-	if s.inner != nil {
-		to = s.wake()
-	} else {
-		if to.queued != nil {
-			to.queued.unlink()
-		}
-		if to.inRing {
-			s.head = to
-		} else {
-			s.insert(to, s.head)
-			s.head = to
+		if to != me {
+			_, err = to.g.Switch(nil)
 		}
 	}
-	_, to.raise = err.(*greenlet.PanicError)
-	to.mail = err
-	return to
-}
-
-// steps is RunSteps, and Run with a number that is never reached.
-func (s *scheduler) steps(n int) (made int, err error) {
-	me := s.head
-	s.collect()
-	if n <= 0 || s.n == 1 && s.awaited == 0 {
-		return 0, nil
+	before := s.head
+	if before != me {
+		s.front(me)
+		if err == nil {
+			err = errByHand
+		}
 	}
-	if s.trap > 0 {
-		return 0, &opError{"Run", me, ErrSwitchTrap}
+	switch {
+	case err == nil && me.mail == nil:
+		return nil
+	case err == nil:
+		m := me.takeMail()
+		if m.raise {
+			panic(m.err)
+		}
+		return m.err
+	case errors.Is(err, ErrExit) && me != s.main:
+		me.ending, me.before = true, before
 	}
-	r := &run{by: me, left: n, outer: s.inner}
-	s.inner = r
-	s.remove(me)
-	me.running = true
-	err = s.leave(me)
-	return n - r.left, err
+	return err
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet"
 )
@@ -13,9 +13,10 @@ import (
 var (
 	// ErrExit is what Kill throws: an expected end.
 	ErrExit = greenlet.ErrExit
-	// ErrDead: the tasklet has ended, or was made by no New.
+	// ErrDead: the tasklet has ended, alone or with its root, or was made by no New.
 	ErrDead = errors.New("the tasklet has ended")
 	// ErrBlocked: the tasklet waits, and what it waits for decides when it goes on.
+	// That may be Run, for its caller.
 	ErrBlocked = errors.New("the tasklet is blocked")
 	// ErrCurrent: the operation makes no sense on the current tasklet.
 	ErrCurrent = errors.New("the tasklet is the current one")
@@ -43,23 +44,26 @@ func (e *opError) Unwrap() error { return e.err }
 
 // A Tasklet is a function that runs in turns with others. Make it with New or Go.
 //
-// All methods are called on the thread that made it.
+// All methods but String are called on the thread that made it.
 type Tasklet struct {
 	s          *scheduler
 	g          *greenlet.Greenlet // where it goes on
 	f          func()
-	name       string
+	id         uint64
+	name       atomic.Pointer[string] // errors show it, and they go anywhere
 	next, prev *Tasklet
-	queued     queued // what it is blocked in; nil: nothing
-	mail       error  // thrown at it, for when it goes on
-	raise      bool   // mail is a panic to go on here
+	queued     queued   // what it is blocked in; nil: nothing
+	mail       []letter // for when it goes on, one at a time
+	before     *Tasklet // when it is ending: who was the head when that began
 
 	inRing    bool
-	running   bool // it waits in Run
 	started   bool
 	dead      bool
 	blockTrap bool
-	alien     bool // somebody else than this package has switched to it
+	// Somebody else than this package has thrown ErrExit at it, such as the end of
+	// its root, and waits for its end. It does not switch any more, so that its
+	// deferred calls run to the end.
+	ending bool
 }
 
 // queued is what a tasklet can be blocked in.
@@ -76,8 +80,9 @@ func New(f func()) *Tasklet {
 		t.dead = true // unbound
 		return t
 	}
-	t.g = greenlet.New(t.body, greenlet.WithParent(s.main.g),
-		greenlet.WithContext(&home{context.Background(), s, t}))
+	h := &home{context.Background(), s, t, nil}
+	t.g = greenlet.New(t.body, greenlet.WithParent(s.root), greenlet.WithContext(h))
+	h.g, t.id = t.g, t.g.ID()
 	return t
 }
 
@@ -93,7 +98,7 @@ func Go(f func()) *Tasklet {
 // SetName sets a name for people, and returns t. It shows in String and in
 // deadlock reports.
 func (t *Tasklet) SetName(name string) *Tasklet {
-	t.name = name
+	t.name.Store(&name)
 	return t
 }
 
@@ -102,29 +107,15 @@ func (t *Tasklet) String() string {
 	if t == nil {
 		return "tasklet(nil)"
 	}
-	name := t.name
-	if name == "" {
-		name = "tasklet"
+	name := "tasklet"
+	if n := t.name.Load(); n != nil {
+		name = *n
 	}
-	if t.g == nil {
+	if t.id == 0 {
 		return name
 	}
-	return fmt.Sprintf("%s/%d", name, t.g.ID())
+	return fmt.Sprintf("%s/%d", name, t.id)
 }
-
-// Run lets the tasklets run until none is runnable, and nothing is awaited. Called
-// by a tasklet, it runs the others, itself excepted. Calls nest; the innermost
-// returns first.
-//
-// The error with which a tasklet ends comes out here, and its panic: that goes on
-// as a *greenlet.PanicError. The others stay as they are; Run may be called again.
-func Run() error {
-	_, err := here().steps(math.MaxInt)
-	return err
-}
-
-// RunSteps is Run for at most n switches. It returns how many there were.
-func RunSteps(n int) (int, error) { return here().steps(n) }
 
 // Schedule lets the others in the ring go first: the current tasklet is the last
 // then. What is thrown at the tasklet meanwhile, it panics with, so that the
@@ -135,11 +126,14 @@ func schedule() error {
 	s := here()
 	me := s.head
 	s.collect()
-	if s.n == 1 {
-		return nil
+	if s.n == 1 && (s.inner == nil || s.inner.left > 0) {
+		if s.inner != nil {
+			s.inner.left-- // alone, it is not to go on for ever in RunSteps
+		}
+		return s.arrive(me, nil)
 	}
-	if s.trap > 0 {
-		return &opError{"Schedule", me, ErrSwitchTrap}
+	if s.trap > 0 || me.ending {
+		return s.refusal("Schedule", me)
 	}
 	s.head = me.next
 	return s.leave(me)
@@ -151,10 +145,8 @@ func ScheduleRemove() {
 	s := here()
 	me := s.head
 	s.collect()
-	switch {
-	case s.trap > 0:
-		must(&opError{"ScheduleRemove", me, ErrSwitchTrap})
-	case s.n == 1 && !s.anybody():
+	must(s.refusal("ScheduleRemove", me))
+	if s.n == 1 && !s.anybody(me) {
 		must(s.deadlock(&Wait{Tasklet: me, On: "being inserted"}))
 	}
 	s.remove(me)
@@ -172,7 +164,7 @@ func RunCount() int { return here().n }
 
 // SwitchTrap changes the depth of the switch trap by delta and returns what it was.
 // While it is above 0, an operation that would switch to another tasklet returns
-// ErrSwitchTrap and changes nothing.
+// ErrSwitchTrap and changes nothing. One that finds nobody to switch to is allowed.
 func SwitchTrap(delta int) (previous int) {
 	s := here()
 	previous = s.trap
@@ -182,29 +174,36 @@ func SwitchTrap(delta int) (previous int) {
 
 // SetBlockTrap sets or clears the tasklet's block trap: while it is set, an
 // operation that would block it returns ErrBlockTrap and changes nothing.
-func (t *Tasklet) SetBlockTrap(on bool) { t.blockTrap = on }
-
-// Alive says whether the tasklet has not ended.
-func (t *Tasklet) Alive() bool { return t != nil && t.s != nil && !t.dead }
-
-// Blocked says whether it waits on a channel, or for something from outside.
-func (t *Tasklet) Blocked() bool { return t != nil && t.queued != nil }
-
-// Scheduled says whether it is in the run ring.
-func (t *Tasklet) Scheduled() bool { return t != nil && t.inRing }
-
-// Paused says whether it is alive and waits for nothing but to be inserted.
-func (t *Tasklet) Paused() bool {
-	return t.Alive() && !t.inRing && t.queued == nil && !t.running
+func (t *Tasklet) SetBlockTrap(on bool) {
+	if _, err := t.usable("SetBlockTrap"); err != nil {
+		panic(err)
+	}
+	t.blockTrap = on
 }
 
-// usable says why an operation on t is refused, if so.
+// Alive says whether the tasklet has not ended, nor its root.
+func (t *Tasklet) Alive() bool { return t != nil && t.s != nil && !t.s.over() && !t.dead }
+
+// Blocked says whether it waits: on a channel, for something from outside, or in
+// Run. A living tasklet is blocked, scheduled or paused.
+func (t *Tasklet) Blocked() bool { return t.Alive() && t.queued != nil }
+
+// Scheduled says whether it is in the run ring.
+func (t *Tasklet) Scheduled() bool { return t.Alive() && t.inRing }
+
+// Paused says whether it is alive and waits for nothing but to be inserted.
+func (t *Tasklet) Paused() bool { return t.Alive() && !t.inRing && t.queued == nil }
+
+// usable says why an operation on t is refused, if so. Whose it is comes first:
+// nothing else of another thread's tasklet may be read.
 func (t *Tasklet) usable(op string) (*scheduler, error) {
-	if !t.Alive() {
+	switch {
+	case t == nil || t.s == nil || t.s.over():
 		return nil, &opError{op, t, ErrDead}
-	}
-	if s := here(); s != t.s {
+	case here() != t.s:
 		return nil, &opError{op, t, ErrWrongThread}
+	case t.dead:
+		return nil, &opError{op, t, ErrDead}
 	}
 	return t.s, nil
 }
@@ -212,7 +211,7 @@ func (t *Tasklet) usable(op string) (*scheduler, error) {
 // runnable is usable for what is not to be done to a tasklet that waits.
 func (t *Tasklet) runnable(op string) (*scheduler, error) {
 	s, err := t.usable(op)
-	if err == nil && (t.queued != nil || t.running) {
+	if err == nil && t.queued != nil {
 		err = &opError{op, t, ErrBlocked}
 	}
 	return s, err
@@ -255,12 +254,10 @@ func (t *Tasklet) goTo(op string, pause bool) error {
 	if t == me {
 		return nil
 	}
-	if s.trap > 0 {
-		return &opError{op, t, ErrSwitchTrap}
+	if err := s.refusal(op, t); err != nil {
+		return err
 	}
-	if !t.inRing {
-		s.add(t)
-	}
+	s.recall(t)
 	if pause {
 		s.remove(me)
 	}
@@ -285,7 +282,9 @@ func (t *Tasklet) Throw(err error) error { return t.throw("Throw", err, false) }
 func (t *Tasklet) KillLater() error { return t.throw("KillLater", ErrExit, true) }
 
 // ThrowLater is Throw, but that the caller goes on: the tasklet gets the error when
-// its turn in the ring comes.
+// its turn in the ring comes. Of several it gets one each time that it goes on, in
+// order, and does not wait until it had them all. Those that it ends without are
+// joined to what it ends with.
 func (t *Tasklet) ThrowLater(err error) error { return t.throw("ThrowLater", err, true) }
 
 func (t *Tasklet) throw(op string, err error, later bool) error {
@@ -294,7 +293,7 @@ func (t *Tasklet) throw(op string, err error, later bool) error {
 	}
 	s, e := t.usable(op)
 	if e != nil {
-		if errors.Is(e, ErrDead) && t != nil && t.s != nil && errors.Is(err, ErrExit) {
+		if t != nil && t.s != nil && errors.Is(e, ErrDead) && errors.Is(err, ErrExit) {
 			return nil
 		}
 		return e
@@ -303,22 +302,16 @@ func (t *Tasklet) throw(op string, err error, later bool) error {
 	if t == me {
 		return err
 	}
-	if t.running {
-		return &opError{op, t, ErrBlocked} // inside Run: its tasklets come first
-	}
-	if !later && s.trap > 0 {
-		return &opError{op, t, ErrSwitchTrap}
-	}
-	if t.queued != nil {
-		t.queued.unlink()
-	}
-	if !t.inRing {
-		s.add(t)
-	}
-	t.mail, t.raise = err, false
 	if later {
+		s.recall(t)
+		t.mail = append(t.mail, letter{err: err})
 		return nil
 	}
+	if e := s.refusal(op, t); e != nil {
+		return e
+	}
+	s.recall(t)
+	t.express(letter{err: err})
 	s.head = t
 	return s.leave(me)
 }

@@ -1,0 +1,156 @@
+package tasklet
+
+import (
+	"errors"
+	"runtime/debug"
+	"slices"
+
+	"github.com/go-greenlet/greenlet"
+)
+
+// A letter is what a tasklet finds when it goes on: an error that was thrown at it,
+// or how another one has ended.
+type letter struct {
+	err   error
+	raise bool // it was a panic, and goes on as one
+}
+
+func (t *Tasklet) takeMail() letter {
+	m := t.mail[0]
+	t.mail = slices.Delete(t.mail, 0, 1)
+	if len(t.mail) == 0 {
+		t.mail = nil
+	}
+	return m
+}
+
+// express is for what makes t go on at once: it comes before what waits for t's turn.
+func (t *Tasklet) express(m letter) { t.mail = slices.Insert(t.mail, 0, m) }
+
+// must is for operations that have no error result.
+func must(err error) {
+	if err != nil {
+		panic(thrown{err})
+	}
+}
+
+// thrown carries an error through code that has no way to return it. At the end of
+// a tasklet it counts as the tasklet's error.
+type thrown struct{ error }
+
+func (t thrown) Unwrap() error { return t.error }
+
+// body is what the greenlet of t runs.
+func (t *Tasklet) body(any) (any, error) {
+	t.started = true
+	g := greenlet.Current()
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		// runtime.Goexit: goes on in whoever Run is for.
+		t.s.runs(t, g)
+		if to, _ := t.end(letter{}, true); to != nil {
+			_ = g.SetParent(to.g)
+		}
+	}()
+	var last letter
+	if t.mail != nil {
+		last = t.takeMail() // thrown before it could begin
+	} else {
+		last = call(t.f)
+	}
+	returned = true
+	t.s.runs(t, g) // a greenlet that it has made may have come last
+	to, err := t.end(last, false)
+	if to == nil {
+		return nil, err // to whoever ends it
+	}
+	return nil, g.SetParent(to.g)
+}
+
+// call calls f and returns what it ended with.
+func call(f func()) (last letter) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case thrown:
+			last.err = r.error
+		case *greenlet.PanicError:
+			if t, ok := r.Value.(thrown); ok { // out of a greenlet that the tasklet has made
+				last.err = t.error
+				return
+			}
+			last = letter{r, true}
+		default:
+			last = letter{&greenlet.PanicError{Value: r, Stack: debug.Stack()}, true}
+		}
+	}()
+	f()
+	return letter{}
+}
+
+// end takes t, which has ended with last or runtime.Goexit, out of everything, and
+// says who goes on. nil: that is not this package's to say, and err is for whoever
+// does.
+func (t *Tasklet) end(last letter, exit bool) (to *Tasklet, err error) {
+	s := t.s
+	last = last.with(t.mail)
+	t.dead, t.f, t.mail = true, nil, nil
+	if t.inRing {
+		s.remove(t)
+	}
+	if t.ending {
+		if t.before != t && t.before != s.head && t.before.Alive() {
+			s.front(t.before)
+		}
+		return nil, last.err
+	}
+	if last.err == nil && !exit {
+		if to := s.next(); to != nil {
+			return to, nil
+		}
+		last.err = s.deadlock(nil)
+	}
+	return s.deliver(last), nil
+}
+
+// with joins the failures that have not reached a tasklet in its life to what it
+// has ended with. An end by ErrExit is none.
+func (m letter) with(undelivered []letter) letter {
+	if m.err == nil || errors.Is(m.err, ErrExit) {
+		m = letter{}
+	}
+	for _, u := range undelivered {
+		switch {
+		case errors.Is(u.err, ErrExit):
+		case m.err == nil:
+			m.err = u.err
+		case m.raise:
+			p := m.err.(*greenlet.PanicError)
+			m.err = &greenlet.PanicError{Value: errors.Join(p, u.err), Stack: p.Stack}
+		default:
+			m.err = errors.Join(m.err, u.err)
+		}
+	}
+	return m
+}
+
+// deliver makes the one that is to know of a tasklet's failure the head: the caller
+// of the innermost Run, or main.
+func (s *scheduler) deliver(m letter) *Tasklet {
+	to := s.main
+	switch {
+	case s.inner != nil:
+		to = s.wake()
+	case to.inRing:
+		s.head = to // the ring is turned: everybody keeps his place
+	default:
+		s.front(to)
+	}
+	if m.err != nil {
+		to.express(m)
+	}
+	return to
+}

@@ -1,0 +1,55 @@
+package tasklet
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// outside is what a scheduler hears from other goroutines.
+type outside struct {
+	awaited int // tasklets that wait for something from outside
+
+	any  atomic.Bool // something was told: looked at without the lock
+	mu   sync.Mutex
+	told []func()
+	news chan struct{} // wakes the thread, if it sleeps
+}
+
+// tell has f called on the scheduler's thread. Any goroutine may call it.
+func (o *outside) tell(f func()) {
+	o.mu.Lock()
+	o.note(f)
+	o.mu.Unlock()
+	o.signal()
+}
+
+// note is for who has locked mu, and calls signal after that.
+func (o *outside) note(f func()) {
+	o.told = append(o.told, f)
+	o.any.Store(true)
+}
+
+func (o *outside) signal() {
+	select {
+	case o.news <- struct{}{}:
+	default: // it is to wake already
+	}
+}
+
+// collect calls what was told, in order.
+func (o *outside) collect() {
+	if o.any.Load() {
+		o.hear()
+	}
+}
+
+func (o *outside) hear() {
+	o.mu.Lock()
+	told := o.told
+	o.told = nil
+	o.any.Store(false)
+	o.mu.Unlock()
+	for _, f := range told {
+		f()
+	}
+}
