@@ -1,0 +1,358 @@
+package tasklet_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/fault"
+	"github.com/go-greenlet/greenlet/tasklet"
+)
+
+// An ended root is garbage, with what its tasklets have captured.
+func TestEndedRootsAreCollected(t *testing.T) {
+	const n = 20
+	var collected atomic.Int32
+	use := func() {
+		captured := new([1000]byte)
+		runtime.AddCleanup(captured, func(int) { collected.Add(1) }, 0)
+		tasklet.Go(func() { captured[0]++ }) // never runs
+	}
+	inGoroutine := func(f func()) {
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			f()
+		}()
+		<-done
+	}
+	for name, end := range map[string]func(){
+		"scope":     func() { world(t, use) },
+		"goroutine": func() { inGoroutine(use) },
+		"replaced context": func() {
+			world(t, func() {
+				use()
+				require.NoError(t, greenlet.Current().SetContext(context.Background()))
+				tasklet.Current()
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			collected.Store(0)
+			for range n {
+				end()
+			}
+			assert.Eventually(t, func() bool {
+				runtime.GC()
+				return collected.Load() >= n-1 // the last one may still be on this stack
+			}, 10*time.Second, time.Millisecond)
+		})
+	}
+}
+
+// The scheduler stays the same when the root gets another context, which it keeps.
+func TestARootWithAnotherContext(t *testing.T) {
+	world(t, func() {
+		type key struct{}
+		ran := false
+		a := tasklet.Go(func() { ran = true })
+		require.NoError(t, greenlet.Current().SetContext(context.WithValue(context.Background(), key{}, 1)))
+		assert.Equal(t, 2, tasklet.RunCount())
+		runtime.GC()
+		require.NoError(t, a.Run())
+		assert.True(t, ran)
+		assert.Equal(t, 1, greenlet.Current().Context().Value(key{}))
+	})
+}
+
+// What a root's end kills runs its deferred calls to the end: what would switch
+// there does not.
+func TestDeferredCallsAtTheEndOfARoot(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	panics := func(f func()) func(*tasklet.Channel[int], *tasklet.Tasklet) error {
+		return func(*tasklet.Channel[int], *tasklet.Tasklet) (err error) {
+			defer func() { err, _ = recover().(error) }()
+			f()
+			return nil
+		}
+	}
+	type operation = func(*tasklet.Channel[int], *tasklet.Tasklet) error
+	for name, do := range map[string]operation{
+		"Schedule":       panics(tasklet.Schedule),
+		"ScheduleRemove": panics(tasklet.ScheduleRemove),
+		"Send":           func(c *tasklet.Channel[int], _ *tasklet.Tasklet) error { return c.Send(1) },
+		"blocking Send": func(*tasklet.Channel[int], *tasklet.Tasklet) error {
+			return tasklet.NewChannel[int]().Send(1)
+		},
+		"blocking Receive": func(*tasklet.Channel[int], *tasklet.Tasklet) error {
+			_, err := tasklet.NewChannel[int]().Receive()
+			return err
+		},
+		"Sleep": func(*tasklet.Channel[int], *tasklet.Tasklet) error { return tasklet.SleepContext(ctx, 1) },
+		"Await": func(*tasklet.Channel[int], *tasklet.Tasklet) error {
+			_, err := tasklet.Await(func() (int, error) { t.Error("called"); return 0, nil })
+			return err
+		},
+		"Run":          func(*tasklet.Channel[int], *tasklet.Tasklet) error { return tasklet.Run() },
+		"Tasklet.Run":  func(_ *tasklet.Channel[int], other *tasklet.Tasklet) error { return other.Run() },
+		"Tasklet.Kill": func(_ *tasklet.Channel[int], other *tasklet.Tasklet) error { return other.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got error
+			cleaned, received := false, false
+			var pending, blocked *tasklet.Tasklet
+			world(t, func() {
+				c := tasklet.NewChannel[int]()
+				tasklet.Go(func() {
+					_, err := c.Receive()
+					received = err == nil
+				})
+				blocked = tasklet.Go(func() {
+					defer func() { cleaned = true }()
+					other := tasklet.New(func() {})
+					defer func() { got = do(c, other) }()
+					_, _ = tasklet.NewChannel[int]().Receive()
+				})
+				require.NoError(t, tasklet.Run())
+				assert.True(t, blocked.Blocked())
+				pending = tasklet.Go(func() { t.Error("ran") })
+			})
+			assert.ErrorIs(t, got, tasklet.ErrExit)
+			assert.True(t, cleaned)
+			assert.False(t, received)
+			for _, x := range []*tasklet.Tasklet{pending, blocked} {
+				assert.False(t, x.Alive() || x.Scheduled() || x.Blocked() || x.Paused())
+				assert.ErrorIs(t, x.Run(), tasklet.ErrDead)
+			}
+		})
+	}
+}
+
+// Killed past the scheduler, it ends, and its killer goes on.
+func TestKillPastTheScheduler(t *testing.T) {
+	world(t, func() {
+		var r record
+		var g *greenlet.Greenlet
+		c := tasklet.NewChannel[int]()
+		a := tasklet.Go(func() {
+			g = greenlet.Current()
+			defer r.does("deferred")()
+			_, err := c.Receive()
+			r.add(errors.Is(err, tasklet.ErrExit))
+			r.add(errors.Is(c.Send(1), tasklet.ErrExit))
+		})
+		tasklet.Schedule()
+		killer := tasklet.Go(func() {
+			assert.NoError(t, g.Kill())
+			r.add(a.Alive())
+			tasklet.Schedule()
+			r.add("killer")
+		})
+		tasklet.Go(r.does("other"))
+		r.run()
+		assert.Equal(t, "true true deferred false other killer", r.String())
+		assert.False(t, killer.Alive())
+		assert.Zero(t, c.Balance())
+		assert.Equal(t, 1, tasklet.RunCount())
+	})
+}
+
+// An error that comes from elsewhere is returned, and all is as before after that.
+func TestAnErrorFromPastTheScheduler(t *testing.T) {
+	world(t, func() {
+		var r record
+		var g *greenlet.Greenlet
+		oops := errors.New("oops")
+		c := tasklet.NewChannel[int]()
+		a := tasklet.Go(func() {
+			g = greenlet.Current()
+			_, err := c.Receive()
+			assert.Equal(t, oops, err)
+			v, err := c.Receive()
+			assert.NoError(t, err)
+			r.add(v)
+			panic("an ordinary end")
+		})
+		tasklet.Schedule()
+		tasklet.Go(func() {
+			_, err := g.Throw(oops)
+			assert.NoError(t, err)
+			r.add("thrower")
+		})
+		require.NoError(t, tasklet.Run())
+		assert.True(t, a.Blocked())
+		tasklet.Go(func() {
+			tasklet.Go(func() { assert.NoError(t, c.Send(7)) })
+			p := func() (p any) {
+				defer func() { p = recover() }()
+				return tasklet.Run()
+			}()
+			assert.IsType(t, &greenlet.PanicError{}, p)
+			r.add("inner")
+		})
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, "thrower 7 inner", r.String())
+
+		// A switch that nobody has asked for is an error, too.
+		tasklet.Go(func() {
+			g = greenlet.Current()
+			_, err := c.Receive()
+			assert.ErrorContains(t, err, "past the scheduler")
+		})
+		tasklet.Schedule()
+		tasklet.Go(func() { _, _ = g.Switch(nil) })
+		require.NoError(t, tasklet.Run())
+		assert.Zero(t, c.Balance())
+	})
+}
+
+// A tasklet for whose stack there is no memory has failed, and nobody else.
+func TestNoMemoryForAStack(t *testing.T) {
+	for name, leave := range map[string]func(c *tasklet.Channel[int]) error{
+		"blocks":    func(c *tasklet.Channel[int]) error { _, err := c.Receive(); return err },
+		"schedules": func(*tasklet.Channel[int]) error { tasklet.Schedule(); return nil },
+	} {
+		t.Run("whoever was before it "+name, func(t *testing.T) {
+			_ = greenlet.Run(func(*greenlet.Greenlet) error {
+				c := tasklet.NewChannel[int]()
+				for range 100 { // so that no stack is idle
+					tasklet.Go(tasklet.ScheduleRemove)
+				}
+				require.NoError(t, tasklet.Run())
+				var r record
+				var reset func()
+				leaver := tasklet.Go(func() {
+					reset = fault.Set(fault.Malloc, 1, 1000)
+					assert.NoError(t, leave(c))
+					r.add("leaver")
+				})
+				poor := tasklet.Go(r.does("poor"))
+				err := tasklet.Run()
+				reset()
+				require.ErrorContains(t, err, "memory")
+				assert.False(t, poor.Alive())
+				assert.Equal(t, name == "blocks", leaver.Blocked())
+				if name == "blocks" {
+					require.NoError(t, c.Send(1))
+				}
+				require.NoError(t, tasklet.Run())
+				assert.Equal(t, "leaver", r.String())
+
+				// Without a Run it is main's to know, where it waits.
+				tasklet.Go(func() {
+					reset = fault.Set(fault.Malloc, 1, 1000)
+					_, _ = c.Receive()
+				})
+				tasklet.Go(r.does("poor"))
+				_, err = tasklet.NewChannel[int]().Receive()
+				reset()
+				require.ErrorContains(t, err, "memory")
+				assert.Equal(t, -1, c.Balance())
+				return nil
+			})
+		})
+	}
+}
+
+// A greenlet that a tasklet makes speaks for whoever runs it, be its context another's.
+func TestAGreenletSpeaksForWhoeverRunsIt(t *testing.T) {
+	world(t, func() {
+		c := tasklet.NewChannel[int]()
+		var g *greenlet.Greenlet
+		var in *tasklet.Tasklet
+		a := tasklet.Go(func() {
+			g = greenlet.New(func(any) (any, error) {
+				in = tasklet.Current()
+				v, err := c.Receive()
+				return v, err
+			}, greenlet.WithContext(greenlet.Current().Context()))
+			tasklet.ScheduleRemove()
+		})
+		tasklet.Schedule()
+		b := tasklet.Go(func() {
+			assert.NoError(t, g.SetParent(greenlet.Current()))
+			v, err := g.Switch(nil)
+			assert.NoError(t, err)
+			assert.Equal(t, 1, v)
+		})
+		tasklet.Schedule()
+		assert.Same(t, b, in)
+		assert.True(t, a.Paused() && b.Blocked())
+		require.NoError(t, c.Send(1))
+		require.NoError(t, tasklet.Run())
+		assert.False(t, b.Alive())
+	})
+}
+
+// Of a tasklet or channel of another thread nothing is touched.
+func TestOtherThreads(t *testing.T) {
+	type things struct {
+		a *tasklet.Tasklet
+		c *tasklet.Channel[int]
+	}
+	given, stop := make(chan things), make(chan bool)
+	over := make(chan error)
+	go func() {
+		over <- greenlet.Run(func(*greenlet.Greenlet) error {
+			x := things{tasklet.New(func() {}), tasklet.NewChannel[int](tasklet.WithName("theirs"))}
+			tasklet.Go(func() { _, _ = x.c.Receive() })
+			tasklet.Schedule()
+			given <- x
+			for i := 0; ; i++ { // with the race detector: nothing of this is read elsewhere
+				x.a.SetName([]string{"one", "two"}[i%2])
+				_ = x.a.Insert()
+				_ = x.a.Remove()
+				select {
+				case <-stop:
+					assert.Equal(t, -1, x.c.Balance())
+					assert.Equal(t, 1, tasklet.RunCount())
+					return nil
+				default:
+				}
+			}
+		})
+	}()
+	x := <-given
+	refused := map[string]func() error{
+		"Insert": x.a.Insert, "Remove": x.a.Remove, "Run": x.a.Run, "Switch": x.a.Switch, "Kill": x.a.Kill,
+		"Send":    func() error { return x.c.Send(1) },
+		"Receive": func() error { _, err := x.c.Receive(); return err },
+		"ReceiveContext": func() error {
+			_, err := x.c.ReceiveContext(context.Background())
+			return err
+		},
+	}
+	for name, f := range map[string]func(){
+		"Open": x.c.Open, "Balance": func() { x.c.Balance() }, "Closing": func() { x.c.Closing() }, "Closed": func() { x.c.Closed() },
+		"SetPreference":  func() { x.c.SetPreference(tasklet.PreferSender) },
+		"SetScheduleAll": func() { x.c.SetScheduleAll(true) },
+		"SetBlockTrap":   func() { x.a.SetBlockTrap(true) },
+	} {
+		refused[name] = func() (err error) {
+			defer func() { err, _ = recover().(error) }()
+			f()
+			return nil
+		}
+	}
+	world(t, func() {
+		for name, f := range refused {
+			err := f()
+			assert.ErrorIs(t, err, tasklet.ErrWrongThread, name)
+			assert.NotEmpty(t, err.Error())
+		}
+	})
+	close(stop)
+	require.NoError(t, <-over)
+	assert.ErrorIs(t, x.a.Run(), tasklet.ErrDead)
+	assert.NoError(t, x.a.Kill())
+	assert.ErrorIs(t, x.c.Send(1), greenlet.ErrThreadExited)
+	assert.ErrorIs(t, x.c.Post(1), greenlet.ErrThreadExited)
+}
