@@ -1,0 +1,328 @@
+package tasklet_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/tasklet"
+)
+
+// panicOf calls f and returns what it panics with.
+func panicOf(f func()) (p any) {
+	defer func() { p = recover() }()
+	f()
+	return nil
+}
+
+// RunSteps comes back when its switches are used up, whatever is awaited.
+func TestRunStepsDoesNotWait(t *testing.T) {
+	world(t, func() {
+		a := tasklet.Go(func() { assert.ErrorIs(t, tasklet.Sleep(time.Hour), tasklet.ErrExit) })
+		begin := time.Now()
+		made, err := tasklet.RunSteps(1)
+		require.NoError(t, err)
+		assert.Equal(t, 1, made)
+		assert.Less(t, time.Since(begin), time.Minute)
+		assert.True(t, a.Blocked())
+		require.NoError(t, a.Kill())
+	})
+}
+
+// A tasklet that is alone does not go on for ever.
+func TestRunStepsOfALoneTasklet(t *testing.T) {
+	world(t, func() {
+		turns := 0
+		a := tasklet.Go(func() {
+			for {
+				turns++
+				tasklet.Schedule()
+			}
+		})
+		made, err := tasklet.RunSteps(5)
+		require.NoError(t, err)
+		assert.Equal(t, []int{5, 5}, []int{made, turns})
+		made, err = tasklet.RunSteps(1)
+		require.NoError(t, err)
+		assert.Equal(t, []int{1, 6}, []int{made, turns})
+		require.NoError(t, a.Kill())
+	})
+}
+
+// The switches of a nested Run are not those of the outer one.
+func TestRunStepsOfANestedRun(t *testing.T) {
+	world(t, func() {
+		ran := 0
+		tasklet.Go(func() {
+			for range 10 {
+				tasklet.Go(func() { ran++ })
+			}
+			assert.NoError(t, tasklet.Run())
+		})
+		made, err := tasklet.RunSteps(1)
+		require.NoError(t, err)
+		assert.Equal(t, []int{1, 10}, []int{made, ran})
+	})
+}
+
+// What only waits for something from outside keeps a Run, and counts for its trap.
+func TestRunWaitsForWhatIsAwaited(t *testing.T) {
+	world(t, func() {
+		assert.Zero(t, tasklet.SwitchTrap(1))
+		assert.NoError(t, tasklet.Run(), "there is nothing to run")
+		tasklet.SwitchTrap(-1)
+
+		done := false
+		tasklet.Go(func() {
+			assert.NoError(t, tasklet.Sleep(5*time.Millisecond))
+			done = true
+		})
+		tasklet.Schedule()
+		require.Equal(t, 1, tasklet.RunCount())
+		tasklet.SwitchTrap(1)
+		assert.ErrorIs(t, tasklet.Run(), tasklet.ErrSwitchTrap)
+		tasklet.SwitchTrap(-1)
+		require.NoError(t, tasklet.Run())
+		assert.True(t, done)
+
+		// So it does where main could not wait otherwise.
+		c := tasklet.NewChannel[int]()
+		tasklet.Go(func() {
+			assert.NoError(t, tasklet.Sleep(time.Millisecond))
+			assert.NoError(t, c.Send(1))
+		})
+		tasklet.Schedule()
+		v, err := c.Receive()
+		require.NoError(t, err)
+		assert.Equal(t, 1, v)
+		require.NoError(t, tasklet.Run())
+	})
+}
+
+// Whoever is inside Run can be thrown at: its Run returns the error, the others stay.
+func TestThrowAtOneInsideRun(t *testing.T) {
+	oops := errors.New("oops")
+	for name, throw := range map[string]func(*tasklet.Tasklet) error{
+		"Throw":      func(a *tasklet.Tasklet) error { return a.Throw(oops) },
+		"ThrowLater": func(a *tasklet.Tasklet) error { return a.ThrowLater(oops) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			world(t, func() {
+				var r record
+				outer := tasklet.Go(func() {
+					tasklet.Go(func() {
+						self := tasklet.Current()
+						tasklet.Go(func() {
+							r.add("innermost")
+							assert.True(t, self.Alive() && self.Blocked())
+							assert.False(t, self.Scheduled() || self.Paused())
+							for _, f := range []func() error{self.Insert, self.Remove, self.Run, self.Switch} {
+								assert.ErrorIs(t, f(), tasklet.ErrBlocked)
+							}
+							assert.NoError(t, throw(self))
+							r.add("thrower")
+						})
+						r.add(tasklet.Run())
+					})
+					r.add(tasklet.Run())
+					r.add("outer")
+				})
+				r.run()
+				r.add("main")
+				assert.False(t, outer.Alive())
+				want := map[string]string{
+					"Throw":      "innermost oops thrower <nil> outer main",
+					"ThrowLater": "innermost thrower oops <nil> outer main",
+				}
+				assert.Equal(t, want[name], r.String())
+			})
+		})
+	}
+}
+
+func TestKillMainInsideRun(t *testing.T) {
+	world(t, func() {
+		tasklet.Go(func() { assert.NoError(t, tasklet.Main().Kill()) })
+		assert.ErrorIs(t, tasklet.Run(), tasklet.ErrExit)
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, 1, tasklet.RunCount())
+	})
+}
+
+// Several errors arrive one after the other, and the tasklet does not wait meanwhile.
+func TestWhatIsThrownLaterArrivesInOrder(t *testing.T) {
+	world(t, func() {
+		one, two, three := errors.New("one"), errors.New("two"), errors.New("three")
+		c := tasklet.NewChannel[int]()
+		var r record
+		a := tasklet.Go(func() {
+			for range 3 {
+				_, err := c.Receive()
+				r.add(err)
+			}
+			_, err := c.Receive()
+			r.add(errors.Is(err, tasklet.ErrExit))
+		})
+		tasklet.Go(r.turns("x", 2)) // its turns are between
+		tasklet.Schedule()
+		for _, err := range []error{one, two, three, fmt.Errorf("bye: %w", tasklet.ErrExit)} {
+			require.NoError(t, a.ThrowLater(err))
+		}
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, "x0 x1 one x. two three true", r.String())
+		assert.Zero(t, c.Balance())
+
+		// What makes it go on at once comes first.
+		r = nil
+		a = tasklet.Go(func() {
+			for range 2 {
+				_, err := c.Receive()
+				r.add(err)
+			}
+		})
+		tasklet.Schedule()
+		require.NoError(t, a.ThrowLater(one))
+		require.NoError(t, a.Throw(two))
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, "two one", r.String())
+	})
+}
+
+// What does not arrive comes out where the tasklet's end does.
+func TestWhatIsUndeliveredAtTheEnd(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	for _, c := range []struct {
+		name string
+		body func()
+		mail []error
+		want []error
+		same bool
+	}{
+		{"an end that is quiet", func() {}, []error{tasklet.ErrExit, one}, []error{one}, true},
+		{"an end with an error", func() {}, []error{one, tasklet.ErrExit, two}, []error{one, two}, false},
+		{"nothing", func() {}, []error{tasklet.ErrExit, fmt.Errorf("bye: %w", tasklet.ErrExit)}, nil, true},
+	} {
+		world(t, func() {
+			a := tasklet.New(c.body)
+			for _, err := range c.mail {
+				require.NoError(t, a.ThrowLater(err))
+			}
+			err := tasklet.Run()
+			for _, want := range c.want {
+				assert.ErrorIs(t, err, want, c.name)
+			}
+			if c.same && len(c.want) > 0 {
+				assert.Equal(t, c.want[0], err, c.name)
+			}
+			if len(c.want) == 0 {
+				assert.NoError(t, err, c.name)
+			}
+		})
+	}
+	world(t, func() {
+		var a *tasklet.Tasklet
+		a = tasklet.Go(func() {
+			tasklet.Schedule()
+			panic(two)
+		})
+		tasklet.Schedule()
+		tasklet.Go(func() {})
+		require.NoError(t, a.Remove())
+		require.NoError(t, a.ThrowLater(tasklet.ErrExit))
+		require.NoError(t, a.ThrowLater(one))
+		assert.ErrorIs(t, tasklet.Run(), one)
+	})
+}
+
+// Main gets what was thrown at it and what others have ended with, each.
+func TestAFailureAndAnErrorForMain(t *testing.T) {
+	world(t, func() {
+		one := errors.New("one")
+		tasklet.Go(func() {
+			assert.NoError(t, tasklet.Main().ThrowLater(one))
+			panic("two")
+		})
+		p := panicOf(tasklet.Schedule)
+		require.IsType(t, &greenlet.PanicError{}, p)
+		assert.Equal(t, "two", p.(*greenlet.PanicError).Value)
+		err, _ := panicOf(tasklet.Schedule).(error) // even alone
+		assert.ErrorIs(t, err, one)
+		assert.Nil(t, panicOf(tasklet.Schedule))
+	})
+}
+
+// A failure turns the ring to main, and moves nobody.
+func TestAFailureMovesNobody(t *testing.T) {
+	world(t, func() {
+		var r record
+		tasklet.Go(func() {
+			tasklet.Go(r.does("after main"))
+			panic("a")
+		})
+		tasklet.Go(r.does("before main"))
+		assert.NotNil(t, panicOf(tasklet.Schedule))
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, "after main before main", r.String())
+	})
+}
+
+// A panic goes through nested Runs as a panic, and an error that is one stays an error.
+func TestPanicsThroughNestedRuns(t *testing.T) {
+	world(t, func() {
+		var levels []any
+		tasklet.Go(func() {
+			tasklet.Go(func() {
+				tasklet.Go(func() { panic("deep") })
+				p := panicOf(func() { _ = tasklet.Run() })
+				levels = append(levels, p)
+				panic(p)
+			})
+			p := panicOf(func() { _ = tasklet.Run() })
+			levels = append(levels, p)
+			panic(p)
+		})
+		levels = append(levels, panicOf(func() { _ = tasklet.Run() }))
+		require.Len(t, levels, 3)
+		for _, p := range levels {
+			require.IsType(t, &greenlet.PanicError{}, p)
+			assert.Same(t, levels[0], p, "it is not wrapped again")
+		}
+
+		thrown := &greenlet.PanicError{Value: "an error only"}
+		assert.Nil(t, panicOf(func() {
+			assert.Equal(t, error(thrown), tasklet.New(func() {}).Throw(thrown))
+		}))
+	})
+}
+
+// A tasklet that is killed in a greenlet that it has made is killed, and has not failed.
+func TestThrowThroughAPull(t *testing.T) {
+	oops := errors.New("oops")
+	for _, err := range []error{tasklet.ErrExit, oops} {
+		world(t, func() {
+			c := tasklet.NewChannel[int]()
+			a := tasklet.Go(func() {
+				next, stop := greenlet.Pull(c.All())
+				defer stop()
+				next()
+			})
+			tasklet.Schedule()
+			require.Equal(t, -1, c.Balance())
+			assert.Nil(t, panicOf(func() {
+				got := a.Throw(err)
+				if err == oops {
+					assert.Equal(t, oops, got)
+				} else {
+					assert.NoError(t, got)
+				}
+			}))
+			assert.False(t, a.Alive())
+			assert.Zero(t, c.Balance())
+		})
+	}
+}
