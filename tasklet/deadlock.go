@@ -96,22 +96,26 @@ var ours = func() string {
 }()
 
 // outermost names the place in a stack that called this package, which called
-// package greenlet and the runtime. The bodies of loops over All and SendAll count
-// as functions of the user's, but for their file.
+// package greenlet and the runtime. It goes by the files: the body of a loop is a
+// function of the package that the loop was inlined into.
 func outermost(stack []runtime.Frame) string {
 	for _, f := range stack {
-		if f.File == "" || strings.HasPrefix(f.Function, "_cgo") {
-			continue
+		if !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "_cgo") && !between(f.File) {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
 		}
-		if dir := path.Dir(f.File); (dir == ours || dir == path.Dir(ours) || strings.HasPrefix(dir, path.Dir(ours)+"/internal/")) &&
-			!strings.HasSuffix(f.File, "_test.go") {
-			continue
-		}
-		switch pkg, _, _ := strings.Cut(f.Function, "."); pkg {
-		case "runtime", "iter", "slices", "maps": // the last three: between a sequence and its loop
-			continue
-		}
-		return fmt.Sprintf("%s:%d", f.File, f.Line)
 	}
 	return "an unknown place"
+}
+
+// between says whether a file is between the user's program and an operation.
+func between(file string) bool {
+	dir, name := path.Split(file)
+	dir = path.Clean(dir)
+	switch {
+	case file == "":
+		return true
+	case dir == ours || dir == path.Dir(ours) || strings.HasPrefix(dir, path.Dir(ours)+"/internal/"):
+		return !strings.HasSuffix(name, "_test.go")
+	}
+	return name == "iter.go" && slices.Contains([]string{"iter", "maps", "slices"}, path.Base(dir))
 }
