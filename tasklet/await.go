@@ -110,7 +110,7 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 		return v, err
 	}
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
 		v        T
@@ -133,7 +133,7 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 				done <- r
 				ready()
 			}()
-			r.v, r.err = f(ctx)
+			r.v, r.err = f(inner)
 			r.returned = true
 		}()
 	})
@@ -146,6 +146,8 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 		panic(r.panicked)
 	case !r.returned:
 		runtime.Goexit()
+	case ctx.Err() != nil: // f may have heard of it first
+		return v, context.Cause(ctx)
 	}
 	return r.v, r.err
 }

@@ -3,6 +3,8 @@ package tasklet_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -166,5 +168,241 @@ func TestRecv(t *testing.T) {
 		full <- 1
 		time.Sleep(10 * time.Millisecond)
 		assert.Len(t, full, 1)
+	})
+}
+
+// What cannot work is refused before anything begins.
+func TestMisuseOfTheOutside(t *testing.T) {
+	world(t, func() {
+		var none context.Context
+		f := func(context.Context) (int, error) { t.Error("called"); return 0, nil }
+		for name, do := range map[string]func() error{
+			"AwaitContext without a context":  func() error { _, err := tasklet.AwaitContext(none, f); return err },
+			"AwaitContext without a function": func() error { _, err := tasklet.AwaitContext[int](context.Background(), nil); return err },
+			"Await without a function":        func() error { _, err := tasklet.Await[int](nil); return err },
+			"SleepContext without a context":  func() error { return tasklet.SleepContext(none, 1) },
+			"RecvContext without a context":   func() error { _, _, err := tasklet.RecvContext(none, make(chan int)); return err },
+			"Recv without a channel":          func() error { _, _, err := tasklet.Recv[int](nil); return err },
+		} {
+			assert.ErrorContains(t, do(), "is nil", name)
+		}
+		tasklet.Main().SetBlockTrap(true)
+		for name, do := range map[string]func() error{
+			"Await":   func() error { _, err := tasklet.AwaitContext(context.Background(), f); return err },
+			"Sleep":   func() error { return tasklet.Sleep(1) },
+			"Recv":    func() error { _, _, err := tasklet.Recv(make(chan int)); return err },
+			"a panic": func() error { return tasklet.SleepContext(brokenContext{}, 1) },
+		} {
+			var err error
+			p := panicOf(func() { err = do() })
+			if name == "a panic" {
+				assert.Equal(t, "broken", p)
+				continue
+			}
+			assert.ErrorIs(t, err, tasklet.ErrBlockTrap, name)
+		}
+		tasklet.Main().SetBlockTrap(false)
+		assert.Equal(t, 1, tasklet.RunCount())
+		assert.Same(t, tasklet.Main(), tasklet.Current())
+		assert.NoError(t, tasklet.Run(), "nothing is awaited")
+	})
+}
+
+type brokenContext struct{ context.Context }
+
+func (brokenContext) Err() error            { return nil }
+func (brokenContext) Done() <-chan struct{} { panic("broken") }
+
+// What f does on its goroutine happens in the tasklet.
+func TestHowAnAwaitedFunctionEnds(t *testing.T) {
+	handled := &greenlet.PanicError{Value: "handled"}
+	world(t, func() {
+		_, err := tasklet.Await(func() (int, error) { return 0, handled })
+		assert.Equal(t, error(handled), err, "a returned error is one")
+		p := panicOf(func() { _, _ = tasklet.Await(func() (int, error) { panic(handled) }) })
+		assert.Same(t, handled, p, "it is not wrapped again")
+	})
+	deferred, after := false, false
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		_ = greenlet.Run(func(*greenlet.Greenlet) error {
+			tasklet.Go(func() {
+				defer func() { deferred = true }()
+				_, _ = tasklet.Await(func() (int, error) { runtime.Goexit(); return 0, nil })
+				after = true
+			})
+			_ = tasklet.Run()
+			after = true
+			return nil
+		})
+	}()
+	<-done
+	assert.True(t, deferred)
+	assert.False(t, after, "Goexit goes up to the root")
+}
+
+// When an AwaitContext is left early, the function hears of it.
+func TestTheContextOfAnAwaitedFunctionEnds(t *testing.T) {
+	world(t, func() {
+		heard := make(chan bool)
+		a := tasklet.Go(func() {
+			_, _ = tasklet.AwaitContext(context.Background(), func(ctx context.Context) (int, error) {
+				<-ctx.Done()
+				close(heard)
+				return 0, nil
+			})
+		})
+		tasklet.Schedule()
+		require.NoError(t, a.Kill())
+		select {
+		case <-heard:
+		case <-time.After(10 * time.Second):
+			t.Error("it has not")
+		}
+	})
+}
+
+// Left by a panic, a Recv takes nothing later.
+func TestARecvThatIsLeftByAPanic(t *testing.T) {
+	world(t, func() {
+		before := runtime.NumGoroutine()
+		ch := make(chan int, 1)
+		a := tasklet.Go(func() { panic("x") })
+		assert.NotNil(t, panicOf(func() { _, _, _ = tasklet.Recv(ch) }))
+		assert.False(t, a.Alive())
+		assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 10*time.Second, time.Millisecond) // and the one that asks
+		ch <- 1
+		time.Sleep(5 * time.Millisecond)
+		assert.Len(t, ch, 1)
+	})
+}
+
+// A watched context counts who registers with it, and who goes.
+type watched struct {
+	context.Context
+	mu    sync.Mutex
+	count int
+}
+
+func (w *watched) Value(any) any { return nil } // package context is not to see what is inside
+
+func (w *watched) AfterFunc(f func()) func() bool {
+	stop := context.AfterFunc(w.Context, f)
+	w.mu.Lock()
+	w.count++
+	w.mu.Unlock()
+	return func() bool {
+		w.mu.Lock()
+		w.count--
+		w.mu.Unlock()
+		return stop()
+	}
+}
+
+// Whatever ends a wait, the context does not remember it.
+func TestContextsAreLeft(t *testing.T) {
+	world(t, func() {
+		parent, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		ctx := &watched{Context: parent}
+		require.NoError(t, tasklet.SleepContext(ctx, 1))
+		_, err := tasklet.AwaitContext(ctx, func(context.Context) (int, error) { return 0, nil })
+		require.NoError(t, err)
+		c := tasklet.NewChannel[int]()
+		require.NoError(t, c.Post(1))
+		_, err = c.ReceiveContext(ctx)
+		require.NoError(t, err)
+		ch := make(chan int, 1)
+		ch <- 1
+		_, _, err = tasklet.RecvContext(ctx, ch)
+		require.NoError(t, err)
+		a := tasklet.Go(func() { _ = tasklet.SleepContext(ctx, time.Hour) })
+		tasklet.Schedule()
+		ctx.mu.Lock()
+		assert.Equal(t, 1, ctx.count)
+		ctx.mu.Unlock()
+		require.NoError(t, a.Kill())
+		ctx.mu.Lock()
+		assert.Zero(t, ctx.count)
+		ctx.mu.Unlock()
+	})
+}
+
+// A context ends every kind of wait, with its cause, and at once if it is done.
+func TestAContextEndsAWait(t *testing.T) {
+	enough := errors.New("enough")
+	world(t, func() {
+		for name, wait := range map[string]func(context.Context) error{
+			"Sleep": func(ctx context.Context) error { return tasklet.SleepContext(ctx, time.Hour) },
+			"Await": func(ctx context.Context) error {
+				_, err := tasklet.AwaitContext(ctx, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, nil })
+				return err
+			},
+			"Recv": func(ctx context.Context) error {
+				ch := make(chan int, 1)
+				_, _, err := tasklet.RecvContext(ctx, ch)
+				ch <- 1
+				time.Sleep(time.Millisecond)
+				assert.Len(t, ch, 1, "nothing is taken")
+				return err
+			},
+			"Receive": func(ctx context.Context) error {
+				_, err := tasklet.NewChannel[int]().ReceiveContext(ctx)
+				return err
+			},
+		} {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			got := errors.New("it has not returned")
+			tasklet.Go(func() { got = wait(ctx) })
+			tasklet.Schedule()
+			time.AfterFunc(time.Millisecond, func() { cancel(enough) })
+			require.NoError(t, tasklet.Run())
+			assert.Equal(t, enough, got, name)
+			assert.Equal(t, enough, wait(ctx), name)
+		}
+		full := make(chan int, 1)
+		full <- 1
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(enough)
+		_, _, err := tasklet.RecvContext(ctx, full)
+		assert.Equal(t, enough, err)
+		assert.Len(t, full, 1)
+	})
+}
+
+// A context, or a result, that comes too late ends nothing else that the tasklet waits for.
+func TestWhatComesTooLateEndsNothing(t *testing.T) {
+	world(t, func() {
+		release := make(chan bool)
+		told := make(chan bool)
+		ctx, cancel := context.WithCancel(context.Background())
+		c := tasklet.NewChannel[int]()
+		got := 0
+		a := tasklet.Go(func() {
+			_, err := tasklet.Await(func() (int, error) {
+				<-release
+				defer time.AfterFunc(5*time.Millisecond, func() { close(told) })
+				return 0, nil
+			})
+			assert.EqualError(t, err, "leave")
+			_, err = c.ReceiveContext(ctx)
+			assert.EqualError(t, err, "leave")
+			got, err = c.Receive()
+			assert.NoError(t, err)
+		})
+		tasklet.Schedule()
+		require.NoError(t, a.Throw(errors.New("leave")))
+		require.NoError(t, a.Throw(errors.New("leave")))
+		require.Equal(t, -1, c.Balance())
+		close(release)
+		cancel()
+		<-told
+		for range 3 {
+			tasklet.Schedule() // which hears of both
+		}
+		assert.Equal(t, -1, c.Balance())
+		require.NoError(t, c.Send(7))
+		assert.Equal(t, 7, got)
 	})
 }
