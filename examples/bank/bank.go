@@ -116,7 +116,13 @@ type Bank struct {
 
 // Simulate returns how long each customer has waited, in the order of arrival.
 func (b Bank) Simulate() (waits []float64, err error) {
-	waits = make([]float64, b.Customers)
+	_, waits, err = b.simulate()
+	return waits, err
+}
+
+// simulate returns, too, when each customer came.
+func (b Bank) simulate() (came, waits []float64, err error) {
+	came, waits = make([]float64, b.Customers), make([]float64, b.Customers)
 	err = greenlet.Run(func(root *greenlet.Greenlet) error {
 		w := &World{root: root}
 		r := rand.New(rand.NewPCG(b.Seed, 0))
@@ -125,9 +131,9 @@ func (b Bank) Simulate() (waits []float64, err error) {
 			for i := range waits {
 				w.Sleep(r.ExpFloat64() / b.Arrivals)
 				w.Go(0, func() {
-					came := w.now
+					came[i] = w.now
 					tellers.Get()
-					waits[i] = w.now - came
+					waits[i] = w.now - came[i]
 					w.Sleep(r.ExpFloat64() / b.Service)
 					tellers.Put()
 				})
@@ -135,5 +141,5 @@ func (b Bank) Simulate() (waits []float64, err error) {
 		})
 		return w.Run()
 	})
-	return waits, err
+	return came, waits, err
 }

@@ -65,6 +65,41 @@ func TestTheWaitIsWhatTheorySays(t *testing.T) {
 	}
 }
 
+// Whoever comes first is served first: the queue is fair.
+func TestCustomersAreServedInOrder(t *testing.T) {
+	b := Bank{Arrivals: 2.9, Service: 1, Tellers: 3, Customers: 10_000, Seed: 2}
+	came, waits, err := b.simulate()
+	require.NoError(t, err)
+	queued := 0
+	for i := 1; i < len(waits); i++ {
+		require.GreaterOrEqual(t, came[i]+waits[i], came[i-1]+waits[i-1], "customer %d", i)
+		if waits[i] > 0 {
+			queued++
+		}
+	}
+	assert.Greater(t, queued, len(waits)/2, "too few had to wait")
+}
+
+func TestWhatCannotBeSimulatedIsRefused(t *testing.T) {
+	good := Bank{Arrivals: 2, Service: 1, Tellers: 3, Customers: 1}
+	assert.True(t, good.Stable())
+	for name, spoil := range map[string]func(b *Bank){
+		"no arrivals":       func(b *Bank) { b.Arrivals = 0 },
+		"arrivals NaN":      func(b *Bank) { b.Arrivals = math.NaN() },
+		"arrivals infinite": func(b *Bank) { b.Arrivals = math.Inf(1) },
+		"service NaN":       func(b *Bank) { b.Service = math.NaN() },
+		"service infinite":  func(b *Bank) { b.Service = math.Inf(1) },
+		"both infinite":     func(b *Bank) { b.Arrivals, b.Service = math.Inf(1), math.Inf(1) },
+		"too few tellers":   func(b *Bank) { b.Tellers = 2 },
+		"no tellers":        func(b *Bank) { b.Tellers = 0 },
+		"no customers":      func(b *Bank) { b.Customers = 0 },
+	} {
+		b := good
+		spoil(&b)
+		assert.False(t, b.Stable(), name)
+	}
+}
+
 func TestTheSameSeedGivesTheSame(t *testing.T) {
 	b := Bank{Arrivals: 2, Service: 1, Tellers: 3, Customers: 1000, Seed: 5}
 	one, err := b.Simulate()

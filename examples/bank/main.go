@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 )
 
@@ -14,8 +15,8 @@ func main() {
 	flag.IntVar(&b.Customers, "customers", 100_000, "customers in all")
 	flag.Uint64Var(&b.Seed, "seed", 1, "of the random numbers")
 	flag.Parse()
-	if b.Arrivals <= 0 || b.Tellers < 1 || b.Customers < 1 || b.Arrivals >= b.Service*float64(b.Tellers) {
-		fmt.Fprintln(os.Stderr, "bank: there must be customers, and tellers enough for them")
+	if !b.Stable() {
+		fmt.Fprintln(os.Stderr, "bank: there must be customers, and tellers enough for them; all rates are finite numbers above 0")
 		os.Exit(2)
 	}
 	waits, err := b.Simulate()
@@ -31,6 +32,13 @@ func main() {
 	fmt.Printf("%d customers, %d tellers: a wait of %.3f minutes on average, %.1f at most\n",
 		b.Customers, b.Tellers, sum/float64(b.Customers), longest)
 	fmt.Printf("queueing theory (M/M/c): %.3f minutes on average\n", b.ErlangC())
+}
+
+// Stable says whether there is something to simulate, and the queue does not grow for
+// ever. NaN compares as false.
+func (b Bank) Stable() bool {
+	return b.Arrivals > 0 && b.Service <= math.MaxFloat64 && b.Tellers >= 1 && b.Customers >= 1 &&
+		b.Arrivals < b.Service*float64(b.Tellers)
 }
 
 // ErlangC is the mean wait in theory, in a queue of type M/M/c.
