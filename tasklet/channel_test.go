@@ -44,6 +44,8 @@ func TestPostsAreInTheQueue(t *testing.T) {
 
 		c.Open()
 		require.NoError(t, c.Post(6))
+		c.Close()
+		assert.False(t, c.Closed())
 		assert.Zero(t, tasklet.SwitchTrap(1)) // nobody is switched to
 		v, err := c.Receive()
 		tasklet.SwitchTrap(-1)

@@ -27,9 +27,11 @@ it calls an operation that lets others run. [Schedule] goes to the end of the ri
 [Tasklet.Run] lets another one run at its place in the ring. [Run] runs them all,
 until none can.
 
-A tasklet is in the ring, or blocked, or paused: then it goes on when somebody
-inserts it. One that nobody inserts any more stays until its root ends, so kill what is
-not needed.
+A tasklet is in the ring, or blocked (on a channel, for something from outside, or in
+Run), or paused: then it goes on when somebody inserts it. One that nobody inserts any
+more, or that waits for what never comes, stays until its root ends, so kill what is not
+needed. The end of the root (greenlet.Run returns) kills what is left with [ErrExit]:
+deferred calls run, and what would switch or wait there returns ErrExit instead.
 
 # Channels
 
@@ -40,10 +42,11 @@ meet, the channel's [Preference] says who goes on: by default the receiver.
 
 A tasklet ends when its function returns. Its panic comes out of the innermost [Run]
 as a *greenlet.PanicError; if main is not in Run, main gets it where it is. So does an
-error that was thrown at a tasklet, and that it did not handle. [Tasklet.Kill] throws
+error that was thrown at a tasklet, and that it did not handle, and one that keeps it
+from starting, such as that there is no memory for its stack. [Tasklet.Kill] throws
 [ErrExit], which goes nowhere. A thrown error is what the operation returns in which
-the tasklet waits; where that has no error result, it panics, and the tasklet's
-deferred calls run.
+the tasklet waits, be it Run; where that has no error result, it panics, and the
+tasklet's deferred calls run.
 
 When nobody can run and somebody would have to wait, there is a [*DeadlockError], which
 names all who wait, on what and where.
@@ -51,8 +54,10 @@ names all who wait, on what and where.
 # The outside
 
 A tasklet can wait for ordinary Go things, and only that tasklet waits: [Await] for a
-function, which runs on a goroutine, [Sleep], [Recv]. [Channel.Post] feeds a channel
-from any goroutine. When nobody can run but something is awaited, the thread sleeps.
+function, which runs on a goroutine, [Sleep], [Recv]. A context ends the wait of
+[AwaitContext], [SleepContext], [RecvContext] and [Channel.ReceiveContext].
+[Channel.Post] feeds a channel from any goroutine, and [Channel.Close] may be called
+from any. When nobody can run but something is awaited, the thread sleeps.
 
 A call that blocks in another way, such as a mutex or an ordinary channel, blocks all
 tasklets of the thread.
