@@ -145,6 +145,19 @@ func TestThrowAtOneInsideRun(t *testing.T) {
 	}
 }
 
+// What wraps ErrExit is an end that goes nowhere, too.
+func TestAnExitThatIsWrapped(t *testing.T) {
+	world(t, func() {
+		a := tasklet.Go(tasklet.Schedule)
+		b := tasklet.New(func() {})
+		tasklet.Schedule()
+		for _, x := range []*tasklet.Tasklet{a, b} {
+			require.NoError(t, x.Throw(fmt.Errorf("bye: %w", tasklet.ErrExit)))
+			assert.False(t, x.Alive())
+		}
+	})
+}
+
 func TestKillMainInsideRun(t *testing.T) {
 	world(t, func() {
 		tasklet.Go(func() { assert.NoError(t, tasklet.Main().Kill()) })
