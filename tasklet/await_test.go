@@ -371,6 +371,26 @@ func TestAContextEndsAWait(t *testing.T) {
 	})
 }
 
+// What a RecvContext has taken is not lost when the context is done at the same time.
+func TestAContextAndAValueAtOnce(t *testing.T) {
+	world(t, func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		ch := make(chan int)
+		a := tasklet.Go(func() {
+			v, ok, err := tasklet.RecvContext(ctx, ch)
+			assert.NoError(t, err)
+			assert.True(t, ok)
+			assert.Equal(t, 7, v)
+		})
+		tasklet.Schedule()
+		cancel()
+		time.Sleep(5 * time.Millisecond) // most likely it has been told
+		ch <- 7
+		require.NoError(t, tasklet.Run())
+		assert.False(t, a.Alive())
+	})
+}
+
 // A context, or a result, that comes too late ends nothing else that the tasklet waits for.
 func TestWhatComesTooLateEndsNothing(t *testing.T) {
 	world(t, func() {

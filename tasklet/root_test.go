@@ -142,16 +142,22 @@ func TestKillPastTheScheduler(t *testing.T) {
 		var r record
 		var g *greenlet.Greenlet
 		c := tasklet.NewChannel[int]()
+		var killer *tasklet.Tasklet
 		a := tasklet.Go(func() {
 			g = greenlet.Current()
-			defer r.does("deferred")()
+			defer func() {
+				r.add("deferred")
+				assert.NoError(t, killer.Remove()) // and yet it goes on after that
+			}()
 			_, err := c.Receive()
 			r.add(errors.Is(err, tasklet.ErrExit))
 			r.add(errors.Is(c.Send(1), tasklet.ErrExit))
 		})
 		tasklet.Schedule()
-		killer := tasklet.Go(func() {
+		killer = tasklet.Go(func() {
 			assert.NoError(t, g.Kill())
+			assert.Same(t, killer, tasklet.Current())
+			assert.True(t, killer.Scheduled())
 			r.add(a.Alive())
 			tasklet.Schedule()
 			r.add("killer")
