@@ -373,7 +373,7 @@ func (c *Channel[T]) SendAll(seq iter.Seq[T]) (n int, err error) {
 // Balance returns how many senders are blocked or, as a negative number, how many
 // receivers.
 func (c *Channel[T]) Balance() int {
-	c.mine("Balance")
+	c.mine("Balance").collect()
 	return c.balance
 }
 

@@ -238,17 +238,17 @@ func TestWhatIsUndeliveredAtTheEnd(t *testing.T) {
 		})
 	}
 	world(t, func() {
-		var a *tasklet.Tasklet
-		a = tasklet.Go(func() {
+		a := tasklet.Go(func() {
+			defer func() { panic(two) }()
 			tasklet.Schedule()
-			panic(two)
 		})
 		tasklet.Schedule()
-		tasklet.Go(func() {})
-		require.NoError(t, a.Remove())
 		require.NoError(t, a.ThrowLater(tasklet.ErrExit))
 		require.NoError(t, a.ThrowLater(one))
-		assert.ErrorIs(t, tasklet.Run(), one)
+		p := panicOf(func() { _ = tasklet.Run() })
+		require.IsType(t, &greenlet.PanicError{}, p)
+		assert.ErrorIs(t, p.(error), one)
+		assert.ErrorIs(t, p.(error), two)
 	})
 }
 
