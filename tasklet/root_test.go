@@ -301,18 +301,19 @@ func TestAGreenletSpeaksForWhoeverRunsIt(t *testing.T) {
 // Of a tasklet or channel of another thread nothing is touched.
 func TestOtherThreads(t *testing.T) {
 	type things struct {
-		a *tasklet.Tasklet
-		c *tasklet.Channel[int]
+		a, ends *tasklet.Tasklet
+		c       *tasklet.Channel[int]
 	}
 	given, stop := make(chan things), make(chan bool)
 	over := make(chan error)
 	go func() {
 		over <- greenlet.Run(func(*greenlet.Greenlet) error {
-			x := things{tasklet.New(func() {}), tasklet.NewChannel[int](tasklet.WithName("theirs"))}
+			x := things{tasklet.New(func() {}), tasklet.New(func() {}), tasklet.NewChannel[int](tasklet.WithName("theirs"))}
 			tasklet.Go(func() { _, _ = x.c.Receive() })
 			tasklet.Schedule()
 			given <- x
 			for i := 0; ; i++ { // with the race detector: nothing of this is read elsewhere
+				_ = x.ends.Run()
 				x.a.SetName([]string{"one", "two"}[i%2])
 				_ = x.a.Insert()
 				_ = x.a.Remove()
@@ -328,7 +329,8 @@ func TestOtherThreads(t *testing.T) {
 	}()
 	x := <-given
 	refused := map[string]func() error{
-		"Insert": x.a.Insert, "Remove": x.a.Remove, "Run": x.a.Run, "Switch": x.a.Switch, "Kill": x.a.Kill,
+		"of one that ends": x.ends.Run,
+		"Insert":           x.a.Insert, "Remove": x.a.Remove, "Run": x.a.Run, "Switch": x.a.Switch, "Kill": x.a.Kill,
 		"Send":    func() error { return x.c.Send(1) },
 		"Receive": func() error { _, err := x.c.Receive(); return err },
 		"ReceiveContext": func() error {
