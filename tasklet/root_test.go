@@ -220,6 +220,25 @@ func TestAnErrorFromPastTheScheduler(t *testing.T) {
 	})
 }
 
+// A panic that comes past the scheduler finds the tasklet current, and waiting for nothing.
+func TestAPanicFromPastTheScheduler(t *testing.T) {
+	require.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
+		c := tasklet.NewChannel[int]()
+		went := false
+		tasklet.Go(func() {
+			_, err := greenlet.New(func(any) (any, error) { panic("by hand") }, greenlet.WithParent(root)).Switch(nil)
+			went = assert.NoError(t, err)
+		})
+		assert.NotNil(t, panicOf(func() { _, _ = c.Receive() }))
+		assert.Same(t, tasklet.Main(), tasklet.Current())
+		assert.Zero(t, c.Balance())
+		assert.Equal(t, 2, tasklet.RunCount())
+		require.NoError(t, tasklet.Run())
+		assert.True(t, went)
+		return nil
+	}))
+}
+
 // A tasklet for whose stack there is no memory has failed, and nobody else.
 func TestNoMemoryForAStack(t *testing.T) {
 	for name, leave := range map[string]func(c *tasklet.Channel[int]) error{

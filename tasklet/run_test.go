@@ -313,29 +313,66 @@ func TestPanicsThroughNestedRuns(t *testing.T) {
 	})
 }
 
-// A tasklet that is killed in a greenlet that it has made is killed, and has not failed.
-func TestThrowThroughAPull(t *testing.T) {
+// A tasklet that is thrown at in a greenlet that it has made ends with that error, and
+// has not panicked.
+func TestThrowThroughAGreenlet(t *testing.T) {
 	oops := errors.New("oops")
-	for _, err := range []error{tasklet.ErrExit, oops} {
-		world(t, func() {
-			c := tasklet.NewChannel[int]()
-			a := tasklet.Go(func() {
-				next, stop := greenlet.Pull(c.All())
-				defer stop()
-				next()
+	for name, inside := range map[string]func(f func(yield func(int) bool)){
+		"Pull": func(seq func(func(int) bool)) {
+			next, stop := greenlet.Pull(seq)
+			defer stop()
+			next()
+		},
+		"New": func(seq func(func(int) bool)) {
+			_, _ = greenlet.New(func(any) (any, error) {
+				seq(func(int) bool { return true })
+				return nil, nil
+			}).Switch(nil)
+		},
+	} {
+		for _, err := range []error{tasklet.ErrExit, oops} {
+			world(t, func() {
+				c := tasklet.NewChannel[int]()
+				a := tasklet.Go(func() { inside(c.All()) })
+				tasklet.Schedule()
+				require.Equal(t, -1, c.Balance())
+				assert.Nil(t, panicOf(func() {
+					got := a.Throw(err)
+					if err == oops {
+						assert.Equal(t, oops, got, name)
+					} else {
+						assert.NoError(t, got, name)
+					}
+				}))
+				assert.False(t, a.Alive())
+				assert.Zero(t, c.Balance())
 			})
-			tasklet.Schedule()
-			require.Equal(t, -1, c.Balance())
-			assert.Nil(t, panicOf(func() {
-				got := a.Throw(err)
-				if err == oops {
-					assert.Equal(t, oops, got)
-				} else {
-					assert.NoError(t, got)
-				}
-			}))
-			assert.False(t, a.Alive())
-			assert.Zero(t, c.Balance())
-		})
+		}
 	}
+}
+
+// A tasklet may end without having called the package since a greenlet of its own did.
+func TestTheEndAfterAGreenlet(t *testing.T) {
+	world(t, func() {
+		var r record
+		c := tasklet.NewChannel[int]()
+		var next func() (int, bool)
+		tasklet.Go(func() {
+			next, _ = greenlet.Pull(c.All())
+			tasklet.Go(func() {
+				_, err := c.SendAll(func(yield func(int) bool) { _ = yield(1) && yield(2) })
+				r.add(err)
+			})
+			v, _ := next()
+			r.add(v)
+		})
+		r.run()
+		tasklet.Go(func() { // another one goes on with it
+			v, _ := next()
+			r.add(v)
+		})
+		r.run()
+		assert.Equal(t, "1 2 <nil>", r.String())
+		assert.Equal(t, 1, tasklet.RunCount())
+	})
 }
