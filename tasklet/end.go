@@ -102,9 +102,6 @@ func (t *Tasklet) end(last letter, exit bool) (to *Tasklet, err error) {
 		s.remove(t)
 	}
 	if t.ending {
-		if t.before != t && t.before != s.head && t.before.Alive() {
-			s.front(t.before)
-		}
 		return nil, last.err
 	}
 	if last.err == nil && !exit {

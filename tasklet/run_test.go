@@ -307,9 +307,11 @@ func TestPanicsThroughNestedRuns(t *testing.T) {
 		}
 
 		thrown := &greenlet.PanicError{Value: "an error only"}
-		assert.Nil(t, panicOf(func() {
-			assert.Equal(t, error(thrown), tasklet.New(func() {}).Throw(thrown))
-		}))
+		a := tasklet.Go(tasklet.ScheduleRemove)
+		require.NoError(t, tasklet.Run())
+		for _, x := range []*tasklet.Tasklet{a, tasklet.New(func() {})} {
+			assert.Nil(t, panicOf(func() { assert.Equal(t, error(thrown), x.Throw(thrown)) }))
+		}
 	})
 }
 

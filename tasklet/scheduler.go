@@ -62,7 +62,7 @@ func search(g *greenlet.Greenlet) *scheduler {
 	}
 	s := schedulerOf(root)
 	t := s.head
-	if g == root {
+	if g == root || t == nil {
 		t = s.main
 	}
 	s.runs(t, g)
@@ -274,8 +274,7 @@ func (s *scheduler) arrive(me *Tasklet, err error) error {
 			_, err = to.g.Switch(nil)
 		}
 	}
-	before := s.head
-	if before != me {
+	if s.head != me {
 		s.front(me)
 		if err == nil {
 			err = errByHand
@@ -291,7 +290,7 @@ func (s *scheduler) arrive(me *Tasklet, err error) error {
 		}
 		return m.err
 	case errors.Is(err, ErrExit) && me != s.main:
-		me.ending, me.before = true, before
+		me.ending = true
 	}
 	return err
 }

@@ -54,7 +54,6 @@ type Tasklet struct {
 	next, prev *Tasklet
 	queued     queued   // what it is blocked in; nil: nothing
 	mail       []letter // for when it goes on, one at a time
-	before     *Tasklet // when it is ending: who was the head when that began
 
 	inRing    bool
 	started   bool
