@@ -348,9 +348,9 @@ func greenletFreeValue(p C.uintptr_t) C.int {
 
 //export greenletCurrent
 func greenletCurrent(out **C.greenlet) C.int {
-	g, err := current()
+	t, err := ownTree()
 	if err == nil {
-		*out = refer(g)
+		*out = refer(t.handOut())
 	}
 	return tell(err)
 }

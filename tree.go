@@ -89,24 +89,24 @@ func (t *tree) over() string {
 // If the operating system refuses what that takes (a thread-local key), Current
 // panics with the error that a Switch would return.
 func Current() *Greenlet {
-	g, err := current()
+	if t := currentTree(); t != nil { // the common case
+		return t.handOut()
+	}
+	t, err := newTree(true)
 	if err != nil {
 		panic(err)
 	}
-	return g
+	return t.handOut()
 }
 
-func current() (*Greenlet, error) {
-	t, err := ownTree()
-	if err != nil {
-		return nil, err
-	}
+// handOut returns the running greenlet to the user.
+func (t *tree) handOut() *Greenlet {
 	g := t.current
 	if g == t.root {
 		t.ask()
 	}
 	t.raceRelease()
-	return g, nil
+	return g
 }
 
 // ownTree is the tree of the calling goroutine, which is made if there is none.

@@ -17,8 +17,16 @@ func BenchmarkExchange(b *testing.B) {
 		world(b, func() {
 			c := tasklet.NewChannel[int]()
 			c.SetPreference(p)
-			tasklet.Go(func() { receive(c, b.N) })
-			tasklet.Go(func() { send(c, b.N) })
+			tasklet.Go(func() {
+				for range b.N {
+					_, _ = c.Receive()
+				}
+			})
+			tasklet.Go(func() {
+				for i := range b.N {
+					_ = c.Send(i)
+				}
+			})
 			b.ResetTimer()
 			require.NoError(b, tasklet.Run())
 			b.StopTimer()
@@ -38,23 +46,6 @@ func BenchmarkExchange(b *testing.B) {
 			<-c
 		}
 	})
-}
-
-// The compiler inlines Send and Receive into functions such as these two, but not into
-// copies of them that it has inlined elsewhere.
-//
-//go:noinline
-func receive(c *tasklet.Channel[int], n int) {
-	for range n {
-		_, _ = c.Receive()
-	}
-}
-
-//go:noinline
-func send(c *tasklet.Channel[int], n int) {
-	for i := range n {
-		_ = c.Send(i)
-	}
 }
 
 // A token goes round; one operation is one hop.

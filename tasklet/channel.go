@@ -34,6 +34,7 @@ type Channel[T any] struct {
 	preference Preference
 	all        bool // schedule all
 	posts      bool // others feed it: who receives may be woken from outside
+	said       bool // the last error of a Receive was the channel's, in place of a value
 	closing    bool
 	shut       bool // closing, for those elsewhere; the scheduler's mu guards it
 }
@@ -148,7 +149,7 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 		c.remove(w)
 		return true, c.meet(me, to, PreferReceiver)
 	}
-	w, e := c.block(op, me, true, false)
+	w, e := c.block(op, me, true)
 	if e != nil {
 		return false, e
 	}
@@ -163,7 +164,46 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 // If an error is thrown at the tasklet when a value is on its way to it already,
 // the value comes with the error.
 func (c *Channel[T]) Receive() (v T, err error) {
-	v, _, err = c.receive(false)
+	s := c.s
+	if here() != s {
+		return v, c.misused("Receive")
+	}
+	s.collect()
+	me := s.head
+	if w := c.first; w != nil && w.send {
+		to := w.t
+		if to == nil {
+			v = w.v
+			c.remove(w)
+			c.recycle(w)
+			return v, nil
+		}
+		if (s.trap > 0 || me.ending) && c.switches(PreferSender) {
+			return v, s.refusal("Receive", c)
+		}
+		v, err = w.v, w.err
+		c.remove(w)
+		if e := c.meet(me, to, PreferSender); e != nil {
+			return v, e
+		}
+		c.said = err != nil
+		return v, err
+	}
+	if c.closing {
+		c.said = true
+		return v, c.closed()
+	}
+	w, err := c.block("Receive", me, false)
+	if err != nil {
+		return v, err
+	}
+	e := s.leave(me)
+	v, err = w.v, w.err
+	c.recycle(w)
+	if e != nil {
+		return v, e
+	}
+	c.said = err != nil
 	return v, err
 }
 
@@ -179,52 +219,11 @@ func (c *Channel[T]) ReceiveContext(ctx context.Context) (v T, err error) {
 		return v, err
 	}
 	defer stop()
-	v, _, err = c.receive(ctx.Done() != nil)
-	return v, err
-}
-
-// receive says, too, whether the error is what the channel has said in place of a
-// value, and not what has kept the tasklet from receiving. outside: it may be woken
-// from there.
-func (c *Channel[T]) receive(outside bool) (v T, said bool, err error) {
-	s := c.s
-	if here() != s {
-		return v, false, c.misused("Receive")
+	if ctx.Done() != nil {
+		c.s.awaited++
+		defer func() { c.s.awaited-- }()
 	}
-	s.collect()
-	me := s.head
-	if w := c.first; w != nil && w.send {
-		to := w.t
-		if to == nil {
-			v = w.v
-			c.remove(w)
-			c.recycle(w)
-			return v, true, nil
-		}
-		if (s.trap > 0 || me.ending) && c.switches(PreferSender) {
-			return v, false, s.refusal("Receive", c)
-		}
-		v, err = w.v, w.err
-		c.remove(w)
-		if e := c.meet(me, to, PreferSender); e != nil {
-			return v, false, e
-		}
-		return v, true, err
-	}
-	if c.closing {
-		return v, true, c.closed()
-	}
-	w, err := c.block("Receive", me, false, outside || c.posts)
-	if err != nil {
-		return v, false, err
-	}
-	e := s.leave(me)
-	v, err = w.v, w.err
-	c.recycle(w)
-	if e != nil {
-		return v, false, e
-	}
-	return v, true, err
+	return c.Receive()
 }
 
 func (c *Channel[T]) closed() error { return &opError{"Receive", c, ErrClosed} }
@@ -252,8 +251,9 @@ func (c *Channel[T]) meet(me, to *Tasklet, theirs Preference) error {
 
 // block puts me, which finds no partner, into the queue. Nothing may have been
 // collected since it was looked for: else there may be one.
-func (c *Channel[T]) block(op string, me *Tasklet, send, outside bool) (*waiter[T], error) {
+func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error) {
 	s := c.s
+	outside := c.posts && !send
 	switch {
 	case me.blockTrap:
 		return nil, &opError{op, c, ErrBlockTrap}
@@ -344,8 +344,9 @@ func (w *waiter[T]) waits() Wait {
 func (c *Channel[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for {
-			v, said, err := c.receive(false)
-			if said && (errors.Is(err, ErrClosed) || errors.Is(err, ErrStop)) {
+			c.said = false
+			v, err := c.Receive()
+			if c.said && (errors.Is(err, ErrClosed) || errors.Is(err, ErrStop)) {
 				return
 			}
 			must(err)

@@ -241,22 +241,20 @@ func (s *scheduler) leave(me *Tasklet) error {
 // number of switches. It waits for something from outside if there is nobody else.
 func (s *scheduler) next() *Tasklet {
 	s.collect()
+	for s.head == nil && (s.inner == nil || s.inner.left > 0) {
+		if s.awaited == 0 {
+			return s.idle()
+		}
+		<-s.news
+		s.collect()
+	}
 	if r := s.inner; r != nil {
 		if r.left == 0 {
 			return s.wake()
 		}
-		if s.head != nil {
-			r.left--
-		}
+		r.left--
 	}
-	if s.head != nil {
-		return s.head
-	}
-	if s.awaited == 0 {
-		return s.idle()
-	}
-	<-s.news
-	return s.next()
+	return s.head
 }
 
 // arrive is what a tasklet does when it goes on, and that was not plain. err is what
