@@ -77,11 +77,12 @@ func (p *pool) trim(keep int) {
 	if n <= 0 {
 		return
 	}
-	old := p.idle[:n:n]
-	p.idle = append([]*worker(nil), p.idle[n:]...)
+	old := p.idle[:n]
+	p.idle = p.idle[n:]
 	for _, w := range old {
 		w.retire()
 	}
+	clear(old) // the array stays until p.idle outgrows it
 }
 
 // retire ends an idle worker: its M goes back to the runtime and its stack to
