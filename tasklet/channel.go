@@ -34,7 +34,7 @@ type Channel[T any] struct {
 	preference Preference
 	all        bool // schedule all
 	posts      bool // others feed it: who receives may be woken from outside
-	said       bool // the last error of a Receive was the channel's, in place of a value
+	said       bool // the error of the last Receive, if any, was the channel's, and not thrown
 	closing    bool
 	shut       bool // closing, for those elsewhere; the scheduler's mu guards it
 }
@@ -183,10 +183,10 @@ func (c *Channel[T]) Receive() (v T, err error) {
 		}
 		v, err = w.v, w.err
 		c.remove(w)
-		if e := c.meet(me, to, PreferSender); e != nil {
+		e := c.meet(me, to, PreferSender)
+		if c.said = e == nil; !c.said {
 			return v, e
 		}
-		c.said = err != nil
 		return v, err
 	}
 	if c.closing {
@@ -200,10 +200,9 @@ func (c *Channel[T]) Receive() (v T, err error) {
 	e := s.leave(me)
 	v, err = w.v, w.err
 	c.recycle(w)
-	if e != nil {
+	if c.said = e == nil; !c.said {
 		return v, e
 	}
-	c.said = err != nil
 	return v, err
 }
 
@@ -344,7 +343,6 @@ func (w *waiter[T]) waits() Wait {
 func (c *Channel[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for {
-			c.said = false
 			v, err := c.Receive()
 			if c.said && (errors.Is(err, ErrClosed) || errors.Is(err, ErrStop)) {
 				return

@@ -264,6 +264,26 @@ func TestHowALoopOverAllEnds(t *testing.T) {
 	})
 }
 
+// What one has heard from the channel is not taken for what is thrown at another.
+func TestTwoLoopsOverOneChannel(t *testing.T) {
+	world(t, func() {
+		c := tasklet.NewChannel[int]()
+		quiet := 0
+		loop := func() {
+			for range c.All() {
+			}
+			quiet++
+		}
+		tasklet.Go(loop)
+		second := tasklet.Go(loop)
+		tasklet.Schedule()
+		require.NoError(t, c.SendError(tasklet.ErrStop))
+		assert.Equal(t, 1, quiet)
+		assert.Equal(t, tasklet.ErrStop, second.Throw(tasklet.ErrStop), "at main, which has thrown it")
+		assert.Equal(t, 1, quiet)
+	})
+}
+
 // An error is passed to a receiver that comes later, too.
 func TestABlockedSendError(t *testing.T) {
 	world(t, func() {
