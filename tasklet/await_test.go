@@ -266,6 +266,8 @@ func TestTheContextOfAnAwaitedFunctionEnds(t *testing.T) {
 // Left by a panic, a Recv takes nothing later.
 func TestARecvThatIsLeftByAPanic(t *testing.T) {
 	world(t, func() {
+		tasklet.Go(func() {})
+		require.NoError(t, tasklet.Run()) // the next one uses the same worker, which is a goroutine, too
 		before := runtime.NumGoroutine()
 		ch := make(chan int, 1)
 		a := tasklet.Go(func() { panic("x") })
