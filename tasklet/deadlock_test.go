@@ -87,11 +87,17 @@ func TestADeadlockOfMany(t *testing.T) {
 			tasklet.Go(func() { _, _ = c.Receive() }).SetName(fmt.Sprint("t", i))
 		}
 		require.NoError(t, tasklet.Run())
-		begin := time.Now()
 		d := deadlock(t)
 		text := d.Error()
-		assert.Less(t, time.Since(begin), 100*time.Millisecond)
 		require.Len(t, d.Waits, n+1)
+		places := 0 // each takes a look at a stack
+		for _, w := range d.Waits {
+			if w.Since != "" {
+				places++
+			}
+		}
+		assert.LessOrEqual(t, places, 20)
+		assert.NotZero(t, places)
 		assert.Less(t, len(text), 10_000)
 		assert.Contains(t, text, "t0/")
 		assert.Contains(t, text, fmt.Sprintf("and %d more", n+1-20))
