@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/go-greenlet/greenlet"
@@ -54,34 +55,62 @@ func wait(what string, begin func(ready func())) error {
 	return s.leave(me)
 }
 
-// watch has the operation in which the current tasklet is about to block return the
-// context's cause when the context is done. stop ends that, and says whether it was.
-func watch(ctx context.Context, op string, who fmt.Stringer) (stop func() bool, err error) {
+// A watch has the operation in which a tasklet is about to block return the context's
+// cause when the context is done. What it tells is for one that is blocked, so nothing
+// may be collected between its beginning and the block.
+type watch struct {
+	t          *Tasklet
+	unregister func() bool
+	over       bool
+	cancelled  bool
+}
+
+// begin begins it. end is to be called in any case.
+func (w *watch) begin(ctx context.Context, op string, who fmt.Stringer) error {
 	s := here()
-	me := s.head
+	s.collect()
 	switch {
 	case ctx == nil:
-		return nil, &opError{op, who, errNoContext}
+		return &opError{op, who, errNoContext}
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	case ctx.Done() == nil:
-		return func() bool { return false }, nil
+		return nil
 	}
-	over, cancelled := false, false // the scheduler's thread's
-	unregister := context.AfterFunc(ctx, func() {
+	w.t = s.head
+	w.t.watched = true
+	w.unregister = context.AfterFunc(ctx, func() {
 		s.tell(func() {
-			if !over && me.queued != nil { // else it has what it waited for
-				cancelled = true
-				s.recall(me)
-				me.express(letter{err: context.Cause(ctx)})
+			if !w.over && w.t.queued != nil { // else it has what it waited for
+				w.cancelled = true
+				s.recall(w.t)
+				w.t.express(letter{err: context.Cause(ctx), from: w})
 			}
 		})
 	})
-	return func() bool {
-		over = true
-		unregister()
-		return cancelled
-	}, nil
+	return nil
+}
+
+// end ends it, and says whether the context has ended the operation.
+func (w *watch) end() bool {
+	if w.t == nil || w.over {
+		return w.cancelled
+	}
+	w.over = true
+	w.t.watched = false
+	w.unregister()
+	// Something else can have come first: the context ends nothing any more.
+	for i, m := range w.t.mail {
+		if m.from == w {
+			w.t.mail = slices.Delete(w.t.mail, i, i+1)
+			w.cancelled = false
+			break
+		}
+	}
+	if len(w.t.mail) == 0 {
+		w.t.mail = nil
+	}
+	return w.cancelled
 }
 
 // Await calls f on a goroutine of its own and returns what that returns. Only the
@@ -105,11 +134,11 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 	if f == nil {
 		return v, &opError{"Await", here().head, errNoFunction}
 	}
-	stop, err := watch(ctx, "Await", here().head)
-	if err != nil {
+	var w watch
+	if err := w.begin(ctx, "Await", here().head); err != nil {
 		return v, err
 	}
-	defer stop()
+	defer w.end()
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
@@ -159,11 +188,11 @@ func Sleep(d time.Duration) error { return SleepContext(context.Background(), d)
 // SleepContext is Sleep, but that it returns the context's cause as soon as the
 // context is done.
 func SleepContext(ctx context.Context, d time.Duration) error {
-	stop, err := watch(ctx, "Sleep", here().head)
-	if err != nil {
+	var w watch
+	if err := w.begin(ctx, "Sleep", here().head); err != nil {
 		return err
 	}
-	defer stop()
+	defer w.end()
 	var timer *time.Timer
 	defer func() {
 		if timer != nil {
@@ -193,11 +222,11 @@ func RecvContext[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err err
 	if ch == nil {
 		return v, false, &opError{"Recv", here().head, errNilChannel}
 	}
-	stop, err := watch(ctx, "Recv", here().head)
-	if err != nil {
+	var w watch
+	if err := w.begin(ctx, "Recv", here().head); err != nil {
 		return v, false, err
 	}
-	defer stop()
+	defer w.end()
 	select {
 	case v, ok = <-ch:
 		return v, ok, nil
@@ -227,7 +256,7 @@ func RecvContext[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err err
 	}
 	leave()
 	r := <-done // it is there, or the goroutine sees at once that it is not to come
-	if r.taken && stop() {
+	if r.taken && w.end() {
 		err = nil // both at once: the value is not to be lost
 	}
 	return r.v, r.ok, err

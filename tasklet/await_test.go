@@ -428,3 +428,84 @@ func TestWhatComesTooLateEndsNothing(t *testing.T) {
 		assert.Equal(t, 7, got)
 	})
 }
+
+// What was received is not awaited any more, whatever becomes of the receiver.
+func TestAReceiverThatIsRemoved(t *testing.T) {
+	world(t, func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		c := tasklet.NewChannel[int]()
+		c.SetPreference(tasklet.PreferNeither)
+		got := 0
+		r := tasklet.Go(func() {
+			var err error
+			got, err = c.ReceiveContext(ctx)
+			assert.NoError(t, err)
+		})
+		tasklet.Go(func() {
+			assert.NoError(t, c.Send(1))
+			assert.NoError(t, r.Remove())
+		})
+		require.NoError(t, tasklet.Run(), "and it ends")
+		assert.True(t, r.Paused())
+		require.NoError(t, r.Insert())
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, 1, got)
+	})
+}
+
+// A late context is done after it was asked, and before somebody waits for it.
+type late struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+func (l late) Done() <-chan struct{} {
+	l.cancel()
+	time.Sleep(time.Millisecond)
+	return l.Context.Done()
+}
+
+func TestAContextThatEndsJustBeforeTheWait(t *testing.T) {
+	world(t, func() {
+		for _, wait := range []func(ctx context.Context) error{
+			func(ctx context.Context) error {
+				_, err := tasklet.NewChannel[int]().ReceiveContext(ctx)
+				return err
+			},
+			func(ctx context.Context) error { return tasklet.SleepContext(ctx, time.Hour) },
+			func(ctx context.Context) error {
+				_, _, err := tasklet.RecvContext(ctx, make(chan int))
+				return err
+			},
+		} {
+			ctx, cancel := context.WithCancel(context.Background())
+			assert.Equal(t, context.Canceled, wait(late{ctx, cancel}))
+		}
+	})
+}
+
+// A context's end that comes too late for its operation is not found by the next one.
+func TestACauseThatComesTooLate(t *testing.T) {
+	world(t, func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		oops := errors.New("oops")
+		c := tasklet.NewChannel[int]()
+		told := false
+		r := tasklet.Go(func() {
+			assert.Equal(t, oops, tasklet.SleepContext(ctx, time.Hour))
+			tasklet.Schedule()
+			told = true
+		})
+		tasklet.Schedule()
+		require.True(t, r.Blocked())
+		cancel()
+		for !r.Scheduled() {
+			time.Sleep(time.Millisecond)
+			_ = c.Balance() // hears of it
+		}
+		require.NoError(t, r.Throw(oops))
+		require.NoError(t, tasklet.Run())
+		assert.True(t, told)
+	})
+}

@@ -168,8 +168,10 @@ func (c *Channel[T]) Receive() (v T, err error) {
 	if here() != s {
 		return v, c.misused("Receive")
 	}
-	s.collect()
 	me := s.head
+	if !me.watched { // else it was done before
+		s.collect()
+	}
 	if w := c.first; w != nil && w.send {
 		to := w.t
 		if to == nil {
@@ -213,15 +215,11 @@ func (c *Channel[T]) ReceiveContext(ctx context.Context) (v T, err error) {
 	if c.s == nil || here() != c.s {
 		return v, c.misused("Receive")
 	}
-	stop, err := watch(ctx, "Receive", c)
-	if err != nil {
+	var w watch
+	if err := w.begin(ctx, "Receive", c); err != nil {
 		return v, err
 	}
-	defer stop()
-	if ctx.Done() != nil {
-		c.s.awaited++
-		defer func() { c.s.awaited-- }()
-	}
+	defer w.end()
 	return c.Receive()
 }
 
@@ -252,7 +250,7 @@ func (c *Channel[T]) meet(me, to *Tasklet, theirs Preference) error {
 // collected since it was looked for: else there may be one.
 func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error) {
 	s := c.s
-	outside := c.posts && !send
+	outside := (c.posts || me.watched) && !send
 	switch {
 	case me.blockTrap:
 		return nil, &opError{op, c, ErrBlockTrap}
@@ -344,7 +342,7 @@ func (c *Channel[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for {
 			v, err := c.Receive()
-			if c.said && (errors.Is(err, ErrClosed) || errors.Is(err, ErrStop)) {
+			if (errors.Is(err, ErrClosed) || errors.Is(err, ErrStop)) && c.said {
 				return
 			}
 			must(err)
@@ -403,6 +401,9 @@ func (c *Channel[T]) Close() {
 }
 
 func (c *Channel[T]) close() {
+	c.s.mu.Lock()
+	c.shut = true // an Open may have come in between
+	c.s.mu.Unlock()
 	c.closing = true
 	for w := c.first; w != nil && !w.send; w = c.first {
 		w.err = c.closed()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -353,4 +354,25 @@ func TestTrapsAndPartners(t *testing.T) {
 			require.NoError(t, tasklet.Run())
 		})
 	}
+}
+
+// Close from elsewhere beside Open: a channel is open or closed for all, Post included.
+func TestCloseBesideOpen(t *testing.T) {
+	world(t, func() {
+		for i := range 2000 {
+			c := tasklet.NewChannel[int]()
+			done := make(chan bool)
+			go func() { c.Close(); close(done) }()
+			for range i % 50 {
+				runtime.Gosched()
+			}
+			c.Open()
+			<-done
+			if c.Closing() {
+				require.ErrorIs(t, c.Post(1), tasklet.ErrClosed)
+			} else {
+				require.NoError(t, c.Post(1))
+			}
+		}
+	})
 }

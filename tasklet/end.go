@@ -13,6 +13,7 @@ import (
 type letter struct {
 	err   error
 	raise bool // it was a panic, and goes on as one
+	from  *watch
 }
 
 func (t *Tasklet) takeMail() letter {
@@ -82,9 +83,9 @@ func call(f func()) (last letter) {
 				last.err = t.error
 				return
 			}
-			last = letter{r, true}
+			last = letter{err: r, raise: true}
 		default:
-			last = letter{&greenlet.PanicError{Value: r, Stack: debug.Stack()}, true}
+			last = letter{err: &greenlet.PanicError{Value: r, Stack: debug.Stack()}, raise: true}
 		}
 	}()
 	f()

@@ -58,6 +58,7 @@ type Tasklet struct {
 	inRing    bool
 	started   bool
 	dead      bool
+	watched   bool // a context may end its next wait; see watch
 	blockTrap bool
 	// Somebody else than this package has thrown ErrExit at it, such as the end of
 	// its root, and waits for its end. It does not switch any more, so that its
