@@ -355,6 +355,13 @@ func (c *Channel[T]) All() iter.Seq[T] {
 
 // SendAll sends the values of seq, and returns how many were received.
 func (c *Channel[T]) SendAll(seq iter.Seq[T]) (n int, err error) {
+	// Before a value is taken that would be lost.
+	switch {
+	case c.s == nil || here() != c.s:
+		return 0, c.misused("SendAll")
+	case c.closing:
+		return 0, &opError{"SendAll", c, ErrClosed}
+	}
 	for v := range seq {
 		received, err := c.send("SendAll", v, nil)
 		if received {

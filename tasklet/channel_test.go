@@ -376,3 +376,23 @@ func TestCloseBesideOpen(t *testing.T) {
 		}
 	})
 }
+
+// A SendAll that is refused takes nothing from its sequence.
+func TestARefusedSendAllTakesNothing(t *testing.T) {
+	world(t, func() {
+		taken := 0
+		seq := func(yield func(int) bool) {
+			for taken++; yield(taken); taken++ {
+			}
+		}
+		c := tasklet.NewChannel[int]()
+		failed := make(chan error)
+		go func() { _, err := c.SendAll(seq); failed <- err }()
+		assert.ErrorIs(t, <-failed, tasklet.ErrWrongThread)
+		c.Close()
+		n, err := c.SendAll(seq)
+		assert.ErrorIs(t, err, tasklet.ErrClosed)
+		assert.Zero(t, n)
+		assert.Zero(t, taken)
+	})
+}
