@@ -383,3 +383,32 @@ func TestOtherThreads(t *testing.T) {
 	assert.ErrorIs(t, x.c.Send(1), greenlet.ErrThreadExited)
 	assert.ErrorIs(t, x.c.Post(1), greenlet.ErrThreadExited)
 }
+
+// A greenlet that a tasklet has made, and that is killed, is not the tasklet.
+func TestKillOfAGreenletOfATasklet(t *testing.T) {
+	world(t, func() {
+		c := tasklet.NewChannel[int]()
+		var g *greenlet.Greenlet
+		turns := 0
+		a := tasklet.Go(func() {
+			g = greenlet.New(func(any) (any, error) { _, err := c.Receive(); return nil, err })
+			_, _ = g.Switch(nil)
+			for range 3 {
+				tasklet.Schedule()
+				turns++
+			}
+		})
+		tasklet.Go(func() {
+			for range 5 {
+				tasklet.Schedule()
+			}
+		})
+		_, err := tasklet.RunSteps(1)
+		require.NoError(t, err)
+		require.NoError(t, g.Kill())
+		_ = tasklet.Run() // main may hear that somebody has switched past it
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, 3, turns)
+		assert.False(t, a.Alive())
+	})
+}

@@ -287,7 +287,7 @@ func (s *scheduler) arrive(me *Tasklet, err error) error {
 			panic(m.err)
 		}
 		return m.err
-	case errors.Is(err, ErrExit) && me != s.main:
+	case errors.Is(err, ErrExit) && greenlet.Current() == me.own:
 		me.ending = true
 	}
 	return err

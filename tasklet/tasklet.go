@@ -47,7 +47,8 @@ func (e *opError) Unwrap() error { return e.err }
 // All methods but String are called on the thread that made it.
 type Tasklet struct {
 	s          *scheduler
-	g          *greenlet.Greenlet // where it goes on
+	g          *greenlet.Greenlet // where it goes on: its own, or one that it has made
+	own        *greenlet.Greenlet
 	f          func()
 	id         uint64
 	name       atomic.Pointer[string] // errors show it, and they go anywhere
@@ -82,7 +83,7 @@ func New(f func()) *Tasklet {
 	}
 	h := &home{context.Background(), s, t, nil}
 	t.g = greenlet.New(t.body, greenlet.WithParent(s.root), greenlet.WithContext(h))
-	h.g, t.id = t.g, t.g.ID()
+	t.own, h.g, t.id = t.g, t.g, t.g.ID()
 	return t
 }
 
