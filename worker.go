@@ -120,7 +120,7 @@ var entered atomic.Bool
 
 // initialising says whether the caller is the initialisation of one of the program's
 // packages: a greenlet that it starts would wait for its end, and it for the greenlet.
-// (A plugin's comes when callbacks are let in.)
+// (doInit1, proc.go, runs them all; a plugin's come when callbacks are let in.)
 func initialising() (yes bool) {
 	pc := make([]uintptr, 64)
 	for skip := 1; ; skip += len(pc) {

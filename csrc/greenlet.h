@@ -147,9 +147,10 @@ int greenlet_set_parent(greenlet *g, greenlet *parent);
 /*
  * Sections that must not be left: from enter to leave, every switch, every throw, and
  * every kill of one that lives is refused with GREENLET_ESECTION, in Go functions that
- * are called there, too. For code that calls back while it holds a lock, or while a structure is not in order. Sections may be nested. A body that
- * ends inside a section has failed with GREENLET_ESECTION, and the section is over.
- * Leaving where nothing was entered is GREENLET_ESECTION, too.
+ * are called there, too. For code that calls back while it holds a lock, or while a
+ * structure is not in order. Sections may be nested. A body that ends inside a section
+ * has failed with GREENLET_ESECTION, and the section is over. Leaving where nothing was
+ * entered is GREENLET_ESECTION, too.
  */
 int greenlet_enter_section(void);
 int greenlet_leave_section(void);
