@@ -481,6 +481,7 @@ func TestAContextThatEndsJustBeforeTheWait(t *testing.T) {
 		} {
 			ctx, cancel := context.WithCancel(context.Background())
 			assert.Equal(t, context.Canceled, wait(late{ctx, cancel}))
+			deadlock(t) // the next wait is not the context's any more
 		}
 	})
 }
