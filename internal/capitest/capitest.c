@@ -512,7 +512,7 @@ static void *own_root(void *arg)
 /* Threads that C made are roots of their own. */
 const char *capitest_thread(void)
 {
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 5; i++) {
         pthread_t thread;
         void *e;
         WANT(pthread_create(&thread, NULL, own_root, NULL) == 0);
