@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/handle"
+	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
 // A thread is what an OS thread keeps from one tree to the next, to its end. Its
@@ -38,6 +39,7 @@ type tree struct {
 	live     core // list of the started greenlets, oldest first; the ring's head
 	nlive    int
 	tracer   Tracer
+	layer    layer.Layer
 	implicit bool // made by a Switch or Throw, not by Run
 	asked    atomic.Int32
 	end      atomic.Int32
@@ -67,6 +69,15 @@ const (
 // The word is set only while a root has its thread locked, so a goroutine that
 // may change threads finds nil on whichever it is.
 func currentTree() *tree { return (*tree)(local(wordTree)) }
+
+func init() {
+	layer.Here = func() *layer.Layer {
+		if t := currentTree(); t != nil {
+			return &t.layer
+		}
+		return nil
+	}
+}
 
 // ask notes that somebody has a reference to the root.
 func (t *tree) ask() { t.asked.CompareAndSwap(askedNobody, askedSomebody) }
@@ -222,6 +233,10 @@ func (t *tree) finish(end int32) {
 	}
 	t.tracer = nil
 	t.inbox = message{}
+	if t.layer != nil {
+		t.layer.End()
+		t.layer = nil
+	}
 }
 
 // done is the last thing that an operation does. It ends an implicit tree whose

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+	"weak"
 
 	"github.com/go-greenlet/greenlet"
 )
@@ -205,7 +206,12 @@ func SleepContext(ctx context.Context, d time.Duration) error {
 // After returns a channel on which the time is sent, once, when d is over.
 func After(d time.Duration) *Channel[time.Time] {
 	c := NewChannel[time.Time](WithName("After"), WithPosts())
-	time.AfterFunc(d, func() { _ = c.Post(time.Now()) }) // nobody waits once it is refused
+	w := weak.Make(c) // the timer is not to keep it, and its root, when they are forgotten
+	time.AfterFunc(d, func() {
+		if c := w.Value(); c != nil {
+			_ = c.Post(time.Now()) // nobody waits once it is refused
+		}
+	})
 	return c
 }
 

@@ -106,7 +106,7 @@ func (c *Channel[T]) misused(op string) error {
 
 // mine returns the channel's scheduler, for what has no error result.
 func (c *Channel[T]) mine(op string) *scheduler {
-	if c.s == nil || !c.s.own() {
+	if !c.s.own() {
 		panic(c.misused(op))
 	}
 	return c.s
@@ -132,7 +132,7 @@ func (c *Channel[T]) SendError(err error) error {
 // after that.
 func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 	s := c.s
-	if here() != s {
+	if !s.own() {
 		return false, c.misused(op)
 	}
 	s.collect()
@@ -162,10 +162,10 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 
 // Receive returns the next value that is sent, and waits for one if there is none.
 // If an error is thrown at the tasklet when a value is on its way to it already,
-// the value comes with the error.
+// the value comes with the error; one that was sent with SendError is joined to it.
 func (c *Channel[T]) Receive() (v T, err error) {
 	s := c.s
-	if here() != s {
+	if !s.own() {
 		return v, c.misused("Receive")
 	}
 	me := s.head
@@ -187,7 +187,7 @@ func (c *Channel[T]) Receive() (v T, err error) {
 		c.remove(w)
 		e := c.meet(me, to, PreferSender)
 		if c.said = e == nil; !c.said {
-			return v, e
+			err = both(e, err)
 		}
 		return v, err
 	}
@@ -203,16 +203,24 @@ func (c *Channel[T]) Receive() (v T, err error) {
 	v, err = w.v, w.err
 	c.recycle(w)
 	if c.said = e == nil; !c.said {
-		return v, e
+		err = both(e, err)
 	}
 	return v, err
+}
+
+// both is what was thrown at a receiver, and what was sent to it as an error.
+func both(thrown, sent error) error {
+	if sent == nil || errors.Is(sent, ErrClosed) { // which is still true later
+		return thrown
+	}
+	return errors.Join(thrown, sent)
 }
 
 // ReceiveContext is Receive, but that it returns the context's cause as soon as the
 // context is done, with nothing received. While it waits, and the context can be
 // done, nobody's waiting is a deadlock, and Run waits, too.
 func (c *Channel[T]) ReceiveContext(ctx context.Context) (v T, err error) {
-	if c.s == nil || here() != c.s {
+	if !c.s.own() {
 		return v, c.misused("Receive")
 	}
 	var w watch
@@ -254,10 +262,10 @@ func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error
 	switch {
 	case me.blockTrap:
 		return nil, &opError{op, c, ErrBlockTrap}
+	case s.n == 1 && !outside && !me.ending && !s.anybody(me):
+		return nil, s.deadlock(&Wait{channel: true, Tasklet: me, On: c.name, Send: send})
 	case s.trap > 0 || me.ending:
 		return nil, s.refusal(op, c)
-	case s.n == 1 && !outside && !s.anybody(me):
-		return nil, s.deadlock(&Wait{channel: true, Tasklet: me, On: c.name, Send: send})
 	}
 	w := c.join(me, send)
 	s.park(me, w)
@@ -353,11 +361,12 @@ func (c *Channel[T]) All() iter.Seq[T] {
 	}
 }
 
-// SendAll sends the values of seq, and returns how many were received.
+// SendAll sends the values of seq, and returns how many were received. With an error
+// one more may have been taken from seq.
 func (c *Channel[T]) SendAll(seq iter.Seq[T]) (n int, err error) {
 	// Before a value is taken that would be lost.
 	switch {
-	case c.s == nil || here() != c.s:
+	case !c.s.own():
 		return 0, c.misused("SendAll")
 	case c.closing:
 		return 0, &opError{"SendAll", c, ErrClosed}
@@ -399,12 +408,10 @@ func (c *Channel[T]) Close() {
 		s.note(c.close)
 	}
 	s.mu.Unlock()
-	if !own {
-		s.signal()
-		return
+	if own {
+		s.collect()
+		c.close()
 	}
-	s.collect()
-	c.close()
 }
 
 func (c *Channel[T]) close() {
@@ -461,22 +468,18 @@ func (c *Channel[T]) SetScheduleAll(on bool) {
 // its root has ended. What was posted before that, and not received, is lost then.
 func (c *Channel[T]) Post(v T) error {
 	s := c.s
-	switch {
-	case s == nil:
+	if s == nil {
 		return c.misused("Post")
-	case s.over():
-		return &opError{"Post", c, greenlet.ErrThreadExited}
 	}
 	s.mu.Lock()
-	shut := c.shut
-	if !shut {
-		s.note(func() { c.arrive(v) })
-	}
-	s.mu.Unlock()
-	if shut {
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+		return &opError{"Post", c, greenlet.ErrThreadExited}
+	case c.shut:
 		return &opError{"Post", c, ErrClosed}
 	}
-	s.signal()
+	s.note(func() { c.arrive(v) })
 	return nil
 }
 

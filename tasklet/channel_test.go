@@ -396,3 +396,56 @@ func TestARefusedSendAllTakesNothing(t *testing.T) {
 		assert.Zero(t, taken)
 	})
 }
+
+// An error that was sent is not lost when another one is thrown.
+func TestASentErrorAndAThrownOne(t *testing.T) {
+	world(t, func() {
+		sent, thrown := errors.New("sent"), errors.New("thrown")
+		for _, p := range []tasklet.Preference{tasklet.PreferNeither, tasklet.PreferSender} {
+			c := tasklet.NewChannel[int]()
+			c.SetPreference(p)
+			var got error
+			a := tasklet.Go(func() { _, got = c.Receive() })
+			if p == tasklet.PreferSender { // who receives lets the sender go on first
+				tasklet.Go(func() {
+					assert.NoError(t, c.SendError(sent))
+					assert.NoError(t, a.Throw(thrown))
+				})
+				require.NoError(t, a.Remove())
+				require.NoError(t, tasklet.Run())
+				require.NoError(t, a.Insert())
+			} else {
+				require.NoError(t, tasklet.Run())
+				require.NoError(t, c.SendError(sent))
+				require.NoError(t, a.Throw(thrown))
+			}
+			require.NoError(t, tasklet.Run())
+			assert.ErrorIs(t, got, sent)
+			assert.ErrorIs(t, got, thrown)
+		}
+	})
+}
+
+// A switch trap is for switches: where there is nobody to switch to, it has no say.
+func TestASwitchTrapAndADeadlock(t *testing.T) {
+	world(t, func() {
+		var deadlock *tasklet.DeadlockError
+		c := tasklet.NewChannel[int]()
+		tasklet.SwitchTrap(1)
+		assert.ErrorAs(t, c.Send(1), &deadlock)
+		_, err := c.Receive()
+		assert.ErrorAs(t, err, &deadlock)
+		assert.ErrorAs(t, panicOf(tasklet.ScheduleRemove).(error), &deadlock)
+		assert.ErrorIs(t, tasklet.Sleep(1), tasklet.ErrSwitchTrap)
+		tasklet.SwitchTrap(-1)
+	})
+}
+
+func TestABlockTrapOfADeadTasklet(t *testing.T) {
+	world(t, func() {
+		a := tasklet.Go(func() {})
+		require.NoError(t, tasklet.Run())
+		a.SetBlockTrap(false)
+		(*tasklet.Tasklet)(nil).SetBlockTrap(true)
+	})
+}

@@ -53,7 +53,7 @@ func (t *Tasklet) body(any) (any, error) {
 		// runtime.Goexit: goes on in whoever Run is for.
 		t.s.runs(t, g)
 		if to, _ := t.end(letter{}, true); to != nil {
-			_ = g.SetParent(to.g)
+			_ = t.s.hand(g, to.g)
 		}
 	}()
 	var last letter
@@ -68,7 +68,27 @@ func (t *Tasklet) body(any) (any, error) {
 	if to == nil {
 		return nil, err // to whoever ends it
 	}
-	return nil, g.SetParent(to.g)
+	return nil, t.s.hand(g, to.g)
+}
+
+// hand has g, which is about to end, pass control to `to`.
+func (s *scheduler) hand(g, to *greenlet.Greenlet) error {
+	err := g.SetParent(to)
+	if !errors.Is(err, greenlet.ErrCyclicParent) {
+		return err
+	}
+	// Another tasklet is in a greenlet that this one has made. What g has made is the
+	// root's when g has ended: now, that is.
+	for c := to; ; {
+		p := c.Parent()
+		if p == g {
+			if err := c.SetParent(s.root); err != nil {
+				return err
+			}
+			return g.SetParent(to)
+		}
+		c = p
+	}
 }
 
 // call calls f and returns what it ended with.

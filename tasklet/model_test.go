@@ -394,11 +394,11 @@ func (m *model) step(id int, s step) {
 			m.transfer(id)
 		}
 	case "pause":
-		if trapped() {
-			return
-		}
 		if m.stuck(id) {
 			m.done(id, "deadlock")
+			return
+		}
+		if trapped() {
 			return
 		}
 		m.leave(id, "paused")
@@ -413,9 +413,9 @@ func (m *model) step(id int, s step) {
 			switch {
 			case !sends && c.closed:
 				m.done(id, tasklet.ErrClosed.Error())
-			case trapped():
 			case m.stuck(id):
 				m.done(id, "deadlock")
+			case trapped():
 			default:
 				c.senders = sends
 				c.queue = append(c.queue, id)

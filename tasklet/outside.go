@@ -9,27 +9,27 @@ import (
 type outside struct {
 	awaited int // tasklets that wait for something from outside
 
-	any  atomic.Bool // something was told: looked at without the lock
-	mu   sync.Mutex
-	told []func()
-	news chan struct{} // wakes the thread, if it sleeps
+	any   atomic.Bool // something was told: looked at without the lock
+	mu    sync.Mutex
+	told  []func()
+	ended bool
+	news  chan struct{} // wakes the thread, if it sleeps
 }
 
 // tell has f called on the scheduler's thread. Any goroutine may call it.
 func (o *outside) tell(f func()) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.note(f)
-	o.mu.Unlock()
-	o.signal()
 }
 
-// note is for who has locked mu, and calls signal after that.
+// note is tell for who has locked mu.
 func (o *outside) note(f func()) {
+	if o.ended {
+		return
+	}
 	o.told = append(o.told, f)
 	o.any.Store(true)
-}
-
-func (o *outside) signal() {
 	select {
 	case o.news <- struct{}{}:
 	default: // it is to wake already
@@ -52,4 +52,11 @@ func (o *outside) hear() {
 	for _, f := range told {
 		f()
 	}
+}
+
+// End drops what was told and not heard: nobody hears any more.
+func (o *outside) End() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended, o.told = true, nil
 }

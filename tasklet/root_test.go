@@ -62,13 +62,164 @@ func TestARootWithAnotherContext(t *testing.T) {
 	world(t, func() {
 		type key struct{}
 		ran := false
-		a := tasklet.Go(func() { ran = true })
+		tasklet.Go(func() { ran = true })
+		tasklet.SwitchTrap(1)
 		require.NoError(t, greenlet.Current().SetContext(context.WithValue(context.Background(), key{}, 1)))
+		for range 3 {
+			runtime.GC()
+		}
 		assert.Equal(t, 2, tasklet.RunCount())
-		runtime.GC()
-		require.NoError(t, a.Run())
+		assert.Equal(t, 1, tasklet.SwitchTrap(-1))
+		require.NoError(t, tasklet.Run())
 		assert.True(t, ran)
 		assert.Equal(t, 1, greenlet.Current().Context().Value(key{}))
+	})
+}
+
+// What was posted goes with the root, even if somebody has the channel; and a
+// forgotten After does not keep the root until its time has come.
+func TestWhatIsLeftAtTheEndOfARoot(t *testing.T) {
+	type thing struct{ _ [1000]byte }
+	for name, leave := range map[string]func(x *thing) (kept any){
+		"post": func(x *thing) any {
+			c := tasklet.NewChannel[*thing]()
+			require.NoError(t, c.Post(x))
+			return c
+		},
+		"after": func(x *thing) any {
+			tasklet.After(time.Hour)
+			tasklet.Go(func() { runtime.KeepAlive(x) })
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			collected := make(chan bool)
+			var kept any
+			world(t, func() {
+				x := new(thing)
+				runtime.AddCleanup(x, func(int) { close(collected) }, 0)
+				kept = leave(x)
+			})
+			assert.Eventually(t, func() bool {
+				runtime.GC()
+				select {
+				case <-collected:
+					return true
+				default:
+					return false
+				}
+			}, 10*time.Second, time.Millisecond)
+			runtime.KeepAlive(kept)
+		})
+	}
+}
+
+// Nothing is told to a root that has ended.
+func TestCloseAfterTheEndOfTheRoot(t *testing.T) {
+	var c *tasklet.Channel[int]
+	world(t, func() { c = tasklet.NewChannel[int]() })
+	assert.ErrorIs(t, c.Post(1), greenlet.ErrThreadExited)
+	assert.LessOrEqual(t, testing.AllocsPerRun(1000, c.Close), 1.0)
+	assert.ErrorIs(t, c.Post(1), greenlet.ErrThreadExited)
+}
+
+// A tasklet ends while the one that goes on is in a greenlet that it has made.
+func TestTheEndOfTheMakerOfAGreenlet(t *testing.T) {
+	ends := map[string]func(){
+		"return": func() {},
+		"goexit": runtime.Goexit,
+		"panic":  func() { panic("oops") },
+	}
+	for name, end := range ends {
+		t.Run("a tasklet is in it/"+name, func(t *testing.T) {
+			done := make(chan bool)
+			go world(t, func() {
+				defer close(done)
+				r := &record{}
+				var inner *greenlet.Greenlet
+				tasklet.Go(func() {
+					inner = greenlet.New(func(to any) (any, error) {
+						tasklet.Schedule()
+						r.add("inner")
+						return to.(*greenlet.Greenlet).Switch("v")
+					})
+					tasklet.Schedule()
+					r.add("a.")
+					end()
+				})
+				tasklet.Go(func() {
+					v, err := inner.Switch(greenlet.Current())
+					r.add(v)
+					r.add(err)
+				})
+				defer func() { // a Goexit goes on here, too
+					assert.NoError(t, tasklet.Run())
+					assert.Equal(t, "a. inner v <nil>", r.String())
+				}()
+				func() {
+					defer func() { _ = recover() }()
+					_ = tasklet.Run()
+				}()
+			})
+			<-done
+		})
+	}
+	t.Run("main is in it", func(t *testing.T) {
+		world(t, func() {
+			r := &record{}
+			root := greenlet.Current()
+			var inner *greenlet.Greenlet
+			tasklet.Go(func() {
+				inner = greenlet.New(func(any) (any, error) {
+					assert.NoError(t, tasklet.Run())
+					r.add("inner")
+					return root.Switch("v")
+				})
+				tasklet.Schedule()
+				r.add("a.")
+			})
+			_, err := tasklet.RunSteps(1)
+			require.NoError(t, err)
+			v, err := inner.Switch(nil)
+			require.NoError(t, err)
+			r.add(v)
+			assert.Equal(t, "a. inner v", r.String())
+			assert.NoError(t, inner.Kill())
+		})
+	})
+}
+
+// Bad input makes no root of a goroutine that is none.
+func TestAForeignGoroutineStaysAsItIs(t *testing.T) {
+	world(t, func() {
+		c := tasklet.NewChannel[int]()
+		a := tasklet.Go(func() {})
+		for name, do := range map[string]func() error{
+			"Send":      func() error { return c.Send(1) },
+			"SendError": func() error { return c.SendError(errors.New("oops")) },
+			"Receive":   func() error { _, err := c.Receive(); return err },
+			"ReceiveContext": func() error {
+				_, err := c.ReceiveContext(context.Background())
+				return err
+			},
+			"SendAll": func() error { _, err := c.SendAll(func(func(int) bool) {}); return err },
+			"Balance": func() error { return panicOf(func() { c.Balance() }).(error) },
+			"Insert":  a.Insert,
+			"Kill":    a.Kill,
+			"trap":    func() error { return panicOf(func() { a.SetBlockTrap(true) }).(error) },
+			"post":    func() error { return errors.Join(c.Post(1), tasklet.ErrWrongThread) },
+			"close":   func() error { c.Close(); return tasklet.ErrWrongThread },
+		} {
+			wrong := make(chan error)
+			go func() {
+				err := do()
+				if greenlet.New(nil).Parent() != nil {
+					err = errors.New("it has become a root")
+				}
+				wrong <- err
+			}()
+			assert.ErrorIs(t, <-wrong, tasklet.ErrWrongThread, name)
+		}
 	})
 }
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
-	"weak"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
 // A scheduler has the tasklets of one root.
@@ -27,14 +25,8 @@ type scheduler struct {
 // home is the context of a tasklet's own greenlet: it says whose it is.
 type home struct {
 	context.Context
-	s *scheduler
 	t *Tasklet
-	g *greenlet.Greenlet // others may have got the context, too
 }
-
-// schedulers has those of roots whose context was replaced, by the root's ID. They
-// are weak pointers: a scheduler leads to its root, and must not outlive it.
-var schedulers sync.Map
 
 var errByHand = errors.New("somebody has switched to the tasklet's greenlet, past the scheduler")
 
@@ -42,54 +34,56 @@ var errByHand = errors.New("somebody has switched to the tasklet's greenlet, pas
 // none. Whoever calls is the head of the ring then. It panics with the error if the
 // operating system refuses what a root takes.
 func here() *scheduler {
-	g := greenlet.Current()
-	h, ok := g.Context().(*home)
-	if !ok || h.g != g {
-		return search(g)
+	place := layer.Here()
+	if place == nil {
+		greenlet.Current() // makes it a root
+		place = layer.Here()
 	}
-	if t := h.t; t.g != g || h.s.head != t {
-		h.s.runs(t, g)
+	s, ok := (*place).(*scheduler)
+	if !ok {
+		s = newScheduler()
+		*place = s
 	}
-	return h.s
+	s.enter()
+	return s
 }
 
-// search is here for a greenlet that a tasklet has made, or that has got another
-// context, and for a new root.
-func search(g *greenlet.Greenlet) *scheduler {
-	root := g
-	for p := g.Parent(); p != nil; p = p.Parent() {
-		root = p
+// own says whether the caller is one of the scheduler's, and is here for it if so.
+func (s *scheduler) own() bool {
+	place := layer.Here()
+	if place == nil || *place != layer.Layer(s) {
+		return false
 	}
-	s := schedulerOf(root)
+	s.enter()
+	return true
+}
+
+// enter notes who calls.
+func (s *scheduler) enter() {
+	g := greenlet.Current()
+	if t := s.head; t == nil || t.g != g {
+		s.find(g)
+	}
+}
+
+// find is enter for one that was switched to by others than this package, and for a
+// greenlet that a tasklet has made, or that has got another context: it is the
+// head's.
+func (s *scheduler) find(g *greenlet.Greenlet) {
 	t := s.head
-	if g == root || t == nil {
+	if h, ok := g.Context().(*home); ok && h.t.own == g { // others may have got the context, too
+		t = h.t
+	} else if g == s.root || t == nil {
 		t = s.main
 	}
 	s.runs(t, g)
-	return s
 }
 
-func schedulerOf(root *greenlet.Greenlet) *scheduler {
-	if h, ok := root.Context().(*home); ok && h.g == root {
-		return h.s
+func newScheduler() *scheduler {
+	root := greenlet.Current()
+	for p := root; p != nil; p = p.Parent() {
+		root = p
 	}
-	var s *scheduler
-	if w, ok := schedulers.Load(root.ID()); ok {
-		s = w.(weak.Pointer[scheduler]).Value()
-	}
-	if s == nil {
-		s = newScheduler(root)
-		schedulers.Store(root.ID(), weak.Make(s))
-		runtime.AddCleanup(root, func(id uint64) { schedulers.Delete(id) }, root.ID())
-	}
-	// The root's context is what keeps the scheduler.
-	if err := root.SetContext(&home{root.Context(), s, s.main, root}); err != nil {
-		panic(err)
-	}
-	return s
-}
-
-func newScheduler(root *greenlet.Greenlet) *scheduler {
 	s := &scheduler{root: root}
 	s.main = &Tasklet{s: s, g: root, id: root.ID(), started: true}
 	s.main.SetName("main")
@@ -101,13 +95,6 @@ func newScheduler(root *greenlet.Greenlet) *scheduler {
 // over says whether the root has ended, and all its tasklets with it. Any goroutine
 // may ask.
 func (s *scheduler) over() bool { return !s.root.Active() }
-
-// own says whether the caller is one of the scheduler's. Unlike here it makes no
-// root of a goroutine that is none.
-func (s *scheduler) own() bool {
-	caller := greenlet.New(nil).Parent() // nil where nobody has used greenlets
-	return caller != nil && here() == s
-}
 
 // runs notes that t runs, on g. Others than this package may have switched to it.
 func (s *scheduler) runs(t *Tasklet, g *greenlet.Greenlet) {

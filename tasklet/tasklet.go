@@ -81,9 +81,8 @@ func New(f func()) *Tasklet {
 		t.dead = true // unbound
 		return t
 	}
-	h := &home{context.Background(), s, t, nil}
-	t.g = greenlet.New(t.body, greenlet.WithParent(s.root), greenlet.WithContext(h))
-	t.own, h.g, t.id = t.g, t.g, t.g.ID()
+	t.own = greenlet.New(t.body, greenlet.WithParent(s.root), greenlet.WithContext(&home{context.Background(), t}))
+	t.g, t.id = t.own, t.own.ID()
 	return t
 }
 
@@ -146,10 +145,10 @@ func ScheduleRemove() {
 	s := here()
 	me := s.head
 	s.collect()
-	must(s.refusal("ScheduleRemove", me))
-	if s.n == 1 && !s.anybody(me) {
+	if s.n == 1 && !me.ending && !s.anybody(me) {
 		must(s.deadlock(&Wait{Tasklet: me, On: "being inserted"}))
 	}
+	must(s.refusal("ScheduleRemove", me))
 	s.remove(me)
 	must(s.leave(me))
 }
@@ -165,7 +164,9 @@ func RunCount() int { return here().n }
 
 // SwitchTrap changes the depth of the switch trap by delta and returns what it was.
 // While it is above 0, an operation that would switch to another tasklet returns
-// ErrSwitchTrap and changes nothing. One that finds nobody to switch to is allowed.
+// ErrSwitchTrap and changes nothing, and so does one that would wait for something
+// from outside, which may be another tasklet's turn. One that finds nobody to switch
+// to is allowed, or is a deadlock.
 func SwitchTrap(delta int) (previous int) {
 	s := here()
 	previous = s.trap
@@ -174,12 +175,17 @@ func SwitchTrap(delta int) (previous int) {
 }
 
 // SetBlockTrap sets or clears the tasklet's block trap: while it is set, an
-// operation that would block it returns ErrBlockTrap and changes nothing.
+// operation that would block it returns ErrBlockTrap and changes nothing. Run, which
+// waits for the others to run, is none of these. A dead tasklet has no trap.
+//
+// It panics with ErrWrongThread if the tasklet is another root's.
 func (t *Tasklet) SetBlockTrap(on bool) {
-	if _, err := t.usable("SetBlockTrap"); err != nil {
+	switch _, err := t.usable("SetBlockTrap"); {
+	case err == nil:
+		t.blockTrap = on
+	case !errors.Is(err, ErrDead):
 		panic(err)
 	}
-	t.blockTrap = on
 }
 
 // Alive says whether the tasklet has not ended, nor its root.
@@ -201,7 +207,7 @@ func (t *Tasklet) usable(op string) (*scheduler, error) {
 	switch {
 	case t == nil || t.s == nil || t.s.over():
 		return nil, &opError{op, t, ErrDead}
-	case here() != t.s:
+	case !t.s.own():
 		return nil, &opError{op, t, ErrWrongThread}
 	case t.dead:
 		return nil, &opError{op, t, ErrDead}
@@ -285,7 +291,8 @@ func (t *Tasklet) KillLater() error { return t.throw("KillLater", ErrExit, true)
 // ThrowLater is Throw, but that the caller goes on: the tasklet gets the error when
 // its turn in the ring comes. Of several it gets one each time that it goes on, in
 // order, and does not wait until it had them all. Those that it ends without are
-// joined to what it ends with.
+// joined to what it ends with. On the current tasklet it is Throw: the error is
+// returned at once.
 func (t *Tasklet) ThrowLater(err error) error { return t.throw("ThrowLater", err, true) }
 
 func (t *Tasklet) throw(op string, err error, later bool) error {
