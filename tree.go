@@ -71,11 +71,11 @@ const (
 func currentTree() *tree { return (*tree)(local(wordTree)) }
 
 func init() {
-	layer.Here = func() *layer.Layer {
+	layer.Here = func() (*layer.Layer, unsafe.Pointer) {
 		if t := currentTree(); t != nil {
-			return &t.layer
+			return &t.layer, unsafe.Pointer(t.current)
 		}
-		return nil
+		return nil, nil
 	}
 }
 

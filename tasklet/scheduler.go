@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/layer"
@@ -34,43 +35,42 @@ var errByHand = errors.New("somebody has switched to the tasklet's greenlet, pas
 // none. Whoever calls is the head of the ring then. It panics with the error if the
 // operating system refuses what a root takes.
 func here() *scheduler {
-	place := layer.Here()
+	place, g := layer.Here()
 	if place == nil {
 		greenlet.Current() // makes it a root
-		place = layer.Here()
+		place, g = layer.Here()
 	}
 	s, ok := (*place).(*scheduler)
 	if !ok {
 		s = newScheduler()
 		*place = s
 	}
-	s.enter()
+	s.enter(g)
 	return s
 }
 
 // own says whether the caller is one of the scheduler's, and is here for it if so.
 func (s *scheduler) own() bool {
-	place := layer.Here()
+	place, g := layer.Here()
 	if place == nil || *place != layer.Layer(s) {
 		return false
 	}
-	s.enter()
+	s.enter(g)
 	return true
 }
 
-// enter notes who calls.
-func (s *scheduler) enter() {
-	g := greenlet.Current()
-	if t := s.head; t == nil || t.g != g {
-		s.find(g)
+// enter notes who calls: a tasklet on greenlet g.
+func (s *scheduler) enter(g unsafe.Pointer) {
+	if t := s.head; t == nil || unsafe.Pointer(t.g) != g {
+		s.find()
 	}
 }
 
 // find is enter for one that was switched to by others than this package, and for a
 // greenlet that a tasklet has made, or that has got another context: it is the
 // head's.
-func (s *scheduler) find(g *greenlet.Greenlet) {
-	t := s.head
+func (s *scheduler) find() {
+	t, g := s.head, greenlet.Current()
 	if h, ok := g.Context().(*home); ok && h.t.own == g { // others may have got the context, too
 		t = h.t
 	} else if g == s.root || t == nil {
