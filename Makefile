@@ -10,6 +10,7 @@ C_FILES := $(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capit
 LIBRARIES := cxx boost pcl lua expat sqlite
 ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static
+LIBCXX := MALLOC_PERTURB_=165 CC=clang CXX=clang++ CGO_CXXFLAGS=-stdlib=libc++ CGO_LDFLAGS=-stdlib=libc++
 UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr/include/lua5.4
 SCRIPTS := .ci/run scripts/need scripts/docker-test
@@ -69,6 +70,9 @@ test-foreign: ## what needs other libraries: boost.context, PCL, Lua, expat, SQL
 	@scripts/need cc $(LIBRARIES) gdb
 	$(TEST) -tags greenlet_foreign ./internal/foreign/... ./examples/...
 	$(TEST) -tags greenlet_foreign,netgo,osusergo -ldflags '-extldflags -static' ./internal/foreign/throw ./internal/foreign/cxx
+	@if echo '#include <new>' | clang++ -stdlib=libc++ -fsyntax-only -x c++ - 2>/dev/null; \
+	then set -x; $(LIBCXX) $(TEST) -tags greenlet_foreign ./internal/foreign/throw ./internal/foreign/cxx; \
+	else echo "skipped: LLVM's C++ runtime (clang, libc++-dev, libc++abi-dev)"; fi
 
 stress: ## the suite under all that finds mistakes in the dark corners; long
 	@scripts/need cc

@@ -264,18 +264,43 @@ func refer(g *Greenlet) *C.greenlet {
 	return *(**C.greenlet)(unsafe.Pointer(&h))
 }
 
-func referred(p *C.greenlet) (*Greenlet, error) {
+func lookup(p *C.greenlet) (reference, error) {
 	v, err := handle.Handle(uintptr(unsafe.Pointer(p))).Value()
+	if err != nil {
+		return reference{}, err
+	}
+	if r, ok := v.(reference); ok {
+		return r, nil
+	}
+	return reference{}, handle.ErrStale
+}
+
+// referred returns what p names, for an operation on it.
+func referred(p *C.greenlet) (*Greenlet, error) {
+	r, err := lookup(p)
+	if err != nil || r.g != nil {
+		return r.g, err
+	}
+	switch c, t := r.c, currentTree(); {
+	case t == nil || t != c.tree.Load() || c.life.Load() != lifeStarted:
+		return &Greenlet{c: c}, nil // for a question, or an error: the real one is its thread's business
+	case c == t.current.c:
+		return t.current, nil
+	default:
+		return c.greenlet(), nil
+	}
+}
+
+// kept is referred for a greenlet that is to be somebody's parent.
+func kept(op string, p *C.greenlet) (*Greenlet, error) {
+	r, err := lookup(p)
+	if err == nil && r.g == nil && r.c.tree.Load() != currentTree() {
+		return nil, fail(op, &Greenlet{c: r.c}, ErrWrongThread, "what greenlet_self returned names a parent on its own thread only")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if r, ok := v.(reference); ok {
-		if r.g == nil {
-			return r.c.greenlet(), nil
-		}
-		return r.g, nil
-	}
-	return nil, handle.ErrStale
+	return referred(p)
 }
 
 func init() { C.interface_init() }
@@ -284,7 +309,7 @@ func init() { C.interface_init() }
 func made(out **C.greenlet, parent *C.greenlet, size C.size_t, make func(opts ...Option) *Greenlet) C.int {
 	opts := []Option{WithStackSize(int(min(size, C.size_t(maxStackSize)+1)))}
 	if parent != nil {
-		p, err := referred(parent)
+		p, err := kept("greenlet_new", parent)
 		if err != nil {
 			return tell(err)
 		}
@@ -433,7 +458,7 @@ func greenletSetParent(p, parent *C.greenlet) C.int {
 	if err != nil {
 		return tell(err)
 	}
-	to, err := referred(parent)
+	to, err := kept("SetParent", parent)
 	if err != nil {
 		return tell(err)
 	}

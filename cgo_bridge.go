@@ -23,7 +23,7 @@ static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
 static int bridge_discard(uintptr_t c) { return glet_go_discard((glet_coro *)c); }
 static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_used((glet_coro *)c, out); }
 static void bridge_trim_stack(uintptr_t c, size_t keep) { glet_coro_trim_stack((glet_coro *)c, keep); }
-static struct glet_exceptions *bridge_exceptions(void) { return glet_exceptions_of_thread(); }
+static struct glet_exceptions *bridge_exceptions(void) { return glet_coro_exceptions(); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
 static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
 {

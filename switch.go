@@ -3,7 +3,6 @@ package greenlet
 import (
 	"errors"
 	"runtime"
-	"weak"
 )
 
 // A message is what travels with a switch.
@@ -409,7 +408,6 @@ func (c *core) greenlet() *Greenlet {
 		return g
 	}
 	g := &Greenlet{c: c}
-	c.self = weak.Make(g)
-	c.watched = false // the collector is to watch the new one
+	c.tree.Load().watch(g)
 	return g
 }

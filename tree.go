@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
 	"github.com/go-greenlet/greenlet/internal/layer"
 )
@@ -40,7 +41,8 @@ type tree struct {
 	nlive    int
 	tracer   Tracer
 	layer    layer.Layer
-	implicit bool // made by a Switch or Throw, not by Run
+	implicit bool    // made by a Switch or Throw, not by Run
+	locked   uintptr // the g of the goroutine that is locked to the thread: with fibers, one of several
 	asked    atomic.Int32
 	end      atomic.Int32
 
@@ -205,6 +207,7 @@ func newTree(implicit bool) (*tree, error) {
 	t.setRunning(c)
 	t.live.next, t.live.prev = &t.live, &t.live
 	t.implicit = implicit
+	t.locked = gort.Getg()
 	th.tree = t
 	setLocal(wordTree, unsafe.Pointer(t))
 	return t, nil
@@ -240,9 +243,10 @@ func (t *tree) finish(end int32) {
 }
 
 // done is the last thing that an operation does. It ends an implicit tree whose
-// root nobody knows and which has nothing left to run, and unlocks the goroutine.
+// root nobody knows and which has nothing left to run, and unlocks the goroutine. It
+// cannot unlock another one: then the tree lasts until the right one is done.
 func (t *tree) done() {
-	if t.nlive == 0 && t.implicit && t.asked.CompareAndSwap(askedNobody, askedTooLate) {
+	if t.nlive == 0 && t.implicit && t.locked == gort.Getg() && t.asked.CompareAndSwap(askedNobody, askedTooLate) {
 		t.close(endReleased)
 	}
 	t.raceRelease()
@@ -292,6 +296,7 @@ func (t *tree) drop(c *core) {
 // can never run again.
 func (th *thread) exit() {
 	th.raceAcquire()
+	th.exceptions = threadExceptions() // LLVM's C++ runtime frees its own as the thread ends
 	if t := th.tree; t != nil {
 		t.finish(endThread)
 		th.tree = nil

@@ -71,9 +71,14 @@ static inline struct glet_thread *thread_self(void)
     return t;
 }
 
+struct glet_exceptions *glet_coro_exceptions(void)
+{
+    return thread_self()->exceptions = glet_exceptions_of_thread();
+}
+
 glet_coro *glet_coro_current(void) { return thread_self()->current; }
 
-int glet_coro_finished(const glet_coro *c) { return c->owner == NULL; }
+int glet_coro_finished(const glet_coro *c) { return c == NULL || c->owner == NULL; }
 
 void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)
 {
@@ -318,7 +323,7 @@ const char *glet_text(int code)
     static const char *const text[] = {
         [GLET_OK] = "no error",
         [GLET_ENULL] = "an argument is NULL that must not be",
-        [GLET_ESIZE] = "the stack size is over the maximum of 1 GiB",
+        [GLET_ESIZE] = "the stack's size is too small or over the maximum of 1 GiB",
         [GLET_ENOMEM] = "no memory or address space for a stack",
         [GLET_EGUARD] = "the stack's guard could not be made",
         [GLET_ETHREAD] = "it belongs to another thread",

@@ -53,6 +53,9 @@ extern WEAK void __cxa_end_catch(void);
 extern WEAK struct type_info *__cxa_current_exception_type(void);
 extern WEAK char *__cxa_demangle(const char *, char *, size_t *, int *);
 extern WEAK struct type_info _ZTISt9exception;                        /* typeid(std::exception) */
+extern WEAK void *_ZTVN10__cxxabiv117__class_type_infoE[];            /* the vtables of classes' type_infos: */
+extern WEAK void *_ZTVN10__cxxabiv120__si_class_type_infoE[];         /* without, with one, and with */
+extern WEAK void *_ZTVN10__cxxabiv121__vmi_class_type_infoE[];        /* several bases */
 extern WEAK struct exception_ptr _ZSt17current_exceptionv(void);      /* std::current_exception */
 extern WEAK void _ZNSt15__exception_ptr13exception_ptrD1Ev(struct exception_ptr *); /* GCC's exception_ptr ends */
 extern WEAK void _ZNSt13exception_ptrD1Ev(struct exception_ptr *);                  /* LLVM's */
@@ -73,6 +76,22 @@ _Unwind_Reason_Code glet_guard_personality(int version, _Unwind_Action actions, 
 }
 
 /*
+ * Is it a class of the C++ runtime that the program is linked with? A library can have
+ * another one, of its own, whose types ours knows nothing of.
+ */
+static int is_class(const struct type_info *type)
+{
+    enum { FIRST = 2 }; /* where a vtable begins, for those who point to it (2.5.2) */
+    void **classes[] = {_ZTVN10__cxxabiv117__class_type_infoE, _ZTVN10__cxxabiv120__si_class_type_infoE,
+                        _ZTVN10__cxxabiv121__vmi_class_type_infoE};
+
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (classes[i] != NULL && type->vtable == classes[i] + FIRST)
+            return 1;
+    return 0;
+}
+
+/*
  * object->what(), if that is a std::exception. The question is the one that C++'s own
  * handlers ask, of the fifth of type_info's virtual functions, in both runtimes:
  * __do_catch in GCC's, can_catch in LLVM's. what is the third of std::exception's.
@@ -83,7 +102,7 @@ static const char *what(void *object, const struct type_info *type)
     typedef int catches(const struct type_info *, const struct type_info *, void **, unsigned);
     typedef const char *method(void *);
 
-    if (wanted == NULL || object == NULL ||
+    if (wanted == NULL || object == NULL || !is_class(type) ||
         !(((catches **)wanted->vtable)[4](wanted, type, &object, 1) & 1)) /* a bool */
         return NULL;
     return (*(method ***)object)[2](object);
@@ -138,7 +157,10 @@ int glet_guard_caught(struct _Unwind_Exception *e, char **exception)
         return 0;
     }
     (void)begin(e);
-    *exception = describe(e, type());
+    const struct type_info *t = type(); /* NULL: LLVM's says nothing of GCC's */
+    *exception = t != NULL ? describe(e, t) : strdup("an exception of another C++ runtime");
+    if (*exception == NULL)
+        *exception = no_memory;
     end(); /* its destructor may switch */
     return 0;
 }

@@ -13,6 +13,10 @@
  * The reference is weak: a program without C++ stays one. It is resolved when
  * the program is linked or started, so a C++ runtime that comes later, with dlopen,
  * is not known, and its coroutines should not switch while an exception is handled.
+ *
+ * GCC's record is thread-local. LLVM's is on the heap, and is freed as the thread ends
+ * by the destructor of a thread-local key: whoever goes on in a later destructor asks
+ * again.
  */
 #ifndef GLET_EXCEPTIONS_H
 #define GLET_EXCEPTIONS_H
@@ -32,6 +36,9 @@ static inline struct glet_exceptions *glet_exceptions_of_thread(void)
     struct glet_exceptions *(*get)(void) = __cxa_get_globals;
     return get == NULL ? NULL : get();
 }
+
+/* The same; from now on the core goes by it, too. */
+struct glet_exceptions *glet_coro_exceptions(void);
 
 static inline int glet_exceptions_any(const struct glet_exceptions *e)
 {

@@ -376,6 +376,19 @@ int glet_go_ready(void)
     return ready == NULL ? GLET_EWORD : ready();
 }
 
+/*
+ * Is an execution trace being written? Its events say that the P stays, so it is not to
+ * be handed over, and to ask Go from here would take ten times as long as all the rest.
+ * M m was in Go before it came here, with its P, and that has left an event in its
+ * buffer (entersyscall), or the P was lost when the trace was started, which stops the
+ * world. What is missed is a trace whose next part has begun since (traceAdvance, once
+ * a second): that has emptied the buffer.
+ */
+static inline int traced(char *m)
+{
+    return LOAD(FIELD(char *, m, rt.m_trace_buf[0])) != NULL || LOAD(FIELD(char *, m, rt.m_trace_buf[1])) != NULL;
+}
+
 /* As glet_go_switch does before and after the switch. */
 void glet_go_announce(void *from, void *to)
 {
@@ -389,8 +402,9 @@ void glet_go_announce(void *from, void *to)
     char *m = LOAD(FIELD(char *, from, rt.g_m));
     if (LOAD(FIELD(uint8_t, m, rt.m_timer_valid)))
         drop_timer(m);
+    int stays = traced(m);
     if (to == NULL) {
-        local.giver = from;
+        local.giver = stays ? NULL : from;
         return;
     }
     char *next = LOAD(FIELD(char *, to, rt.g_m));
@@ -400,7 +414,7 @@ void glet_go_announce(void *from, void *to)
      * threads that are in C for good: between a counted one and another the P
      * cannot go without its knowledge.
      */
-    if (*FIELD(uint8_t, m, rt.m_is_extra_in_c) == *FIELD(uint8_t, next, rt.m_is_extra_in_c))
+    if (!stays && *FIELD(uint8_t, m, rt.m_is_extra_in_c) == *FIELD(uint8_t, next, rt.m_is_extra_in_c))
         hand_over(from, to);
 }
 

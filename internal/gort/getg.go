@@ -2,5 +2,7 @@
 
 package gort
 
-// getg returns the running goroutine's g.
+// Getg returns the running goroutine's g, to be compared; 0 on other CPUs.
+func Getg() uintptr { return getg() }
+
 func getg() uintptr

@@ -151,6 +151,43 @@ static void raise_foreign()
     std::abort();
 }
 
+/*
+ * As a library would that has another C++ runtime inside: its types are not ours to
+ * ask. The header is the one that both runtimes have (2.2.1).
+ */
+static void raise_other()
+{
+    struct header {
+        const void *type;
+        void *handlers[4];
+        int counts[2];
+        void *caches[4];
+        _Unwind_Exception e;
+    };
+    typedef void function();
+    static function *const vtable[] = {std::abort, std::abort, std::abort, std::abort, std::abort, std::abort};
+    static const struct {
+        function *const *vtable;
+        const char *name;
+    } type = {vtable, "3Odd"};
+    enum { BEFORE = 256 };
+    char *block = (char *)std::calloc(1, BEFORE + sizeof(header) + 64); /* and an object, which is no std::exception */
+    auto *h = (header *)(block + BEFORE);
+    h->type = &type;
+#ifdef _LIBCPP_VERSION
+    std::memcpy(&h->e.exception_class, "\0++CCUNG", 8);
+#else
+    std::memcpy(&h->e.exception_class, "\0++CGNLC", 8);
+#endif
+    h->e.exception_cleanup = [](_Unwind_Reason_Code, _Unwind_Exception *it) {
+        alive--;
+        std::free((char *)it - offsetof(header, e) - BEFORE);
+    };
+    alive++;
+    _Unwind_RaiseException(&h->e);
+    std::abort();
+}
+
 static void raise(const char *kind)
 {
     living l;
@@ -182,6 +219,8 @@ static void raise(const char *kind)
         throw parting();
     if (which == "foreign")
         raise_foreign();
+    if (which == "other")
+        raise_other();
     if (which == "again")
         std::rethrow_exception(std::make_exception_ptr(std::runtime_error("kept")));
     if (which == "late") {

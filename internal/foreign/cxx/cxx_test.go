@@ -73,6 +73,7 @@ func TestAnExceptionEndsAtTheBody(t *testing.T) {
 		"both":     "both: and other",
 		"virtual":  "far: virtually",
 		"nested":   "",
+		"other":    "",
 		"again":    "std::runtime_error: kept",
 		"late":     "std::bad_alloc: std::bad_alloc",
 		"rethrown": "std::out_of_range: far",
@@ -90,9 +91,12 @@ func TestAnExceptionEndsAtTheBody(t *testing.T) {
 				nothing(t) // meanwhile
 				_, err = g.Switch(nil)
 			}
-			if kind == "nested" { // whose own name differs with the C++ library
+			switch kind {
+			case "nested": // whose own name differs with the C++ library
 				assert.ErrorContains(t, err, "<std::runtime_error>: around it")
-			} else {
+			case "other": // LLVM's does not tell the name
+				assert.Regexp(t, "left a C\\+\\+ body: (Odd|an exception of another C\\+\\+ runtime)$", err.Error())
+			default:
 				assert.EqualError(t, err, "greenlet: an exception left a C++ body: "+want)
 			}
 			look(t)
@@ -144,4 +148,25 @@ func TestUnfinishedHandlers(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	assert.Empty(t, cxx.Unfinished())
+}
+
+// LLVM's C++ runtime frees its record of exceptions at the end of a thread, before
+// what is suspended there is given up. The Makefile has the C library fill what is free.
+func TestThreadsThatEndWithSuspendedGreenlets(t *testing.T) {
+	for range 50 {
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			runtime.LockOSThread() // and never unlocked: the thread ends
+			root := greenlet.Current()
+			for range 3 {
+				_, err := greenlet.New(func(any) (any, error) {
+					cxx.InCatch(func() {})
+					return root.Switch(nil)
+				}).Switch(nil)
+				assert.NoError(t, err)
+			}
+		}()
+		<-done
+	}
 }
