@@ -509,6 +509,27 @@ static void *own_root(void *arg)
     return (void *)e;
 }
 
+static greenlet *named;
+
+int capitest_named(void *arg, void *value, void **result)
+{
+    __atomic_store_n(&named, greenlet_self(), __ATOMIC_RELEASE);
+    return capitest_echo(arg, value, result);
+}
+
+int capitest_ask(void)
+{
+    greenlet *g = __atomic_load_n(&named, __ATOMIC_ACQUIRE);
+    return g == NULL ? GREENLET_PENDING : greenlet_state(g);
+}
+
+int capitest_adopt(void)
+{
+    greenlet *g;
+    int e = greenlet_new(&g, capitest_echo, NULL, named, 0);
+    return e != GREENLET_OK ? e : greenlet_free(g);
+}
+
 /* Threads that C made are roots of their own. */
 const char *capitest_thread(void)
 {

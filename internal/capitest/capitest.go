@@ -41,6 +41,13 @@ func failure(text *C.char) error {
 	return errors.New(C.GoString(text))
 }
 
+// Named is Echo, whose own reference is known to Ask and Adopt.
+var Named = unsafe.Pointer(C.capitest_named)
+
+// Ask asks for the state of the last Named, and Adopt makes a greenlet whose parent it is.
+func Ask() int   { return int(C.capitest_ask()) }
+func Adopt() int { return int(C.capitest_adopt()) }
+
 // StartThread is Start on a thread that C makes. It returns the code, and the message.
 func StartThread(f func(any) (any, error)) (int, string) {
 	var message [256]C.char
@@ -63,6 +70,8 @@ const (
 	EGo     = int(C.GREENLET_EGO)
 	EPanic  = int(C.GREENLET_EPANIC)
 	EGoexit = int(C.GREENLET_EGOEXIT)
+	EFreed  = int(C.GREENLET_EFREED)
+	EThread = int(C.GREENLET_ETHREAD)
 	ENoRun  = int(C.GREENLET_ENORUN)
 	ECycle  = int(C.GREENLET_ECYCLE)
 )

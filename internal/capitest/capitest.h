@@ -20,6 +20,11 @@ int capitest_start(void *arg, void *value, void **result);
 int capitest_cleans_up(void *arg, void *value, void **result);
 int capitest_refused(void *arg, void *value, void **result);
 
+/* Echo, whose own reference is known to the others: they ask for its state, and make it a parent. */
+int capitest_named(void *arg, void *value, void **result);
+int capitest_ask(void);
+int capitest_adopt(void);
+
 /* As capitest_start, on a thread of its own. message is greenlet_message. */
 int capitest_start_thread(void *func, char message[256]);
 

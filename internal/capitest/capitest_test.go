@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
@@ -249,6 +252,72 @@ func TestItsOwnReferenceDoesNotHoldIt(t *testing.T) {
 			require.NoError(t, err)
 		}
 		assert.Less(t, handle.Live(), before+100)
+	})
+}
+
+// By a greenlet's own reference every thread may ask, and its own one may use it; that
+// neither holds it nor makes it be forgotten for good.
+func TestItsOwnReferenceElsewhere(t *testing.T) {
+	run(t, func(*greenlet.Greenlet) {
+		before := handle.Live()
+		var stop atomic.Bool
+		var asking sync.WaitGroup
+		for range 2 {
+			asking.Add(1)
+			go func() {
+				defer asking.Done()
+				for !stop.Load() {
+					capitest.Ask()
+				}
+			}()
+		}
+		collect := func() {
+			runtime.GC()
+			_, err := greenlet.New(func(any) (any, error) { return nil, nil }).Switch(nil)
+			require.NoError(t, err)
+		}
+		for range 50 {
+			g := greenlet.NewC(capitest.Named, nil)
+			for range 20 {
+				_, err := g.Switch(1)
+				require.NoError(t, err)
+			}
+			assert.Equal(t, int(greenlet.Suspended), capitest.Ask())
+			elsewhere := make(chan int)
+			go func() { elsewhere <- capitest.Adopt() }()
+			assert.Equal(t, capitest.EThread, <-elsewhere)
+			assert.Zero(t, capitest.Adopt())
+			runtime.KeepAlive(g)
+			collect()
+		}
+		stop.Store(true)
+		asking.Wait()
+		for range 20 {
+			collect()
+			time.Sleep(time.Millisecond)
+		}
+		assert.Less(t, handle.Live(), before+25)
+	})
+}
+
+// A forgotten greenlet that is asked before it is killed is killed all the same.
+func TestAForgottenGreenletIsAsked(t *testing.T) {
+	run(t, func(*greenlet.Greenlet) {
+		func() {
+			_, err := greenlet.NewC(capitest.Named, nil).Switch(1)
+			require.NoError(t, err)
+		}()
+		runtime.GC()
+		runtime.GC()
+		time.Sleep(20 * time.Millisecond) // it is known by now
+		assert.Equal(t, int(greenlet.Suspended), capitest.Ask())
+		for range 20 {
+			_, err := greenlet.New(func(any) (any, error) { return nil, nil }).Switch(nil)
+			require.NoError(t, err)
+			runtime.GC()
+			time.Sleep(time.Millisecond)
+		}
+		assert.Equal(t, capitest.EFreed, capitest.Ask())
 	})
 }
 

@@ -3,12 +3,14 @@ package ucontext_test
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -226,46 +228,118 @@ func TestAGreenletIsGivenUpWithAFiberRunning(t *testing.T) {
 	})
 }
 
-// Beside an execution trace that then can be read.
+// A root that nobody has asked for is given up by the goroutine that it has locked, be
+// that a fiber's or not, whoever ends the last greenlet.
+func TestAPullIsBegunAndEndedOnTwoStacks(t *testing.T) {
+	l := library(t)
+	locked := func() bool {
+		b := make([]byte, 100)
+		return bytes.Contains(b[:runtime.Stack(b, false)], []byte("locked to thread"))
+	}
+	seq := func(yield func(int) bool) {
+		for yield(1) {
+		}
+	}
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		var stop func()
+		var next func() (int, bool)
+		co, err := l.New(foreign.Known, func(yield func()) bool {
+			next, stop = greenlet.Pull(seq)
+			next()
+			yield()
+			next, stop = greenlet.Pull(seq) // of the same root, which ends here then
+			next()
+			stop()
+			yield()
+			stop()
+			return false
+		})
+		if !assert.NoError(t, err) || !assert.NoError(t, co.Resume()) {
+			return
+		}
+		stop()
+		assert.True(t, locked(), "by itself")
+		assert.NoError(t, co.Resume())
+		next, stop = greenlet.Pull(seq)
+		next()
+		assert.NoError(t, co.Resume()) // which stops it
+		assert.True(t, co.Done())
+		assert.NoError(t, co.Free())
+		runtime.UnlockOSThread()
+		assert.True(t, locked(), "by the root")
+		next, stop = greenlet.Pull(seq)
+		next()
+		stop()
+		assert.False(t, locked())
+	}()
+	<-done
+}
+
+// Beside an execution trace that then can be read: in processes of their own, which
+// have no Ms from before.
 func TestExecutionTracesCanBeRead(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("it runs go tool trace")
 	}
+	if strings.HasPrefix(greenlet.Runtime(), "plain") {
+		t.Skip("on the plain path the Ms of a thread have one name")
+	}
 	l := library(t)
+	if file := os.Getenv("GREENLET_TEST_TRACE"); file != "" {
+		traced(t, l, file)
+		return
+	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("needs the go command")
 	}
-	var buf bytes.Buffer
+	for range 5 {
+		file := filepath.Join(t.TempDir(), "trace")
+		child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		child.Env = append(os.Environ(), "GREENLET_TEST_TRACE="+file)
+		out, err := child.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		out, err = exec.Command("go", "tool", "trace", "-d=parsed", file).CombinedOutput()
+		tail := out[max(0, len(out)-500):]
+		require.NoError(t, err, "%s", tail)
+		require.NotContains(t, string(tail), "failed to advance")
+	}
+}
+
+func traced(t *testing.T, l foreign.Library, file string) {
+	f, err := os.Create(file)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, f.Close()) }()
+	require.NoError(t, trace.Start(f))
+	defer trace.Stop()
 	foreigntest.Locked(func() {
-		foreigntest.Interleave(t, l, foreign.Known) // the Ms are there before
 		var all []*foreign.Coroutine
-		for range 5 {
-			co, err := l.New(foreign.Known, func(yield func()) bool { yield(); return true })
-			if !assert.NoError(t, err) {
-				return
+		for range 10 {
+			for i := range 20 {
+				left := 10 + i
+				co, err := l.New(foreign.Known, func(yield func()) bool {
+					yield()
+					left--
+					return left > 0
+				})
+				assert.NoError(t, err)
+				all = append(all, co)
 			}
-			assert.NoError(t, co.Resume())
-			all = append(all, co)
-		}
-		if !assert.NoError(t, trace.Start(&buf)) {
-			return
-		}
-		for i := range 5000 {
-			for _, co := range all {
-				assert.NoError(t, co.Resume())
-			}
-			if i%500 == 0 {
-				runtime.GC() // which takes Ps away
+			for len(all) > 0 {
+				i := rand.IntN(len(all))
+				assert.NoError(t, all[i].Resume())
+				if all[i].Done() {
+					assert.NoError(t, all[i].Free())
+					all = slices.Delete(all, i, i+1)
+				}
+				if rand.IntN(20) == 0 {
+					runtime.GC() // which takes Ps away
+				}
 			}
 		}
-		trace.Stop()
 	})
-	file := filepath.Join(t.TempDir(), "trace")
-	require.NoError(t, os.WriteFile(file, buf.Bytes(), 0o644))
-	out, err := exec.Command("go", "tool", "trace", "-d=parsed", file).CombinedOutput()
-	tail := out[max(0, len(out)-500):]
-	require.NoError(t, err, "%s", tail)
-	assert.NotContains(t, string(tail), "failed to advance")
 }
 
 func BenchmarkResumeAndYield(b *testing.B) {
