@@ -115,6 +115,11 @@ func (c *core) errorOf(code C.int) error {
 			runtime.Goexit()
 		}
 	}
+	text := C.GoString(C.greenlet_text(code))
+	switch code {
+	case C.GREENLET_EGO, C.GREENLET_EPANIC, C.GREENLET_EGOEXIT:
+		return fmt.Errorf("greenlet: a C body returned %d: %s, but it was told of none", code, text)
+	}
 	if code > 0 {
 		return CError(code)
 	}
@@ -123,7 +128,7 @@ func (c *core) errorOf(code C.int) error {
 			return fmt.Errorf("greenlet: a C body returned %d: %w", code, known.err)
 		}
 	}
-	return fmt.Errorf("greenlet: a C body returned %d: %s", code, C.GoString(C.greenlet_text(code)))
+	return fmt.Errorf("greenlet: a C body returned %d: %s", code, text)
 }
 
 // What the errors of this package are in C. An error may be several of them; the first

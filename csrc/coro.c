@@ -78,12 +78,12 @@ struct glet_exceptions *glet_coro_exceptions(void)
 
 glet_coro *glet_coro_current(void) { return thread_self()->current; }
 
-int glet_coro_finished(const glet_coro *c) { return c == NULL || c->owner == NULL; }
+int glet_coro_finished(const glet_coro *c) { return c != NULL && c->owner == NULL; }
 
 void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)
 {
-    *lo = c->stack.lo;
-    *hi = c->stack.hi;
+    *lo = c != NULL ? c->stack.lo : NULL;
+    *hi = c != NULL ? c->stack.hi : NULL;
 }
 
 void *glet_coro_word(const glet_coro *c) { return c->word; }
@@ -105,7 +105,7 @@ void glet_coro_leave_fiber(glet_coro *c)
     c->fibers.running = NULL;
 }
 
-int glet_coro_is_root(const glet_coro *c) { return c->stack.slab == NULL; }
+int glet_coro_is_root(const glet_coro *c) { return c != NULL && c->stack.slab == NULL; }
 
 /*
  * The highest word of a coroutine's stack points to the record, for those who know
@@ -139,6 +139,8 @@ int glet_coro_stack_used(const glet_coro *c, size_t *out)
 
 void glet_coro_trim_stack(glet_coro *c, size_t keep)
 {
+    if (c == NULL)
+        return;
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     char *lo = c->stack.lo, *hi = c->stack.hi, *sp = __builtin_frame_address(0);
 

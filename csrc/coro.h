@@ -70,7 +70,7 @@ extern "C" {
 enum {
     GLET_OK = 0,
     GLET_ENULL,     /* an argument is NULL that must not be                */
-    GLET_ESIZE,     /* the stack size is over GLET_STACK_MAX               */
+    GLET_ESIZE,     /* the stack is too small, or over GLET_STACK_MAX      */
     GLET_ENOMEM,    /* no memory or address space for a stack; see errno   */
     GLET_EGUARD,    /* the guard could not be made; see errno              */
     GLET_ETHREAD,   /* the coroutine belongs to another thread             */
@@ -114,7 +114,7 @@ int glet_coro_switch(glet_coro *to);
  */
 int glet_coro_switch_alike(glet_coro *to);
 
-/* The running coroutine; never NULL. */
+/* The running coroutine; never NULL. Of NULL the questions below say 0 or NULL. */
 glet_coro *glet_coro_current(void);
 
 /* Non-zero for a thread's own coroutine, which nobody made. */

@@ -39,6 +39,16 @@
  * does not notice when greenlets switch.  Use its coroutines from one greenlet, or
  * switch greenlets only where that variable says the same for both.
  *
+ * A greenlet tree that began by itself, without Run, has locked the goroutine that
+ * began it, which may be a fiber's.  It ends when that one is done with greenlets, and
+ * not when another fiber ends the last of them.
+ *
+ * Traces.  While an execution trace is written Go's right to run, the P, does not go
+ * along with an announcement, and each one takes longer.  The library sees by the trace's
+ * buffer whether there is one; a thread that has been in C as the tracer took its
+ * buffers, once a second, looks as if there were none, and if it announces a switch
+ * before it has called Go again, that trace may not be readable.
+ *
  * Panics.  A panic in a Go function called on a fiber must be recovered there:
  * nobody below could, and it ends the process, as on any thread that C made.  The
  * same holds for runtime.Goexit.

@@ -7,7 +7,7 @@
  * package github.com/go-greenlet/greenlet in it, c-archive and c-shared included.
  *
  *     static int body(void *arg, void *value, void **result) {
- *         greenlet *parent;
+ *         greenlet *parent = NULL;
  *         int e = greenlet_parent(greenlet_self(), &parent);
  *         if (e == GREENLET_OK)
  *             e = greenlet_switch(parent, "half way", &value);   // and back
@@ -16,7 +16,7 @@
  *         return e;                                // 0: *result goes to the parent
  *     }
  *
- *     greenlet *g;
+ *     greenlet *g = NULL;
  *     void *v;
  *     int e = greenlet_new(&g, body, NULL, NULL, 0);
  *     if (e == GREENLET_OK) e = greenlet_switch(g, NULL, &v);        // "half way"
@@ -43,13 +43,17 @@
  * runtime.Goexit of Go. A body that returns one of these passes on the last that it was
  * told of, as what it was. greenlet_message() says it in words.
  *
+ * A body returns once, as any function of C: what a longjmp or setcontext does that goes
+ * back into one that has returned cannot be known.
+ *
  * Threads. A greenlet runs on the thread on which it was started, and only there
  * may it be used: GREENLET_ETHREAD. A thread that C made becomes a root at its first
  * greenlet_switch, as a goroutine does. When a thread that C made ends, its greenlets
  * end with it, and nothing of what is suspended on them runs any more. (Let it end on
  * its own stack: by pthread_exit in a greenlet, that one's stack is lost.) In a C program
  * that has Go as a library, the first calls wait until Go's packages are initialised;
- * these cannot start greenlets themselves.
+ * these cannot start greenlets themselves, and neither can a constructor of C++ or
+ * C that runs before Go's start: it would wait for ever.
  *
  * C++. Exceptions that are thrown and caught within a body stay its own, whatever is
  * switched to meanwhile. One that leaves a body becomes an error of Go, with the
@@ -113,14 +117,15 @@ int greenlet_new_go(greenlet **out, void *func, greenlet *parent, size_t stack_s
 /* Gives a reference back. */
 int greenlet_free(greenlet *g);
 
-/* Gives a handle of a Go value back: GREENLET_EFREED if it is none. */
+/* Gives a handle of a Go value back: GREENLET_EFREED if it is none; NULL is GREENLET_ENULL. */
 int greenlet_free_value(void *value);
 
 /* A new reference to the running greenlet. */
 int greenlet_current(greenlet **out);
 
 /* The running greenlet's own reference, which is not to be freed, for use as an
- * argument. NULL outside of any greenlet but roots, and without Go. */
+ * argument. On another thread it serves for questions, but not as a parent. NULL in a
+ * root, where there are no greenlets, and without Go. */
 greenlet *greenlet_self(void);
 
 /*
@@ -140,7 +145,8 @@ int greenlet_throw(greenlet *g, int code, void **result);
  * one: GREENLET_EXIT, for the body to return. */
 int greenlet_kill(greenlet *g);
 
-/* A new reference to the parent, NULL in *out for a root. */
+/* A new reference to the parent. NULL in *out for a root, and for a greenlet that was
+ * made where there are no greenlets and that nobody has used yet. */
 int greenlet_parent(greenlet *g, greenlet **out);
 int greenlet_set_parent(greenlet *g, greenlet *parent);
 

@@ -283,6 +283,8 @@ void glet_stack_free(glet_stack *st)
 
 void glet_stack_usage(glet_usage *out)
 {
+    if (out == NULL)
+        return;
     pthread_mutex_lock(&mu);
     *out = usage;
     pthread_mutex_unlock(&mu);

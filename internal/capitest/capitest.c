@@ -509,6 +509,13 @@ static void *own_root(void *arg)
     return (void *)e;
 }
 
+int capitest_code(void *arg, void *value, void **result)
+{
+    (void)value;
+    (void)result;
+    return (int)(intptr_t)arg;
+}
+
 static greenlet *named;
 
 int capitest_named(void *arg, void *value, void **result)

@@ -22,6 +22,7 @@ var (
 	PassOn   = unsafe.Pointer(C.capitest_pass_on)   // switches to its arg, a greenlet *
 	Start    = unsafe.Pointer(C.capitest_start)     // makes a greenlet of its value, a Go function, and returns what comes of it
 	CleansUp = unsafe.Pointer(C.capitest_cleans_up) // as Start, and hears of an error of another one after it
+	Code     = unsafe.Pointer(C.capitest_code)      // returns its arg
 	Refused  = unsafe.Pointer(C.capitest_refused)   // sends its value in a section, which is refused, and then again
 )
 

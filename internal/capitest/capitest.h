@@ -19,6 +19,7 @@ int capitest_pass_on(void *arg, void *value, void **result);
 int capitest_start(void *arg, void *value, void **result);
 int capitest_cleans_up(void *arg, void *value, void **result);
 int capitest_refused(void *arg, void *value, void **result);
+int capitest_code(void *arg, void *value, void **result); /* returns arg */
 
 /* Echo, whose own reference is known to the others: they ask for its state, and make it a parent. */
 int capitest_named(void *arg, void *value, void **result);

@@ -255,6 +255,20 @@ func TestItsOwnReferenceDoesNotHoldIt(t *testing.T) {
 	})
 }
 
+// A body that returns that there was an error of Go, and there was none.
+func TestABodyThatPassesOnNothing(t *testing.T) {
+	run(t, func(*greenlet.Greenlet) {
+		for code, want := range map[int]string{
+			capitest.EGo:     "an error of Go",
+			capitest.EPanic:  "a panic of Go",
+			capitest.EGoexit: "a runtime.Goexit of Go",
+		} {
+			_, err := greenlet.NewC(capitest.Code, unsafe.Add(nil, code)).Switch(nil)
+			assert.EqualError(t, err, fmt.Sprintf("greenlet: a C body returned %d: %s, but it was told of none", code, want))
+		}
+	})
+}
+
 // By a greenlet's own reference every thread may ask, and its own one may use it; that
 // neither holds it nor makes it be forgotten for good.
 func TestItsOwnReferenceElsewhere(t *testing.T) {

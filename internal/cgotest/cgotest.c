@@ -166,11 +166,16 @@ int cgotest_misuse(void)
     WANT(GLET_ESIZE, glet_coro_new(&c, GLET_STACK_MAX + 1, to_root, root));
     WANT(GLET_ENULL, glet_coro_switch(NULL));
     WANT(GLET_ENULL, glet_coro_free(NULL));
+    void *lo, *hi;
+    glet_coro_bounds(NULL, &lo, &hi);
+    WANT(1, lo == NULL && hi == NULL);
+    WANT(0, glet_coro_is_root(NULL) || glet_coro_finished(NULL));
+    glet_coro_trim_stack(NULL, 0);
+    glet_stack_usage(NULL);
     WANT(GLET_EBUSY, glet_coro_free(root));
     WANT(GLET_OK, glet_coro_switch(root));
 
     WANT(GLET_OK, glet_coro_new(&c, 1, to_root, root));
-    void *lo, *hi;
     glet_coro_bounds(c, &lo, &hi);
     WANT(1, (size_t)((char *)hi - (char *)lo) >= GLET_STACK_FLOOR);
     pthread_t thread;
