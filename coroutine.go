@@ -22,7 +22,7 @@ type coroutine[In, Out any] struct {
 // hands a value out and returns the one that the next Resume hands in.
 //
 // When yield returns an error, the body is to end: with ErrExit, somebody has
-// called Stop. What the body returns ends the coroutine; ErrExit counts as nil.
+// called Stop; else, an error was thrown at it, or no Resume waits any more. What the body returns ends the coroutine; ErrExit counts as nil.
 func NewCoroutine[In, Out any](body func(yield func(Out) (In, error), first In) error) *Coroutine[In, Out] {
 	s := &coroutine[In, Out]{}
 	if body == nil {
@@ -58,7 +58,8 @@ func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 // body panics, Resume panics with a *PanicError.
 //
 // ok is false, too, with an error of this package when Resume is refused: the
-// coroutine runs, or belongs to another thread. Then nothing was touched. An
+// coroutine runs, belongs to another thread, or has answered a Kill by yielding, and
+// the Resume before still waits. Then nothing was touched. An
 // error that somebody throws at the caller while it waits here comes out with ok
 // false as well; the coroutine goes on then.
 func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {

@@ -42,6 +42,8 @@ var (
 	errStackSize   = fmt.Errorf("the stack size must be from 0 (the default) to %d bytes", int(maxStackSize))
 	errInit        = errors.New("a greenlet cannot start before the program's packages are initialised; start it from main")
 	errBusy        = errors.New("called while the coroutine runs or waits elsewhere than in its yield")
+	errAwaited     = errors.New("an earlier next or Resume still waits for the coroutine")
+	errNobody      = errors.New("nobody waits for what the coroutine yields: the next or Resume that had let it go on has ended")
 	errInterrupted = errors.New("somebody else switched to the caller before the coroutine yielded")
 	errNotYours    = errors.New("it waits in a yield and goes on by its own next or Resume only")
 )

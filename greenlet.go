@@ -277,13 +277,21 @@ func (c *core) isRoot() bool {
 // heir is who gets control when c ends: the waiter, or the parent. nil stands for
 // the root of the tree it is used in.
 func (c *core) heir() *Greenlet {
-	for c.waiter != nil && c.waiter.by.c.life.Load() == lifeDead {
-		c.waiter = c.waiter.next // one that refused to die and was given up
-	}
-	if c.waiter != nil {
-		return c.waiter.by
+	if by := c.awaited(); by != nil {
+		return by
 	}
 	return c.parent.Load()
+}
+
+// awaited is who waits for c, the last one first. nil: nobody.
+func (c *core) awaited() *Greenlet {
+	for w := c.waiter; w != nil; w = c.waiter {
+		if w.by.c.life.Load() != lifeDead {
+			return w.by
+		}
+		c.remove(w) // of one that refused to die and was given up
+	}
+	return nil
 }
 
 func (c *core) push(w *waiter) {

@@ -10,10 +10,11 @@ import (
 // core only, since the body holds it; the Greenlet is held by the other end.
 type hand struct {
 	c       *core
-	waiter  waiter // the one that has called resume
+	waiter  waiter // the one that has called resume, until that returns
 	parked  bool   // the body waits in yield, or has not begun
-	resumed bool   // the last switch to the body was resume's
-	yielded bool   // the last switch to the waiter was yield's
+	resumed bool   // the body's wait in yield was ended by resume
+	yielded bool   // the waiter's wait in resume was ended by yield
+	stopped bool   // an iterator's end was asked for: its yield returns false from now on
 }
 
 // newHand makes the coroutine of h.
@@ -100,16 +101,18 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 	}
 	t.reap()
 	// Until it is started and ours, it may be another thread that starts it.
-	if g.c.life.Load() != lifeStarted || g.c.tree.Load() != t {
+	if life := g.c.life.Load(); life != lifeDead && (life != lifeStarted || g.c.tree.Load() != t) {
 		_, _, err = t.resolve(g, message{kind: kindValue})
 	}
 	switch {
 	case err != nil:
 		err = fail(op, g, err, "")
-	case g.c.life.Load() == lifeDead: // of what reap has let run
+	case g.c.life.Load() == lifeDead || h.stopped: // of what reap has let run
 		err = errEnded
-	case !h.parked:
+	case !h.parked || g.c == t.current.c: // a tracer can run on one that is parked
 		err = fail(op, g, errBusy, "")
+	case h.awaited():
+		err = fail(op, g, errAwaited, "")
 	default:
 		return t, nil
 	}
@@ -117,7 +120,18 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 	return nil, err
 }
 
-// yield passes control to the waiter, and says whether that has resumed the body,
+// awaited says whether somebody still waits in resume although the body is parked: the
+// body has answered a Kill by yielding, so it was Kill that returned.
+func (h *hand) awaited() bool {
+	by := h.waiter.by
+	if by != nil && by.c.life.Load() == lifeDead {
+		h.c.remove(&h.waiter)
+		return false
+	}
+	return by != nil
+}
+
+// yield passes control to the waiter, or to one that kills the body, and says whether that has resumed the body,
 // and nothing else has come. If not, and there is no error, sent tells what came.
 // It is called by the body.
 func (h *hand) yield(op string) (resumed bool, err error) {
@@ -125,9 +139,12 @@ func (h *hand) yield(op string) (resumed bool, err error) {
 	if t == nil || t.current.c != h.c || t.sections != 0 {
 		return false, h.noYield(op, t)
 	}
-	h.parked, h.resumed, h.yielded = true, false, true
+	from, to := t.current, h.c.awaited()
+	if to == nil {
+		return false, fail(op, nil, errNobody, "")
+	}
+	h.parked, h.resumed, h.yielded = true, false, h.c.waiter == &h.waiter
 	t.inbox.kind, t.inbox.value = kindValue, nil
-	from, to := t.current, t.above(h.c)
 	if !h.c.watched {
 		t.watch(from)
 	}
@@ -153,9 +170,13 @@ func (h *hand) sent() message {
 	t := currentTree()
 	m := t.take()
 	for !h.resumed && m.kind == kindValue {
-		// A Switch of somebody who holds our Greenlet: sent back.
-		h.yielded = false
-		m = t.exchange(m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")})
+		// A Switch of somebody who holds our Greenlet: sent back. It may be a child's
+		// result instead: that cannot be delivered, which our heir is to know.
+		to, refusal := m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")}
+		if to.Dead() {
+			to, refusal = t.deliver(t.current, refusal)
+		}
+		m = t.exchange(to, refusal)
 	}
 	h.parked = false
 	return m
@@ -196,13 +217,20 @@ func (h *hand) unusual(g *Greenlet, op string) bool {
 
 // give is the rest of what an iterator's yield does, if the one below was not
 // plain, and returned err.
-func (h *hand) give(stopped *bool, err error) {
-	if err != nil {
+func (h *hand) give(err error) {
+	switch {
+	case err == nil:
+	case h.c.life.Load() == lifeDead:
+		h.stopped = true // called after the end
+		return
+	case errors.Is(err, errNobody):
+		panic(thrown{err})
+	default:
 		panic(err)
 	}
 	switch m := h.sent(); {
 	case m.kind == kindError && errors.Is(m.err, ErrExit):
-		*stopped = true // killed: end the loop as stop does
+		h.stopped = true // killed: end the loop as stop does
 	case m.kind == kindError:
 		panic(thrown{m.err})
 	default:

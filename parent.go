@@ -54,8 +54,10 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			}
 		}
 		c.parent.Store(p)
-		if c.waiter != nil && c.waiter.kill && c.tree.Load() == currentTree() {
-			c.waiter = nil // as in Python: being killed, it may still choose its heir
+		if c.tree.Load() == currentTree() {
+			for c.waiter != nil && c.waiter.kill {
+				c.remove(c.waiter) // as in Python: being killed, it may still choose its heir
+			}
 		}
 		return nil
 	}

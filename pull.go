@@ -1,6 +1,9 @@
 package greenlet
 
-import "iter"
+import (
+	"iter"
+	"runtime"
+)
 
 // Pull turns the push iterator seq into two functions, with the contract of
 // iter.Pull: next returns the next value and whether there was one; stop ends the
@@ -11,6 +14,10 @@ import "iter"
 // and so may the callers of next. The price: all calls come from the goroutine
 // (or the tree) that made the first one. Another one gets a panic that says so,
 // with nothing touched.
+//
+// Among other greenlets there is more that can happen. A yield for which no next waits
+// any more, since the caller was killed or had an error thrown at it, ends seq with an
+// error that says so. A stop while seq waits elsewhere than in its yield kills it.
 //
 // If neither function is called any more, the iteration is ended like any
 // forgotten greenlet; but call stop.
@@ -23,7 +30,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 			}
 			p.v = v
 			if resumed, err := p.yield("yield"); !resumed {
-				p.give(&p.stopped, err)
+				p.give(err)
 			}
 			return !p.stopped
 		})
@@ -36,7 +43,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 		}
 		return v, false
 	}
-	return next, func() { p.stop(g, "stop of Pull", &p.stopped) }
+	return next, func() { p.stop(g, "stop of Pull") }
 }
 
 // Pull2 is Pull for iterators over pairs.
@@ -49,7 +56,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 			}
 			p.k, p.v = k, v
 			if resumed, err := p.yield("yield"); !resumed {
-				p.give(&p.stopped, err)
+				p.give(err)
 			}
 			return !p.stopped
 		})
@@ -63,29 +70,57 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 		}
 		return k, v, false
 	}
-	return next, func() { p.stop(g, "stop of Pull2", &p.stopped) }
+	return next, func() { p.stop(g, "stop of Pull2") }
 }
 
 type pull[V any] struct {
 	hand
-	v       V
-	stopped bool
+	v V
 }
 
 type pull2[K, V any] struct {
 	hand
-	k       K
-	v       V
-	stopped bool
+	k K
+	v V
 }
 
-// stop ends an iterator: its yield returns false.
-func (h *hand) stop(g *Greenlet, op string, stopped *bool) {
-	if g.c.life.CompareAndSwap(lifePending, lifeDead) {
+// stop ends an iterator: its yield returns false. A body that waits elsewhere, which
+// is only so when its next has ended or was called by somebody else, is killed.
+func (h *hand) stop(g *Greenlet, op string) {
+	c := g.c
+	if c.life.CompareAndSwap(lifePending, lifeDead) || c.life.Load() == lifeDead {
 		return
 	}
-	if h.parked && g.c.tree.Load() == currentTree() {
-		*stopped = true
+	t, err := g.use(op)
+	if err != nil {
+		panic(err)
 	}
-	h.next(g, op)
+	t.reap()
+	if c.life.Load() == lifeDead {
+		t.done()
+		return
+	}
+	if c == t.current.c { // it goes on, to its own end
+		h.stopped = true
+		return
+	}
+	if h.parked && !h.stopped && !h.awaited() {
+		h.stopped = true
+		if !h.resume(t, g) {
+			h.unusual(g, op)
+		}
+		return
+	}
+	h.stopped = true
+	err, goexit := t.kill(g)
+	t.done()
+	if goexit {
+		runtime.Goexit()
+	}
+	if p, ok := err.(*PanicError); ok {
+		panic(p.Value)
+	}
+	if err != nil {
+		panic(thrown{err})
+	}
 }

@@ -220,7 +220,6 @@ func TestPullCalledWhileItRunsPanics(t *testing.T) {
 	var stop func()
 	next, stop = greenlet.Pull(func(yield func(int) bool) {
 		assert.ErrorContains(t, recovered(func() { next() }).(error), "while the coroutine runs")
-		assert.ErrorContains(t, recovered(stop).(error), "while the coroutine runs")
 		yield(1)
 	})
 	v, ok := next()
@@ -462,4 +461,377 @@ func TestCoroutineAllocatesNothingPerValue(t *testing.T) {
 	_, _, _ = c.Resume(1)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() { _, _, _ = c.Resume(1) }))
 	require.NoError(t, c.Stop())
+}
+
+// ---- Pull and Coroutine among other greenlets
+
+// A child made in a body ends while the body waits in its yield: nobody takes the result
+// there, so the body's heir hears of it.
+func TestAChildEndsWhileItsParentWaitsInYield(t *testing.T) {
+	for _, how := range []string{"value", "ErrExit", "switch to the dead"} {
+		t.Run(how, func(t *testing.T) {
+			tree(t, func(root *greenlet.Greenlet) {
+				var x *greenlet.Greenlet
+				next, stop := greenlet.Pull(func(yield func(int) bool) {
+					body := greenlet.Current()
+					x = greenlet.New(func(any) (any, error) { return body.Switch("x waits") })
+					value(t, "x waits")(x.Switch(nil))
+					for i := 0; yield(i); i++ {
+					}
+				})
+				next()
+				switch how {
+				case "value":
+					_, err := x.Switch("result")
+					assert.ErrorContains(t, err, "by its own next")
+				case "ErrExit":
+					_, err := x.Throw(nil)
+					assert.ErrorContains(t, err, "by its own next")
+				default:
+					require.NoError(t, x.Kill())
+					_, err := x.Switch("to its parent")
+					assert.ErrorContains(t, err, "by its own next")
+				}
+				assert.True(t, x.Dead())
+				v, ok := next()
+				assert.Equal(t, []any{1, true}, []any{v, ok})
+				stop()
+			})
+		})
+	}
+}
+
+// An error that a child ends with is its parent's, in a yield, too.
+func TestAChildFailsWhileItsParentWaitsInYield(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var x *greenlet.Greenlet
+		var got error
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			x = greenlet.New(func(any) (any, error) { return nil, errSome })
+			_, got = yield(1)
+			return got
+		})
+		_, _, _ = c.Resume(0)
+		fails(t, errSome)(x.Switch(nil))
+		assert.ErrorIs(t, got, errSome)
+		_, ok, err := c.Resume(0)
+		assert.False(t, ok)
+		assert.NoError(t, err)
+	})
+}
+
+// elsewhere resumes a coroutine from a greenlet that has ended before the body, which
+// waits elsewhere, yields. parent is that greenlet's.
+func elsewhere(t *testing.T, root *greenlet.Greenlet, next func(), kill bool) (consumer *greenlet.Greenlet) {
+	consumer = greenlet.New(func(any) (any, error) {
+		defer func() { _ = recover() }()
+		next()
+		return nil, nil
+	})
+	value(t, "elsewhere")(consumer.Switch(nil))
+	if kill {
+		require.NoError(t, consumer.Kill())
+	} else {
+		_, err := consumer.Throw(errSome)
+		require.NoError(t, err)
+	}
+	require.True(t, consumer.Dead())
+	return consumer
+}
+
+func TestYieldSaysThatNobodyWaits(t *testing.T) {
+	for _, kill := range []bool{true, false} {
+		for _, pending := range []bool{true, false} {
+			tree(t, func(root *greenlet.Greenlet) {
+				// The parent is dead, or pending, or alive and does something else.
+				var body *greenlet.Greenlet
+				var said error
+				c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) error {
+					body = greenlet.Current()
+					value(t, "go on")(root.Switch("elsewhere"))
+					_, said = yield(1)
+					return said
+				})
+				elsewhere(t, root, func() { _, _, _ = c.Resume(0) }, kill)
+				if pending {
+					p := greenlet.New(func(any) (any, error) { t.Error("an error starts nobody"); return nil, nil })
+					require.NoError(t, body.SetParent(p))
+				}
+				_, err := body.Switch("go on")
+				assert.ErrorContains(t, err, "nobody waits")
+				assert.Equal(t, err, said)
+				assert.True(t, body.Dead())
+				_, ok, err := c.Resume(0)
+				assert.False(t, ok)
+				assert.NoError(t, err)
+
+				ended := false
+				next, stop := greenlet.Pull(func(yield func(int) bool) {
+					body = greenlet.Current()
+					defer func() { ended = true }()
+					value(t, "go on")(root.Switch("elsewhere"))
+					yield(1)
+				})
+				elsewhere(t, root, func() { next() }, kill)
+				_, err = body.Switch("go on")
+				assert.ErrorContains(t, err, "nobody waits")
+				assert.True(t, ended)
+				v, ok := next()
+				assert.Equal(t, []any{0, false}, []any{v, ok})
+				stop()
+			})
+		}
+	}
+}
+
+// The body goes on after an error that was thrown at its yield by one that does not wait
+// for it as Kill does: what it yields then is nobody's.
+func TestYieldAfterAThrownErrorIsNobodys(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var body *greenlet.Greenlet
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			body = greenlet.Current()
+			_, err := yield(1)
+			assert.ErrorIs(t, err, errSome)
+			_, err = yield(2)
+			return err
+		})
+		_, _, _ = c.Resume(0)
+		_, err := body.Throw(errSome)
+		assert.ErrorContains(t, err, "nobody waits")
+		assert.True(t, body.Dead())
+	})
+}
+
+func TestStopEndsAnIteratorThatWaitsElsewhere(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var body *greenlet.Greenlet
+		var log []any
+		consumer := greenlet.New(func(any) (any, error) {
+			next, stop := greenlet.Pull(func(yield func(int) bool) {
+				body = greenlet.Current()
+				_, err := root.Switch("elsewhere")
+				log = append(log, err, yield(1))
+			})
+			defer stop()
+			next()
+			return nil, nil
+		})
+		value(t, "elsewhere")(consumer.Switch(nil))
+		require.NoError(t, consumer.Kill())
+		assert.True(t, consumer.Dead())
+		assert.True(t, body.Dead())
+		assert.Equal(t, []any{greenlet.ErrExit, false}, log)
+	})
+}
+
+// One that refuses lives on, and stop says so; its values have ended all the same.
+func TestStopOfAnIteratorThatRefuses(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var body *greenlet.Greenlet
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			body = greenlet.Current()
+			for range 2 {
+				_, _ = root.Switch("elsewhere")
+			}
+			assert.False(t, yield(1))
+		})
+		elsewhere(t, root, func() { next() }, true)
+		assert.ErrorContains(t, recovered(stop).(error), "lives")
+		_, ok := next()
+		assert.False(t, ok)
+		assert.Equal(t, greenlet.Suspended, body.State())
+		stop()
+		assert.True(t, body.Dead())
+	})
+}
+
+// What a stopped iterator ends with passes to the caller of stop, wherever it waited.
+func TestStopPassesWhatAnIteratorThatWaitsElsewhereEndsWith(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			_, _ = root.Switch("elsewhere")
+			panic("boom")
+		})
+		elsewhere(t, root, func() { next() }, true)
+		assert.PanicsWithValue(t, "boom", stop)
+		stop()
+	})
+}
+
+// A body that answers a Kill by yielding yields to the Kill; its Resume goes on waiting,
+// and there is no second one meanwhile.
+func TestResumeWhileAnEarlierOneStillWaits(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var body *greenlet.Greenlet
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), in int) error {
+			body = greenlet.Current()
+			_, err := root.Switch("elsewhere")
+			assert.ErrorIs(t, err, greenlet.ErrExit)
+			for i := 0; err == nil || i == 0; i++ {
+				in, err = yield(10 + in)
+			}
+			return err
+		})
+		type result struct {
+			out int
+			ok  bool
+			err error
+		}
+		consumer := greenlet.New(func(any) (any, error) {
+			out, ok, err := c.Resume(1)
+			return result{out, ok, err}, nil
+		})
+		value(t, "elsewhere")(consumer.Switch(nil))
+		assert.ErrorContains(t, body.Kill(), "lives")
+
+		_, ok, err := c.Resume(2)
+		assert.False(t, ok)
+		assert.ErrorContains(t, err, "still waits")
+
+		// Woken by somebody else, it says so, and waits no more.
+		v, err := consumer.Switch("stranger")
+		require.NoError(t, err)
+		assert.Zero(t, v.(result).out)
+		assert.False(t, v.(result).ok)
+		assert.ErrorContains(t, v.(result).err, "before the coroutine yielded")
+		out, ok, err := c.Resume(3)
+		assert.Equal(t, []any{13, true, error(nil)}, []any{out, ok, err})
+		require.NoError(t, c.Stop())
+		assert.True(t, body.Dead())
+	})
+}
+
+// Nor does a next of an iterator, and stop ends it.
+func TestNextWhileAnEarlierOneStillWaits(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var body *greenlet.Greenlet
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			body = greenlet.Current()
+			_, err := root.Switch("elsewhere")
+			assert.ErrorIs(t, err, greenlet.ErrExit)
+			for i := 0; yield(i); i++ {
+			}
+		})
+		consumer := greenlet.New(func(any) (any, error) { next(); return nil, nil })
+		value(t, "elsewhere")(consumer.Switch(nil))
+		assert.ErrorContains(t, body.Kill(), "lives")
+		assert.ErrorContains(t, recovered(func() { next() }).(error), "still waits")
+		stop()
+		assert.True(t, body.Dead())
+		require.NoError(t, consumer.Kill())
+	})
+}
+
+// SetParent of a body that is killed overrides the Kill, and not the Resume that waits.
+func TestSetParentInAKilledBodyLeavesItsResume(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		got := 0
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), in int) error {
+			_, err := root.Switch(greenlet.Current())
+			assert.ErrorIs(t, err, greenlet.ErrExit)
+			require.NoError(t, greenlet.Current().SetParent(root))
+			_, err = yield(10 + in)
+			return err
+		})
+		consumer := greenlet.New(func(any) (any, error) {
+			out, _, err := c.Resume(1)
+			got = out
+			return nil, errors.Join(err, c.Stop())
+		})
+		body, err := consumer.Switch(nil)
+		require.NoError(t, err)
+		require.NoError(t, body.(*greenlet.Greenlet).Kill()) // which returns at the consumer's end
+		assert.True(t, consumer.Dead())
+		assert.Equal(t, 11, got)
+		assert.True(t, body.(*greenlet.Greenlet).Dead())
+	})
+}
+
+// A tracer that runs on a body that is about to go on, and resumes it.
+func TestATracerResumesTheBodyItRunsOn(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var next func() (int, bool)
+		var body *greenlet.Greenlet
+		var said any
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			body = greenlet.Current()
+			for i := 0; yield(i); i++ {
+			}
+		})
+		next()
+		greenlet.SetTrace(func(_ greenlet.Event, _, target *greenlet.Greenlet) {
+			if target == body && said == nil {
+				said = recovered(func() { next() })
+			}
+		})
+		fails(t, errSome)(body.Throw(errSome))
+		assert.ErrorContains(t, said.(error), "while the coroutine runs")
+		greenlet.SetTrace(nil)
+		stop()
+	})
+}
+
+// As with iter.Pull, stop called by seq ends the values, and a yield after the end
+// returns false.
+func TestStopInItsOwnBody(t *testing.T) {
+	var log []any
+	var stop func()
+	var next func() (int, bool)
+	next, stop = greenlet.Pull(func(yield func(int) bool) {
+		log = append(log, yield(1))
+		stop()
+		log = append(log, yield(2), yield(3))
+		v, ok := next()
+		log = append(log, v, ok)
+	})
+	v, ok := next()
+	assert.Equal(t, []any{1, true}, []any{v, ok})
+	for range 2 {
+		v, ok = next()
+		assert.Equal(t, []any{0, false}, []any{v, ok})
+	}
+	stop()
+	assert.Equal(t, []any{true, false, false, 0, false}, log)
+}
+
+func TestYieldAfterTheEnd(t *testing.T) {
+	for _, end := range []string{"next", "stop", "panic", "goexit", "thread"} {
+		var late func(int) bool
+		var late2 func(int, string) bool
+		offMainThread(func() {
+			next, stop := greenlet.Pull(func(yield func(int) bool) {
+				late = yield
+				yield(1)
+				switch end {
+				case "panic":
+					panic("boom")
+				case "goexit":
+					runtime.Goexit()
+				}
+			})
+			next2, stop2 := greenlet.Pull2(func(yield func(int, string) bool) {
+				late2 = yield
+				yield(1, "")
+			})
+			next()
+			next2()
+			if end == "thread" {
+				return
+			}
+			assert.ErrorContains(t, recovered(func() { late(2) }).(error), "outside of its body")
+			if end == "stop" {
+				stop()
+				stop2()
+			}
+			next2()
+			defer func() { _ = recover() }()
+			next()
+		})
+		if end == "thread" {
+			waitFor(t, func() bool { return recovered(func() { late(3) }) == nil })
+		}
+		assert.False(t, late(3), end)
+		assert.False(t, late2(3, ""), end)
+	}
 }
