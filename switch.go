@@ -295,6 +295,9 @@ func (t *tree) above(c *core) *Greenlet {
 // message, and the root always lives.
 func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 	next := t.above(g.c)
+	if t.heir != nil {
+		next, t.heir = t.heir, nil
+	}
 	for {
 		g, c := next, next.c
 		life := c.life.Load() // see resolve

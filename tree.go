@@ -33,8 +33,9 @@ type tree struct {
 	current *Greenlet
 	running uint64 // atomic: ID of current, 0 when the tree is over
 
-	inbox  message // what the greenlet that is switched to will find
-	chores bool    // take has more to do than to take; see chore
+	inbox  message   // what the greenlet that is switched to will find
+	chores bool      // take has more to do than to take; see chore
+	heir   *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
 
 	sections int  // of C code that must not be left, around whoever runs
 	live     core // list of the started greenlets, oldest first; the ring's head
@@ -79,6 +80,12 @@ func init() {
 		}
 		return nil, nil
 	}
+	layer.Root = func() unsafe.Pointer {
+		t := currentTree()
+		t.ask()
+		return unsafe.Pointer(t.root)
+	}
+	layer.Heir = func(to unsafe.Pointer) { currentTree().heir = (*Greenlet)(to) }
 }
 
 // ask notes that somebody has a reference to the root.

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
+	"unsafe"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
 // A letter is what a tasklet finds when it goes on: an error that was thrown at it,
@@ -53,7 +55,7 @@ func (t *Tasklet) body(any) (any, error) {
 		// runtime.Goexit: goes on in whoever Run is for.
 		t.s.runs(t, g)
 		if to, _ := t.end(letter{}, true); to != nil {
-			_ = t.s.hand(g, to.g)
+			layer.Heir(unsafe.Pointer(to.g))
 		}
 	}()
 	var last letter
@@ -68,27 +70,8 @@ func (t *Tasklet) body(any) (any, error) {
 	if to == nil {
 		return nil, err // to whoever ends it
 	}
-	return nil, t.s.hand(g, to.g)
-}
-
-// hand has g, which is about to end, pass control to `to`.
-func (s *scheduler) hand(g, to *greenlet.Greenlet) error {
-	err := g.SetParent(to)
-	if !errors.Is(err, greenlet.ErrCyclicParent) {
-		return err
-	}
-	// Another tasklet is in a greenlet that this one has made. What g has made is the
-	// root's when g has ended: now, that is.
-	for c := to; ; {
-		p := c.Parent()
-		if p == g {
-			if err := c.SetParent(s.root); err != nil {
-				return err
-			}
-			return g.SetParent(to)
-		}
-		c = p
-	}
+	layer.Heir(unsafe.Pointer(to.g))
+	return nil, nil
 }
 
 // call calls f and returns what it ended with.

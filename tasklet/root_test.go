@@ -189,6 +189,89 @@ func TestTheEndOfTheMakerOfAGreenlet(t *testing.T) {
 	})
 }
 
+// A tasklet ends while another one is in the body of an iterator or a coroutine that it
+// has made, where the parents are in a row but those who wait are not.
+func TestTheEndOfTheMakerOfAnIterator(t *testing.T) {
+	for name, end := range map[string]func(){"return": func() {}, "goexit": runtime.Goexit, "panic": func() { panic("oops") }} {
+		t.Run(name, func(t *testing.T) {
+			done := make(chan bool)
+			go world(t, func() {
+				defer close(done)
+				r := &record{}
+				var next func() (int, bool)
+				c := greenlet.NewCoroutine(func(yield func(int) (int, error), in int) error { return nil })
+				tasklet.Go(func() {
+					next, _ = greenlet.Pull(func(yield func(int) bool) {
+						for i := range 2 {
+							tasklet.Schedule()
+							yield(i)
+						}
+					})
+					c = greenlet.NewCoroutine(func(yield func(int) (int, error), in int) error {
+						for {
+							tasklet.Schedule()
+							var err error
+							if in, err = yield(in); err != nil {
+								return err
+							}
+						}
+					})
+					tasklet.Schedule()
+					r.add("a.")
+					end()
+				})
+				tasklet.Go(func() {
+					for v, ok := next(); ok; v, ok = next() {
+						r.add(v)
+					}
+					for i := range 2 {
+						out, _, err := c.Resume(i)
+						r.add(out)
+						assert.NoError(t, err)
+					}
+					assert.NoError(t, c.Stop())
+				})
+				defer func() {
+					assert.NoError(t, tasklet.Run())
+					assert.Equal(t, "a. 0 1 0 1", r.String())
+				}()
+				func() {
+					defer func() { _ = recover() }()
+					_ = tasklet.Run()
+				}()
+			})
+			<-done
+		})
+	}
+}
+
+// The first use of the package is in a body whose next waits in a greenlet that the body
+// has made: the way to the root goes in circles.
+func TestTheFirstUseIsBelowWhoWaits(t *testing.T) {
+	require.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
+		var first func() (int, bool)
+		ran := false
+		var inner *greenlet.Greenlet
+		first, stop := greenlet.Pull(func(yield func(int) bool) {
+			inner = greenlet.New(func(any) (any, error) {
+				v, ok := first()
+				assert.Equal(t, []any{2, true}, []any{v, ok})
+				return nil, nil
+			}, greenlet.WithParent(greenlet.Current()))
+			yield(1)
+			tasklet.Go(func() { ran = true })
+			assert.NoError(t, tasklet.Run())
+			yield(2)
+		})
+		first()
+		_, err := inner.Switch(nil)
+		assert.ErrorContains(t, err, "by its own next") // inner's end, while its parent is in yield
+		assert.True(t, ran)
+		stop()
+		return nil
+	}))
+}
+
 // Bad input makes no root of a goroutine that is none.
 func TestAForeignGoroutineStaysAsItIs(t *testing.T) {
 	world(t, func() {

@@ -81,10 +81,7 @@ func (s *scheduler) find() {
 }
 
 func newScheduler() *scheduler {
-	root := greenlet.Current()
-	for p := root; p != nil; p = p.Parent() {
-		root = p
-	}
+	root := (*greenlet.Greenlet)(layer.Root())
 	s := &scheduler{root: root}
 	s.main = &Tasklet{s: s, g: root, id: root.ID(), started: true}
 	s.main.SetName("main")

@@ -1,5 +1,7 @@
-// Package layer is where a package on top of package greenlet keeps something of its
-// own with a root, for as long as the root lives. It is a place for one.
+// Package layer is what a package on top of package greenlet may do and others may not:
+// keep something of its own with a root, for as long as the root lives, in a place for
+// one, and say who goes on. Package greenlet sets the functions. Their pointers are
+// *greenlet.Greenlet.
 package layer
 
 import "unsafe"
@@ -11,7 +13,17 @@ type Layer interface {
 	End()
 }
 
-// Here returns the place of the calling goroutine's root, and the running greenlet, a
-// *greenlet.Greenlet, to be compared. Both are nil if the goroutine has no root. Only
-// the root's own thread may use the place. Package greenlet sets this.
-var Here func() (place *Layer, current unsafe.Pointer)
+var (
+	// Here returns the place of the calling goroutine's root, and the running greenlet,
+	// to be compared. Both are nil if the goroutine has no root. Only the root's own
+	// thread may use the place.
+	Here func() (place *Layer, current unsafe.Pointer)
+
+	// Root returns the calling goroutine's root, which it has. The way there by Parent
+	// can go in circles: Parent is who waits for a greenlet, if somebody does.
+	Root func() unsafe.Pointer
+
+	// Heir makes `to`, a greenlet of the same root, the one that gets control in place
+	// of the parent when the running greenlet ends. Its body calls this and returns.
+	Heir func(to unsafe.Pointer)
+)
