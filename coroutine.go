@@ -39,12 +39,12 @@ func (s *coroutine[In, Out]) take() (in In) {
 }
 
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
-	s.out = out
-	resumed, err := s.hand.yield("yield")
+	t, to, err := s.offer("yield")
 	if err != nil {
 		return in, err
 	}
-	if !resumed {
+	s.out = out
+	if !s.hand.yield(t, to) {
 		if _, err := s.sent().open(); err != nil {
 			return in, err
 		}

@@ -131,18 +131,31 @@ func (h *hand) awaited() bool {
 	return by != nil
 }
 
-// yield passes control to the waiter, or to one that kills the body, and says whether that has resumed the body,
-// and nothing else has come. If not, and there is no error, sent tells what came.
-// It is called by the body.
-func (h *hand) yield(op string) (resumed bool, err error) {
-	t := currentTree()
+// offer makes sure that the body may yield now, and says to whom: the waiter, or one
+// that kills the body. The error says why not, and nothing was touched, which is why this
+// comes before the value is handed over.
+func (h *hand) offer(op string) (t *tree, to *Greenlet, err error) {
+	t = currentTree()
 	if t == nil || t.current.c != h.c || t.sections != 0 {
-		return false, h.noYield(op, t)
+		return nil, nil, h.noYield(op, t)
 	}
-	from, to := t.current, h.c.awaited()
-	if to == nil {
-		return false, fail(op, nil, errNobody, "")
+	if to = h.c.awaited(); to == nil {
+		return nil, nil, fail(op, nil, errNobody, "")
 	}
+	return t, to, nil
+}
+
+func (h *hand) noYield(op string, t *tree) error {
+	if t != nil && t.current.c == h.c {
+		return fail(op, nil, errSection, "leave it first")
+	}
+	return fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
+}
+
+// yield passes control on, after an offer, and says whether a resume has ended the wait,
+// and nothing else has come. If not, sent tells what came. It is called by the body.
+func (h *hand) yield(t *tree, to *Greenlet) (resumed bool) {
+	from := t.current
 	h.parked, h.resumed, h.yielded = true, false, h.c.waiter == &h.waiter
 	t.inbox.kind, t.inbox.value = kindValue, nil
 	if !h.c.watched {
@@ -152,16 +165,9 @@ func (h *hand) yield(op string) (resumed bool, err error) {
 	switchTo(h.c.coro, to.c.coro)
 	if h.resumed && t.took() {
 		h.parked = false
-		return true, nil
+		return true
 	}
-	return false, nil
-}
-
-func (h *hand) noYield(op string, t *tree) error {
-	if t != nil && t.current.c == h.c {
-		return fail(op, nil, errSection, "leave it first")
-	}
-	return fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
+	return false
 }
 
 // sent is the rest of a yield that was not plain: it returns what came, which is no
@@ -215,19 +221,20 @@ func (h *hand) unusual(g *Greenlet, op string) bool {
 	return false
 }
 
-// give is the rest of what an iterator's yield does, if the one below was not
-// plain, and returned err.
-func (h *hand) give(err error) {
+// refused is what an iterator's yield does with the error of an offer. It returns after
+// the end only, when yield is to return false.
+func (h *hand) refused(err error) {
 	switch {
-	case err == nil:
 	case h.c.life.Load() == lifeDead:
-		h.stopped = true // called after the end
-		return
 	case errors.Is(err, errNobody):
 		panic(thrown{err})
 	default:
 		panic(err)
 	}
+}
+
+// give is the rest of an iterator's yield that was not plain.
+func (h *hand) give() {
 	switch m := h.sent(); {
 	case m.kind == kindError && errors.Is(m.err, ErrExit):
 		h.stopped = true // killed: end the loop as stop does

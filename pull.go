@@ -28,9 +28,14 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 			if p.stopped {
 				return false
 			}
+			t, to, err := p.offer("yield")
+			if err != nil {
+				p.refused(err)
+				return false
+			}
 			p.v = v
-			if resumed, err := p.yield("yield"); !resumed {
-				p.give(err)
+			if !p.yield(t, to) {
+				p.give()
 			}
 			return !p.stopped
 		})
@@ -54,9 +59,14 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 			if p.stopped {
 				return false
 			}
+			t, to, err := p.offer("yield")
+			if err != nil {
+				p.refused(err)
+				return false
+			}
 			p.k, p.v = k, v
-			if resumed, err := p.yield("yield"); !resumed {
-				p.give(err)
+			if !p.yield(t, to) {
+				p.give()
 			}
 			return !p.stopped
 		})

@@ -772,6 +772,55 @@ func TestATracerResumesTheBodyItRunsOn(t *testing.T) {
 	})
 }
 
+// A yield that is refused does not touch the value that is on its way: here, to a next
+// whose greenlet runs the tracer first.
+func TestARefusedYieldLeavesTheValue(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		var late func(int) bool
+		var late2 func(int, int) bool
+		var late3 func(int) (int, error)
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			late = yield
+			for yield(1) {
+			}
+		})
+		next2, stop2 := greenlet.Pull2(func(yield func(int, int) bool) {
+			late2 = yield
+			for yield(1, 1) {
+			}
+		})
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) (err error) {
+			late3 = yield
+			for err == nil {
+				_, err = yield(1)
+			}
+			return err
+		})
+		next()
+		next2()
+		_, _, _ = c.Resume(0)
+		greenlet.SetTrace(func(_ greenlet.Event, _, target *greenlet.Greenlet) {
+			if target != root {
+				return
+			}
+			assert.ErrorContains(t, recovered(func() { late(-1) }).(error), "outside of its body")
+			assert.ErrorContains(t, recovered(func() { late2(-1, -1) }).(error), "outside of its body")
+			_, err := late3(-1)
+			assert.ErrorContains(t, err, "outside of its body")
+		})
+		v, ok := next()
+		assert.Equal(t, []any{1, true}, []any{v, ok})
+		k, v, ok := next2()
+		assert.Equal(t, []any{1, 1, true}, []any{k, v, ok})
+		v, ok, err := c.Resume(0)
+		assert.Equal(t, []any{1, true, error(nil)}, []any{v, ok, err})
+		greenlet.SetTrace(nil)
+		stop()
+		stop2()
+		assert.NoError(t, c.Stop())
+	})
+}
+
 // As with iter.Pull, stop called by seq ends the values, and a yield after the end
 // returns false.
 func TestStopInItsOwnBody(t *testing.T) {
