@@ -154,7 +154,7 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 		return false, e
 	}
 	w.v, w.err = v, err
-	e = s.leave(me)
+	e = w.wait(me)
 	received = !w.left
 	c.recycle(w)
 	return received, e
@@ -199,7 +199,7 @@ func (c *Channel[T]) Receive() (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	e := s.leave(me)
+	e := w.wait(me)
 	v, err = w.v, w.err
 	c.recycle(w)
 	if c.said = e == nil; !c.said {
@@ -303,6 +303,15 @@ func (c *Channel[T]) recycle(w *waiter[T]) {
 	var none T
 	w.t, w.v, w.err, w.next = nil, none, nil, c.free
 	c.free = w
+}
+
+// wait is leave for me, which w is for.
+func (w *waiter[T]) wait(me *Tasklet) error {
+	err := w.c.s.leave(me)
+	if w.left && err == nil {
+		err = errByHand // out of another greenlet that me has made: me is the head already
+	}
+	return err
 }
 
 // remove takes w out of the queue.

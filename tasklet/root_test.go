@@ -272,6 +272,32 @@ func TestTheFirstUseIsBelowWhoWaits(t *testing.T) {
 	}))
 }
 
+// A tasklet waits on a channel in a greenlet that it has made, is woken in its own, and
+// switches to the other one: what waits there has found no partner.
+func TestAnOperationIsLeftForAnotherGreenletOfTheTasklet(t *testing.T) {
+	for name, operate := range map[string]func(c *tasklet.Channel[int]) error{
+		"Receive": func(c *tasklet.Channel[int]) error { _, err := c.Receive(); return err },
+		"Send":    func(c *tasklet.Channel[int]) error { return c.Send(1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			world(t, func() {
+				root := greenlet.Current()
+				c := tasklet.NewChannel[int]()
+				inner := greenlet.New(func(any) (any, error) { return nil, operate(c) })
+				a := tasklet.Go(func() { _, _ = root.Switch("by hand") })
+				v, err := inner.Switch(nil)
+				require.NoError(t, err)
+				assert.Equal(t, "by hand", v)
+				assert.Equal(t, 2, tasklet.RunCount())
+				assert.Zero(t, c.Balance())
+				_, err = inner.Switch(nil)
+				assert.ErrorContains(t, err, "past the scheduler")
+				require.NoError(t, a.Kill())
+			})
+		})
+	}
+}
+
 // Bad input makes no root of a goroutine that is none.
 func TestAForeignGoroutineStaysAsItIs(t *testing.T) {
 	world(t, func() {
