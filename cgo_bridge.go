@@ -151,6 +151,37 @@ func useLayout() {
 	runtimeReport = "plain: the layout of " + runtime.Version() + " does not hold in a system call"
 }
 
+// spareLocks is how many UnlockOSThreads too many a root stands where the runtime's
+// insides are not known.
+const spareLocks = 1000
+
+// lockThread is LockOSThread for a root. Go ignores an UnlockOSThread that has no
+// LockOSThread, so there are programs with one too many; a root's lock is not theirs to
+// undo: its greenlets would stay behind, for whoever comes to the thread next.
+func lockThread() {
+	runtime.LockOSThread()
+	if handing {
+		C.glet_go_pin()
+		return
+	}
+	for range spareLocks {
+		runtime.LockOSThread()
+	}
+}
+
+// unlockThread takes lockThread back. What the program has locked or unlocked besides
+// counts as it would have without.
+func unlockThread() {
+	if handing {
+		C.glet_go_unpin()
+	} else {
+		for range spareLocks {
+			runtime.UnlockOSThread()
+		}
+	}
+	runtime.UnlockOSThread()
+}
+
 // Runtime says how switches work with the running program's Go runtime, for
 // people: "fast: ..." where its insides are known and have been checked, and the
 // processor goes along with every switch; "plain: ..." and the reason where not,

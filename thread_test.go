@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -425,4 +426,71 @@ func TestAGreenletDuringInitialisation(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	assert.Equal(t, 2, strings.Count(string(out), "start it from main pending\n"), "%s", out)
 	assert.Contains(t, string(out), "has no run function")
+}
+
+// Go says that an UnlockOSThread without a LockOSThread does nothing. A root stays on
+// its thread all the same, and the thread is nobody else's.
+func TestUnlockingTheThreadOnceTooOften(t *testing.T) {
+	const uses = 200
+	too := func() {
+		for range 3 {
+			runtime.UnlockOSThread()
+		}
+	}
+	// Makes the scheduler move whoever can be moved, to and from the thread.
+	stir := func() {
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for range 20 {
+					time.Sleep(time.Microsecond)
+				}
+				assert.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error { return nil }))
+			}()
+		}
+		time.Sleep(time.Microsecond)
+		wg.Wait()
+	}
+	body := func(v any) (any, error) {
+		for {
+			too()
+			v, _ = greenlet.Current().Parent().Switch(v)
+			if v == nil {
+				return nil, nil
+			}
+		}
+	}
+	for name, in := range map[string]func(f func()){
+		"Run":      func(f func()) { require.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error { f(); return nil })) },
+		"implicit": func(f func()) { f() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(func() {
+				here := threadID()
+				g := greenlet.New(body)
+				for i := range uses {
+					value(t, i)(g.Switch(i))
+					too()
+					stir()
+					require.Equal(t, here, threadID())
+				}
+				require.NoError(t, g.Kill())
+			})
+		})
+	}
+
+	// What the program has locked itself is what it would be without greenlets.
+	runtime.LockOSThread()
+	require.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error { return nil }))
+	assert.True(t, locked())
+	require.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error { too(); return nil }))
+	assert.False(t, locked())
+}
+
+// locked says whether the calling goroutine is locked to its thread.
+func locked() bool {
+	header, _, _ := strings.Cut(string(debug.Stack()), "\n")
+	return strings.Contains(header, "locked to thread")
 }

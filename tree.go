@@ -183,14 +183,14 @@ func newTree(implicit bool) (*tree, error) {
 	if err := ready(); err != nil {
 		return nil, err
 	}
-	runtime.LockOSThread()
+	lockThread()
 	th := (*thread)(local(wordThread))
 	if th == nil {
 		th = &thread{tid: syscall.Gettid(), root: currentCoro(), exceptions: threadExceptions()}
 		th.handle = handle.New(th)
 		if err := attachThread(th.handle); err != nil {
 			err = errors.Join(err, th.handle.Delete())
-			runtime.UnlockOSThread()
+			unlockThread()
 			return nil, err
 		}
 		setLocal(wordThread, unsafe.Pointer(th))
@@ -230,7 +230,7 @@ func (t *tree) close(end int32) {
 	t.th.pool.sweep()
 	t.th.pool.trim(minIdle)
 	t.raceRelease()
-	runtime.UnlockOSThread()
+	unlockThread()
 }
 
 // finish marks all that belongs to the tree as over.

@@ -147,11 +147,33 @@ int glet_go_use(const glet_go_layout *l)
     char *p = LOAD(FIELD(char *, m, l->m_p));
     if (LOAD(FIELD(uint32_t, g, l->g_status)) != GSYSCALL || *FIELD(char *, g, l->g_m) != m)
         return GLET_EWORD;
+    if (*FIELD(uint32_t, m, l->m_locked_ext) == 0) /* the caller's own lock, at least */
+        return GLET_EWORD;
     if (l->mode == ATTACHED ? p == NULL || LOAD(FIELD(char *, p, l->p_m)) != m
                             : p != NULL || *FIELD(char *, m, l->m_oldp) == NULL)
         return GLET_EWORD;
     rt = *l;
     return GLET_OK;
+}
+
+/*
+ * m.lockedExt counts LockOSThread less UnlockOSThread, which stops at 0. Only the M's own
+ * goroutine looks at it (proc.go), and at 0 the goroutine is free to go to other threads.
+ */
+enum { PINNED = 1 << 30 };
+
+void glet_go_pin(void)
+{
+    uint32_t *n = FIELD(uint32_t, LOAD(FIELD(char *, glet_word_load(), rt.g_m)), rt.m_locked_ext);
+    if (*n < PINNED / 2) /* else a root on a thread of C's left it so, and its M is used again */
+        *n += PINNED;
+}
+
+void glet_go_unpin(void)
+{
+    uint32_t *n = FIELD(uint32_t, LOAD(FIELD(char *, glet_word_load(), rt.g_m)), rt.m_locked_ext);
+    if (*n >= PINNED / 2)
+        *n = *n > PINNED ? *n - PINNED : 1; /* the caller's, which lets the goroutine go */
 }
 
 /*

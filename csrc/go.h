@@ -78,6 +78,14 @@ typedef struct {
 int glet_go_use(const glet_go_layout *layout);
 
 /*
+ * With a layout in use, and on a goroutine that has called LockOSThread: from the one to
+ * the other, no UnlockOSThread lets the goroutine go, however many there are too many. At
+ * the end there is one lock at least.
+ */
+void glet_go_pin(void);
+void glet_go_unpin(void);
+
+/*
  * glet_coro_switch for Go, between entersyscall and exitsyscall. glet_go_switch
  * hands the P over as well, where a layout is in use; not while an execution trace
  * is being written, whose events tell another story.
