@@ -12,9 +12,9 @@ var parents sync.Mutex
 // result, when g ends. It is legal in every state of g, its own running included.
 //
 // A pending greenlet may be moved to another thread's tree, and then runs there;
-// a dead one goes with its new parent, too. A started one cannot leave its thread
-// (ErrWrongThread, ErrThreadExited). Other errors: ErrCyclicParent, ErrRootParent,
-// and a nil p.
+// a dead one goes with its new parent, too. A started one cannot leave its thread,
+// and only there may its parent be set (ErrWrongThread, ErrThreadExited). Other errors:
+// ErrCyclicParent, ErrRootParent, and a nil p.
 func (g *Greenlet) SetParent(p *Greenlet) error {
 	switch {
 	case !g.valid():
@@ -45,8 +45,15 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			c.life.Store(lifePending)
 			return nil
 		case lifeStarted:
-			if err := c.tree.Load().foreign(p); err != nil {
+			t := c.tree.Load()
+			if t != currentTree() {
+				return g.misused("SetParent", t)
+			}
+			if err := t.foreign(p); err != nil {
 				return fail("SetParent", g, err, "the new parent is "+p.String())
+			}
+			for c.waiter != nil && c.waiter.kill {
+				c.remove(c.waiter) // as in Python: being killed, it may still choose its heir
 			}
 		case lifeDead:
 			if o := p.owner(); o != nil {
@@ -54,11 +61,6 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			}
 		}
 		c.parent.Store(p)
-		if c.tree.Load() == currentTree() {
-			for c.waiter != nil && c.waiter.kill {
-				c.remove(c.waiter) // as in Python: being killed, it may still choose its heir
-			}
-		}
 		return nil
 	}
 }

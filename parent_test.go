@@ -94,6 +94,37 @@ func TestAPendingGreenletMovesToAnotherThread(t *testing.T) {
 	require.ErrorIs(t, <-done, greenlet.ErrThreadExited) // that Run, and so g's tree, is over
 }
 
+// The thread of a started greenlet reads its parent without asking anybody.
+func TestAStartedGreenletsParentIsSetByItsThreadOnly(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		other, pending := suspended(t, quietly), greenlet.New(echo)
+		g := suspended(t, quietly)
+		refused := func() {
+			for _, p := range []*greenlet.Greenlet{root, other, pending} {
+				err := g.SetParent(p)
+				assert.ErrorIs(t, err, greenlet.ErrWrongThread)
+				assert.ErrorContains(t, err, g.String())
+			}
+			assert.ErrorIs(t, g.SetParent(greenlet.New(echo)), greenlet.ErrWrongThread)
+		}
+		done := make(chan struct{})
+		go func() { // with and without greenlets of its own
+			defer close(done)
+			refused()
+			assert.NoError(t, greenlet.Run(func(here *greenlet.Greenlet) error {
+				refused()
+				assert.ErrorIs(t, g.SetParent(here), greenlet.ErrWrongThread)
+				return nil
+			}))
+			assert.NoError(t, pending.SetParent(other)) // has not started: anybody's business
+		}()
+		<-done
+		assert.Same(t, root, g.Parent())
+		assert.Same(t, other, pending.Parent())
+		require.NoError(t, g.SetParent(other))
+	})
+}
+
 func TestAChildWhoseParentWasMovedReportsToItsRoot(t *testing.T) {
 	roots := make(chan *greenlet.Greenlet)
 	done := make(chan struct{})
