@@ -58,26 +58,31 @@ static void record_free(glet_fiber *f)
     pthread_mutex_unlock(&mu);
 }
 
-static pthread_key_t end_key; /* its value is the fiber of the thread's own stack */
-static int end_key_error;
-
 static void thread_end(void *own)
 {
     glet_coro_fibers(((glet_fiber *)own)->home)->own = NULL;
     record_free(own);
 }
 
-static void end_key_make(void)
-{
-    end_key_error = glet_fault(GLET_FAULT_KEY) ? errno : pthread_key_create(&end_key, thread_end);
-}
-
-/* Frees a root's own fiber when the thread ends: 0 or an errno. */
+/* Frees a root's own fiber when the thread ends; GLET_EKEY with errno. */
 static int free_at_end(glet_fiber *own)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, end_key_make);
-    return end_key_error != 0 ? end_key_error : pthread_setspecific(end_key, own);
+    static pthread_key_t key;
+    static int made; /* a key that was refused may be had later */
+
+    pthread_mutex_lock(&mu);
+    int e = 0;
+    if (!made) {
+        e = glet_fault(GLET_FAULT_KEY) ? errno : pthread_key_create(&key, thread_end);
+        made = e == 0;
+    }
+    pthread_mutex_unlock(&mu);
+    if (e == 0)
+        e = glet_fault(GLET_FAULT_KEY) ? errno : pthread_setspecific(key, own);
+    if (e == 0)
+        return GLET_OK;
+    errno = e;
+    return GLET_EKEY;
 }
 
 /* The stack of the thread's root, as far as the C library knows it. */
@@ -102,30 +107,41 @@ static void thread_stack(glet_fiber *f)
 
 static void own_gone(glet_fiber *own) { record_free(own); }
 
-glet_fiber *glet_fiber_current(void)
+/* Makes the fiber of the stack that a coroutine began with. */
+static int own_new(glet_coro *c)
+{
+    glet_fiber *f = record_new();
+    if (f == NULL)
+        return GLET_ENOMEM;
+    f->home = c;
+    glet_coro_bounds(c, (void **)&f->lo, (void **)&f->hi);
+    if (glet_coro_is_root(c)) {
+        int code = free_at_end(f);
+        if (code != GLET_OK) {
+            record_free(f);
+            return code;
+        }
+        thread_stack(f);
+    }
+    glet_fiber_own_gone = own_gone;
+    glet_coro_fibers(c)->own = f;
+    return GLET_OK;
+}
+
+static int current(glet_fiber **out)
 {
     glet_coro *c = glet_coro_current();
     struct glet_fibers *in = glet_coro_fibers(c);
+    int code = in->running != NULL || in->own != NULL ? GLET_OK : own_new(c);
 
-    if (in->running != NULL)
-        return in->running;
-    if (in->own == NULL) {
-        glet_fiber *f = record_new();
-        if (f == NULL)
-            return NULL;
-        f->home = c;
-        glet_coro_bounds(c, (void **)&f->lo, (void **)&f->hi);
-        if (glet_coro_is_root(c)) {
-            if (free_at_end(f) != 0) {
-                record_free(f);
-                return NULL;
-            }
-            thread_stack(f);
-        }
-        glet_fiber_own_gone = own_gone;
-        in->own = f;
-    }
-    return in->own;
+    *out = in->running != NULL ? in->running : in->own;
+    return code;
+}
+
+glet_fiber *glet_fiber_current(void)
+{
+    glet_fiber *f;
+    return current(&f) == GLET_OK ? f : NULL;
 }
 
 /*
@@ -179,9 +195,10 @@ int glet_fiber_switch(glet_fiber *to)
         return code;
     if (to->lost)
         return GLET_EDONE;
-    glet_fiber *from = glet_fiber_current();
-    if (from == NULL)
-        return GLET_ENOMEM;
+    glet_fiber *from;
+    code = current(&from);
+    if (code != GLET_OK)
+        return code;
     glet_coro *c = glet_coro_current();
     struct glet_fibers *in = glet_coro_fibers(c);
     if (to == from || (to != in->own && to->home != NULL))

@@ -90,7 +90,8 @@ int glet_fiber_new(glet_fiber **out, void *stack, size_t size);
  * that was suspended and has been given up since; GLET_EBUSY it is the current
  * one, or is running in a suspended greenlet; GLET_ESTACK the caller is not on the
  * stack of the current one: a switch was not announced, or an announcement was not
- * followed by its switch.
+ * followed by its switch; GLET_ENOMEM and GLET_EKEY (see errno) the thread's first
+ * one, without memory or a thread-local key: the next try may succeed.
  */
 int glet_fiber_switch(glet_fiber *to);
 

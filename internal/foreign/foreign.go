@@ -134,6 +134,8 @@ const (
 	ErrBusy   Error = C.GLET_EBUSY   // the coroutine runs
 	ErrDone   Error = C.GLET_EDONE   // it was given up
 	ErrFrames Error = C.GLET_EFRAMES // Go functions are suspended on it
+	ErrKey    Error = C.GLET_EKEY    // no thread-local key
+	ErrNoMem  Error = C.GLET_ENOMEM  // no memory
 )
 
 func (e Error) Error() string { return C.GoString(C.glet_text(C.int(e))) }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/fault"
 	"github.com/go-greenlet/greenlet/internal/foreign"
 	"github.com/go-greenlet/greenlet/internal/foreign/foreigntest"
 	"github.com/go-greenlet/greenlet/internal/foreign/ucontext"
@@ -383,4 +384,49 @@ func BenchmarkAnnouncements(b *testing.B) {
 			assert.NoError(b, co.Announce(b.N))
 		}
 	})
+}
+
+// What the first fiber of a process and of a thread takes cannot be had: an error that
+// says so, and the next try is as the first.
+func TestWithoutAKeyOrMemoryFibersAreAnError(t *testing.T) {
+	l := library(t)
+	const child = "GREENLET_TEST_NO_KEY"
+	if os.Getenv(child) != "" {
+		foreigntest.Locked(func() {
+			calls := 0
+			co, err := l.New(foreign.Known, func(func()) bool { calls++; return false })
+			require.NoError(t, err)
+			for _, c := range []struct {
+				point fault.Point
+				first uint
+				want  error
+			}{
+				{fault.Malloc, 1, foreign.ErrNoMem}, // of its record
+				{fault.Key, 1, foreign.ErrKey},      // for the process
+				{fault.Key, 1, foreign.ErrKey},
+				{fault.Key, 2, foreign.ErrKey}, // the thread's value for it
+				{fault.Key, 1, foreign.ErrKey},
+			} {
+				reset := fault.Set(c.point, c.first, 1000)
+				err := co.Resume()
+				reset()
+				require.ErrorIs(t, err, c.want)
+				require.Zero(t, calls)
+			}
+			require.NoError(t, co.Resume())
+			require.Equal(t, 1, calls)
+			require.NoError(t, co.Free())
+		})
+		return
+	}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	args := []string{exe, "-test.run=^" + t.Name() + "$"}
+	if emulator := os.Getenv("GREENLET_EMULATOR"); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
