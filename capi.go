@@ -153,8 +153,10 @@ func tell(err error) C.int {
 	}
 	code, text := inWords(err)
 	var size C.size_t
-	room := unsafe.Slice((*byte)(unsafe.Pointer(C.glet_message(&size))), size)
-	room[copy(room[:size-1], text)] = 0
+	if p := C.glet_message(code, &size); p != nil {
+		room := unsafe.Slice((*byte)(unsafe.Pointer(p)), size)
+		room[copy(room[:size-1], text)] = 0
+	}
 	if t := currentTree(); t != nil && t.current != t.root { // a root has no body that could pass it on
 		switch code {
 		case C.GREENLET_EGO:

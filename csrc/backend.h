@@ -13,7 +13,7 @@
 
 #ifdef GLET_UCONTEXT
 #include <ucontext.h>
-typedef ucontext_t glet_context;
+typedef struct { ucontext_t *at; } glet_context; /* on the stack that it is of */
 #else
 typedef struct { void *sp; } glet_context;
 #endif

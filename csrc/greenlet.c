@@ -3,15 +3,22 @@
  * there, once.
  */
 #include "greenlet.h"
+#include "fault.h"
 #include "go.h"
 #include "interface.h"
 
-#include <stdio.h>
+#include <pthread.h>
+#include <stdlib.h>
 
 static glet_interface go;
 static int have_go; /* go is there: C threads may call while Go starts */
 
-static __thread char message[512] __attribute__((tls_model("initial-exec")));
+/*
+ * A text of ours, or the thread's own room for one. The room is not thread-local: a
+ * program that loads Go as a library has few bytes left for such variables.
+ */
+static __thread const char *message;
+enum { ROOM = 512 };
 
 void glet_interface_init(const glet_interface *i)
 {
@@ -19,16 +26,47 @@ void glet_interface_init(const glet_interface *i)
     __atomic_store_n(&have_go, 1, __ATOMIC_RELEASE);
 }
 
-char *glet_message(size_t *size)
+static void room_free(void *room)
 {
-    *size = sizeof message;
-    return message;
+    message = NULL;
+    free(room);
+}
+
+/* The thread's room, which ends with it; NULL: there is none to be had. */
+static char *room_of_thread(void)
+{
+    static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_key_t key;
+    static int made;
+
+    pthread_mutex_lock(&mu);
+    if (!made && !glet_fault(GLET_FAULT_KEY))
+        made = pthread_key_create(&key, room_free) == 0;
+    int have_key = made;
+    pthread_mutex_unlock(&mu);
+    if (!have_key)
+        return NULL;
+    char *room = pthread_getspecific(key);
+    if (room == NULL && !glet_fault(GLET_FAULT_MALLOC) && (room = malloc(ROOM)) != NULL &&
+        pthread_setspecific(key, room) != 0) {
+        free(room);
+        room = NULL;
+    }
+    return room;
+}
+
+char *glet_message(int code, size_t *size)
+{
+    char *room = room_of_thread();
+    *size = ROOM;
+    message = room != NULL ? room : greenlet_text(code);
+    return room;
 }
 
 /* For a refusal that Go is not asked about. */
 static int refuse(int code)
 {
-    snprintf(message, sizeof message, "%s", greenlet_text(code));
+    message = greenlet_text(code);
     return code;
 }
 
@@ -54,7 +92,7 @@ const char *greenlet_text(int code)
     return code > 0 ? "a code of the program's own" : "not a code of this library";
 }
 
-const char *greenlet_message(void) { return message; }
+const char *greenlet_message(void) { return message != NULL ? message : ""; }
 
 /* Is there no Go in this program, not even soon? */
 static int without_go(void)

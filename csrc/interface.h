@@ -27,8 +27,9 @@ enum { GLET_ASK_STATE, GLET_ASK_ROOT, GLET_ASK_STARTED, GLET_ASK_ACTIVE };
 
 void glet_interface_init(const glet_interface *i);
 
-/* Where the calling thread's greenlet_message is written, and its room. */
-char *glet_message(size_t *size);
+/* Where the calling thread's greenlet_message is written, and its room. NULL: nowhere,
+ * without memory or a thread-local key; then it is what the code means. */
+char *glet_message(int code, size_t *size);
 
 /* Calls a body in C. *exception: NULL, or the text of a C++ exception that has left it, to be freed below. */
 int glet_call_body(uintptr_t body, uintptr_t arg, uintptr_t value, uintptr_t *result, char **exception);

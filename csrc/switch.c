@@ -17,17 +17,21 @@ static void start(unsigned hi, unsigned lo)
 void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 {
     uint64_t s = (uint64_t)(uintptr_t)self;
+    ucontext_t *u = (ucontext_t *)(((uintptr_t)hi - sizeof *u) & ~(uintptr_t)63);
 
-    getcontext(ctx); /* cannot fail: it only stores registers and the mask */
-    ctx->uc_stack.ss_sp = lo;
-    ctx->uc_stack.ss_size = (size_t)((char *)hi - (char *)lo);
-    ctx->uc_link = NULL;
-    makecontext(ctx, (void (*)(void))start, 2, (unsigned)(s >> 32), (unsigned)s);
+    getcontext(u); /* cannot fail: it only stores registers and the mask */
+    u->uc_stack.ss_sp = lo;
+    u->uc_stack.ss_size = (size_t)((char *)u - (char *)lo);
+    u->uc_link = NULL;
+    makecontext(u, (void (*)(void))start, 2, (unsigned)(s >> 32), (unsigned)s);
+    ctx->at = u;
 }
 
 int glet_context_switch(glet_context *from, const glet_context *to)
 {
-    return swapcontext(from, to); /* fails on no Linux: no memory is asked for */
+    ucontext_t here; /* up to 4.5 KiB: too much for a thread-local record, as a root's is */
+    from->at = &here;
+    return swapcontext(&here, to->at); /* fails on no Linux: no memory is asked for */
 }
 
 const char *glet_backend(void) { return "ucontext"; }

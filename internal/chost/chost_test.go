@@ -1,6 +1,7 @@
 package chost_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,33 @@ func TestThreadsOfACProgramComeAndGo(t *testing.T) {
 			t.Logf("%s", out)
 		})
 	}
+}
+
+// What a library keeps for each thread has to fit into the little room that the C
+// library leaves for those that are loaded late.
+func TestSeveralGoLibrariesInOneProgram(t *testing.T) {
+	if strings.Contains(os.Getenv("CC"), "musl") {
+		t.Skip("musl cannot load what Go makes a shared library of")
+	}
+	const copies = 4
+	dir := t.TempDir()
+	lib := filepath.Join(dir, "lib.so")
+	run(t, "go", "build", "-buildmode=c-shared", "-o", lib, "./lib")
+	exe := filepath.Join(dir, "exe")
+	run(t, compiler(t), "-O2", "-Wall", "-Wextra", "-Werror", "-o", exe, "testdata/copies.c", "-ldl")
+	args := []string{exe}
+	if emulator := os.Getenv("GREENLET_EMULATOR"); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	text, err := os.ReadFile(lib)
+	require.NoError(t, err)
+	for i := range copies { // by another name, so that it is another one
+		name := filepath.Join(dir, fmt.Sprintf("lib%d.so", i))
+		require.NoError(t, os.WriteFile(name, text, 0o755))
+		args = append(args, name)
+	}
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
 
 // The suite of the C interface as a program of C alone, by itself and watched by tools,
@@ -128,12 +156,17 @@ func build(t *testing.T, source, mode string, flags, cflags []string) (exe strin
 	lib := filepath.Join(dir, map[string]string{"c-archive": "lib.a", "c-shared": "lib.so"}[mode])
 	run(t, "go", append(append([]string{"build", "-buildmode=" + mode, "-o", lib}, flags...), "./lib")...)
 	exe = filepath.Join(dir, "exe")
-	cc, err := exec.Command("go", "env", "CC").Output()
-	require.NoError(t, err)
 	args := append([]string{"-O2", "-Wall", "-Wextra", "-Werror", "-I" + dir, "-I../../csrc", "-I../capitest", "-o", exe,
 		"testdata/" + source, lib, "-Wl,-rpath," + dir, "-lpthread"}, cflags...)
-	run(t, strings.TrimSpace(string(cc)), append(args, strings.Fields(os.Getenv("CGO_LDFLAGS"))...)...)
+	run(t, compiler(t), append(args, strings.Fields(os.Getenv("CGO_LDFLAGS"))...)...)
 	return exe
+}
+
+// compiler is the C compiler of cgo.
+func compiler(t *testing.T) string {
+	out, err := exec.Command("go", "env", "CC").Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(out))
 }
 
 func run(t *testing.T, name string, args ...string) {
