@@ -310,6 +310,30 @@ static void look_at_fresh(void *g0)
         STORE(&fresh_pc, *FIELD(uintptr_t, g, rt.g_sched_pc));
 }
 
+/*
+ * needm notes the thread's signal mask, and dropm sets it again, on a thread on which C may
+ * have set another one since. So it is made what dropm will set.
+ */
+enum { MASK_BYTES = 8 }; /* of the kernel's; sigset_t has room for more */
+
+static void keep_mask(void *word, const sigset_t *mask)
+{
+    if (rt.mode != PLAIN && word != NULL)
+        memcpy(FIELD(char, LOAD(FIELD(char *, word, rt.g_m)), rt.m_sigmask), mask, MASK_BYTES);
+}
+
+/*
+ * needm also lets in signals that Go wants to have (minitSignalMask). The thread's own M
+ * has done so, when it was the first; what C has set after that stays.
+ */
+static void restore_mask(void *g0)
+{
+    sigset_t mask;
+    sigemptyset(&mask);
+    memcpy(&mask, FIELD(char, LOAD(FIELD(char *, g0, rt.g_m)), rt.m_sigmask), MASK_BYTES);
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL); /* fails for another first argument only */
+}
+
 /* dropm runs Go code, which must find itself on the stack of that M's g0. */
 static glet_coro *drop_main(void *g0)
 {
@@ -373,15 +397,15 @@ int glet_go_discard(glet_coro *c)
     if (forget(m) != GLET_OK)
         return GLET_EWORD;
 
-    /* dropm restores the M's signal mask, which need not be the thread's. */
     sigset_t all, mask;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &mask);
+    keep_mask(g0, &mask);
     local.retirer = glet_coro_current();
     int code = glet_coro_restart(c, drop_main, g0);
     if (code == GLET_OK)
         code = glet_coro_switch(c);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
     return code != GLET_OK ? code : glet_coro_free(c);
 }
 
@@ -471,10 +495,10 @@ int glet_go_drop(void *fiber)
     if (local.giver == g0)
         local.giver = NULL;
 
-    /* dropm restores the M's signal mask, which need not be the thread's. */
     sigset_t all, mask;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &mask);
+    keep_mask(g0, &mask);
     /*
      * dropm runs Go code on the present stack, which the g0 must take for its own:
      * the fiber's may be gone. This beginning of struct g is known to runtime/cgo
@@ -490,7 +514,7 @@ int glet_go_drop(void *fiber)
     glet_word_store(g0);
     crosscall2(NULL, g0, 0, 0);
     glet_word_store(word);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
     return GLET_OK;
 }
 
@@ -543,6 +567,8 @@ static void bindm(void *g0)
             name_thread(g0);
             look_at_fresh(g0);
             release_signal_stack(g0);
+            if (local.bound)
+                restore_mask(g0);
             acknowledge_signal(*FIELD(char *, g0, rt.g_m)); /* left from a life before */
             /*
              * As if one call from Go to C were under way. When the last one ends,
@@ -725,7 +751,11 @@ int glet_go_worker_new(glet_coro **out, size_t stack_size, uintptr_t worker)
 
 int glet_go_retire(glet_coro *worker)
 {
+    sigset_t mask;
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    keep_mask(glet_coro_word(worker), &mask);
     local.retirer = glet_coro_current();
     int code = glet_coro_switch(worker);
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL); /* on the plain path it is another one now */
     return code != GLET_OK ? code : glet_coro_free(worker);
 }

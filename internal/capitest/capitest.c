@@ -4,6 +4,7 @@
 #include "capitest.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -549,4 +550,72 @@ const char *capitest_thread(void)
             return e;
     }
     return NULL;
+}
+
+/* Whether just these signals of all that there are for programs are blocked. */
+static int blocked(const int *want, int n)
+{
+    sigset_t mask;
+    if (pthread_sigmask(SIG_SETMASK, NULL, &mask) != 0)
+        return 0;
+    for (int sig = 1; sig < 32; sig++) {
+        int is = sigismember(&mask, sig);
+        for (int i = 0; i < n; i++)
+            is -= want[i] == sig;
+        if (is != 0)
+            return 0;
+    }
+    return 1;
+}
+
+static const char *block(const int *signals, int n)
+{
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (int i = 0; i < n; i++)
+        sigaddset(&mask, signals[i]);
+    WANT(pthread_sigmask(SIG_SETMASK, &mask, NULL) == 0);
+    return NULL;
+}
+
+/*
+ * Greenlets that start and end, more than are kept for later, leave the mask alone. SIGTERM
+ * is one that Go wants to have, and takes, on the plain path.
+ */
+static void *masks(void *arg)
+{
+    enum { MANY = 200 };
+    static const int one[] = {SIGUSR1}, some[] = {SIGUSR1, SIGUSR2, SIGTERM}, other[] = {SIGHUP};
+    const int n = arg != NULL ? 2 : 3;
+    greenlet *all[MANY];
+    const char *e = NULL;
+    void *v;
+
+#define WITH(signals) (signals), (int)(sizeof(signals) / sizeof *(signals))
+#define CHECK(x) if (e == NULL && !(x)) e = __FILE__ ":" TEXT(__LINE__) ": " #x
+    for (int i = 0; i < MANY; i++) {
+        if (i == 0 && e == NULL)
+            e = block(WITH(one));
+        if (i == MANY / 2 && e == NULL)
+            e = block(some, n); /* the thread has been in Go by now */
+        CHECK(greenlet_new(&all[i], capitest_echo, NULL, NULL, 0) == GREENLET_OK);
+        CHECK(greenlet_switch(all[i], NULL, &v) == GREENLET_OK);
+        CHECK(i < MANY / 2 ? blocked(WITH(one)) : blocked(some, n));
+    }
+    if (e == NULL)
+        e = block(WITH(other));
+    for (int i = 0; i < MANY && e == NULL; i++) {
+        CHECK(greenlet_kill(all[i]) == GREENLET_OK && greenlet_free(all[i]) == GREENLET_OK);
+        CHECK(blocked(WITH(other)));
+    }
+    return (void *)e;
+}
+
+const char *capitest_mask(int plain)
+{
+    pthread_t thread;
+    void *e;
+    WANT(pthread_create(&thread, NULL, masks, plain ? &thread : NULL) == 0);
+    WANT(pthread_join(thread, &e) == 0);
+    return e;
 }

@@ -68,6 +68,15 @@ type Layout struct {
 	GStackHi, GSchedSP, GSchedPC, GSchedBP, GSyscallSP, GSyscallPC, GSyscallBP, GStktopSP uint32
 	GPanic, GDefer, MNcgo, MLockedInt, MLockedExt, MIsExtraInC                            uint32
 
+	// g.cgoCtxt: what the context function of SetCgoTraceback has made for the calls from
+	// C that are under way, a slice of words; the stub that such a call begins with gives
+	// each back as it returns (cgocallbackg1). For those that never return it is done here.
+	GCgoCtxt uint32
+
+	// m.sigmask: the thread's signal mask as the M was bound (needm), which dropm sets
+	// again (unminit). C may have set another one since.
+	MSigmask uint32
+
 	// m.goSigStack.stack, m.newSigstack: while the M uses the signal stack that the
 	// thread has had before (newSigstack is false: minitSignalStack), the bounds of its
 	// own, which nobody uses then. malg has zeroed its lowest word, and so has made a

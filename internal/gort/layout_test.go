@@ -64,6 +64,7 @@ func TestAWrongLayoutIsFound(t *testing.T) {
 		"GStackHi": true, "GSchedSP": true, "GSchedPC": true, "GSchedBP": true, "GSyscallSP": true,
 		"GSyscallPC": true, "GSyscallBP": true, "GStktopSP": true, "GPanic": true, "GDefer": true,
 		"MNcgo": true, "MLockedInt": true, "MLockedExt": true, "MIsExtraInC": true,
+		"GCgoCtxt": true, "MSigmask": true,
 		"MGoSigStack": true, "MNewSigstack": true, "MTraceWriting": true, "MTraceBuf0": true, "MTraceBuf1": true, "TraceBufPos": true,
 		"TraceBufLenPos": true, "TraceBufArr": true,
 	}
