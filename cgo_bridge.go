@@ -134,7 +134,7 @@ func useLayout() {
 		g_syscall_bp: C.uint32_t(l.GSyscallBP), g_stktopsp: C.uint32_t(l.GStktopSP), g_panic: C.uint32_t(l.GPanic),
 		g_defer: C.uint32_t(l.GDefer), m_ncgo: C.uint32_t(l.MNcgo), m_locked_int: C.uint32_t(l.MLockedInt),
 		m_locked_ext: C.uint32_t(l.MLockedExt), m_is_extra_in_c: C.uint32_t(l.MIsExtraInC),
-		m_sigmask:    C.uint32_t(l.MSigmask),
+		m_sigmask: C.uint32_t(l.MSigmask), g_cgo_ctxt: C.uint32_t(l.GCgoCtxt),
 		m_gosigstack: C.uint32_t(l.MGoSigStack), m_new_sigstack: C.uint32_t(l.MNewSigstack),
 		m_trace_writing: C.uint32_t(l.MTraceWriting), m_trace_buf: [2]C.uint32_t{C.uint32_t(l.MTraceBuf0), C.uint32_t(l.MTraceBuf1)},
 		tbuf_pos: C.uint32_t(l.TraceBufPos), tbuf_len_pos: C.uint32_t(l.TraceBufLenPos), tbuf_arr: C.uint32_t(l.TraceBufArr),

@@ -361,3 +361,48 @@ func TestDumpsShowGreenletsWithTheirNames(t *testing.T) {
 		debug.FreeOSMemory()
 	})
 }
+
+// The contexts of runtime.SetCgoTraceback are given back by calls from C that return. For
+// those that never do, since their greenlet was given up, somebody else has to.
+func TestTracebackContextsAreGivenBack(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "contexts" {
+		live, wrong := cgotest.UseContexts()
+		deep := func() *greenlet.Greenlet {
+			g := greenlet.New(func(any) (v any, err error) {
+				cgotest.Call(func() {
+					cgotest.Call(func() { v, err = greenlet.Current().Parent().Switch(nil) })
+				})
+				return v, err
+			})
+			value(t, nil)(g.Switch(nil))
+			return g
+		}
+		for range 50 {
+			offMainThread(func() { // by the thread's end
+				a, b := deep(), deep()
+				assert.NotZero(t, live())
+				runtime.GC()
+				debug.Stack()
+				require.NoError(t, a.Kill()) // returns through C
+				runtime.KeepAlive(b)
+			})
+			offMainThread(func() { // by Goexit
+				_, _ = greenlet.New(func(any) (any, error) {
+					deep()
+					runtime.Goexit()
+					return nil, nil
+				}).Switch(nil)
+			})
+			buf := make([]byte, 1<<16)
+			runtime.Stack(buf, true) // with the goroutines that are used again
+		}
+		waitFor(t, func() bool { return live() == 0 })
+		assert.Zero(t, wrong())
+		return
+	}
+	if raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain") {
+		t.Skip("what is given up is lost here")
+	}
+	out, err := child(t, "contexts", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}

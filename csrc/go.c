@@ -27,6 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+extern void _cgo_release_context(size_t ctxt) __attribute__((weak)); /* not there without Go */
 extern void crosscall2(void (*fn)(void *), void *arg, int n, size_t ctxt);
 
 static glet_go_calls calls;
@@ -190,6 +191,11 @@ static uintptr_t fresh_sp(char *g)
     return *FIELD(uintptr_t, g, rt.g_stack_hi) - 4 * sizeof(uintptr_t);
 }
 
+/* Of the calls from C that are under way, a slice; see GCgoCtxt in internal/gort. */
+struct contexts { size_t *of; intptr_t n, room; };
+
+static struct contexts *contexts(char *g) { return FIELD(struct contexts, g, rt.g_cgo_ctxt); }
+
 static int is_fresh(char *g, char *m)
 {
     uintptr_t sp = fresh_sp(g);
@@ -198,7 +204,7 @@ static int is_fresh(char *g, char *m)
            *FIELD(uintptr_t, g, rt.g_stktopsp) == sp && *FIELD(uintptr_t, g, rt.g_syscall_pc) == pc &&
            *FIELD(uintptr_t, g, rt.g_sched_bp) == 0 && *FIELD(uintptr_t, g, rt.g_syscall_bp) == 0 &&
            *FIELD(void *, g, rt.g_panic) == NULL && *FIELD(void *, g, rt.g_defer) == NULL &&
-           *FIELD(int32_t, m, rt.m_ncgo) == 0 && *FIELD(uint32_t, m, rt.m_locked_int) == 1 &&
+           contexts(g)->n == 0 && *FIELD(int32_t, m, rt.m_ncgo) == 0 && *FIELD(uint32_t, m, rt.m_locked_int) == 1 &&
            *FIELD(uint32_t, m, rt.m_locked_ext) == 0;
 }
 
@@ -370,6 +376,8 @@ static int forget(char *m)
     *FIELD(uintptr_t, g, rt.g_stktopsp) = sp;
     *FIELD(void *, g, rt.g_panic) = NULL;
     *FIELD(void *, g, rt.g_defer) = NULL;
+    struct contexts lost = *contexts(g);
+    contexts(g)->n = 0;
     *FIELD(int32_t, m, rt.m_ncgo) = 0;
     *FIELD(uint32_t, m, rt.m_locked_int) = 1;
     *FIELD(uint32_t, m, rt.m_locked_ext) = 0;
@@ -379,6 +387,8 @@ static int forget(char *m)
      */
     *FIELD(uint8_t, m, rt.m_is_extra_in_c) = LOAD(FIELD(char *, m, rt.m_p)) != NULL;
     __atomic_store_n(status, GSYSCALL, __ATOMIC_RELEASE);
+    while (lost.n > 0) /* as the stubs of these calls would have, each as it returns */
+        _cgo_release_context(lost.of[--lost.n]);
     return GLET_OK;
 }
 

@@ -66,7 +66,7 @@ typedef struct {
     uint32_t g_m, g_status, m_curg, m_g0, m_p, p_m, m_oldp, m_procid, m_signal, m_preempt_gen, m_timer, m_timer_valid;
     uint32_t g_stack_hi, g_sched_sp, g_sched_pc, g_sched_bp, g_syscall_sp, g_syscall_pc,
         g_syscall_bp, g_stktopsp;
-    uint32_t g_panic, g_defer, m_ncgo, m_locked_int, m_locked_ext, m_is_extra_in_c, m_sigmask;
+    uint32_t g_panic, g_defer, g_cgo_ctxt, m_ncgo, m_locked_int, m_locked_ext, m_is_extra_in_c, m_sigmask;
     uint32_t m_gosigstack, m_new_sigstack;
     uint32_t m_trace_writing, m_trace_buf[2], tbuf_pos, tbuf_len_pos, tbuf_arr;
 } glet_go_layout;

@@ -4,6 +4,7 @@
 
 #include <fenv.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -250,3 +251,42 @@ int cgotest_stack(size_t bytes)
     int code = glet_coro_new(&c, bytes, to_nobody, NULL);
     return code != GLET_OK ? code : glet_coro_free(c);
 }
+
+/* Contexts of runtime.SetCgoTraceback: numbers, of which it is known which are in use. */
+
+enum { CONTEXTS = 1 << 16 };
+static char in_use[CONTEXTS];
+static unsigned last_context;
+static int live_contexts, wrong_contexts;
+
+static int is_in_use(uintptr_t context)
+{
+    int is = context < CONTEXTS && __atomic_load_n(&in_use[context], __ATOMIC_RELAXED);
+    if (!is)
+        __atomic_add_fetch(&wrong_contexts, 1, __ATOMIC_RELAXED);
+    return is;
+}
+
+void cgotest_context(struct cgotest_context *c)
+{
+    if (c->context == 0) {
+        c->context = __atomic_add_fetch(&last_context, 1, __ATOMIC_RELAXED) % CONTEXTS;
+        if (c->context == 0 || __atomic_exchange_n(&in_use[c->context], 1, __ATOMIC_RELAXED))
+            abort(); /* more than a test makes */
+        __atomic_add_fetch(&live_contexts, 1, __ATOMIC_RELAXED);
+    } else if (is_in_use(c->context)) {
+        __atomic_store_n(&in_use[c->context], 0, __ATOMIC_RELAXED);
+        __atomic_sub_fetch(&live_contexts, 1, __ATOMIC_RELAXED);
+    }
+}
+
+void cgotest_traceback(struct cgotest_traceback *t)
+{
+    if (t->context != 0)
+        (void)is_in_use(t->context);
+    if (t->max > 0)
+        t->buf[0] = 0; /* no frames */
+}
+
+int cgotest_live_contexts(void) { return __atomic_load_n(&live_contexts, __ATOMIC_RELAXED); }
+int cgotest_wrong_contexts(void) { return __atomic_load_n(&wrong_contexts, __ATOMIC_RELAXED); }

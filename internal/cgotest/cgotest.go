@@ -11,6 +11,8 @@ import "C"
 import (
 	"fmt"
 	"math"
+	"runtime"
+	"unsafe"
 
 	_ "github.com/go-greenlet/greenlet/csrc" // the core under test
 	"github.com/go-greenlet/greenlet/internal/handle"
@@ -129,4 +131,11 @@ func Stack(bytes int) error {
 		return fmt.Errorf("code %d: %s", int(code), C.GoString(C.glet_text(code)))
 	}
 	return nil
+}
+
+// UseContexts makes every call from C have a traceback context, for the rest of the
+// process. It returns how many are live now, and how many that are not live were used.
+func UseContexts() (live, wrong func() int) {
+	runtime.SetCgoTraceback(0, unsafe.Pointer(C.cgotest_traceback), unsafe.Pointer(C.cgotest_context), nil)
+	return func() int { return int(C.cgotest_live_contexts()) }, func() int { return int(C.cgotest_wrong_contexts()) }
 }

@@ -31,4 +31,14 @@ int cgotest_stack(size_t bytes);
  */
 uint64_t cgotest_fill(void (*fn)(void *), void *arg, uint64_t pattern);
 
+/* As runtime.SetCgoTraceback has them. */
+struct cgotest_context { uintptr_t context; };
+struct cgotest_traceback { uintptr_t context, signal; uintptr_t *buf; uintptr_t max; };
+void cgotest_context(struct cgotest_context *c);
+void cgotest_traceback(struct cgotest_traceback *t);
+
+/* How many contexts were not given back, and how many were used that are not live. */
+int cgotest_live_contexts(void);
+int cgotest_wrong_contexts(void);
+
 #endif
