@@ -82,11 +82,12 @@ func (t *tree) watch(g *Greenlet) {
 	c := g.c
 	c.watched = true
 	c.self = weak.Make(g)
-	c.forget = runtime.AddCleanup(g, forget, c)
+	// A weak pointer, since a core leads to its tree, and that to the Greenlet while it
+	// is the one that runs. As long as it is suspended, the core is its tree's.
+	c.forget = runtime.AddCleanup(g, forget, weak.Make(c))
 }
 
-// unwatch takes that back when the greenlet is dead: the cleanup's argument would
-// keep it alive, and with it its parent, for as long as its Greenlet is around.
+// unwatch takes that back when the greenlet is dead: nobody has to be told any more.
 func (c *core) unwatch() {
 	if c.watched {
 		c.forget.Stop()
@@ -96,12 +97,14 @@ func (c *core) unwatch() {
 
 // forget is called by the runtime, on a goroutine of its own, when the last
 // reference to a Greenlet has gone.
-func forget(c *core) {
-	t := c.tree.Load()
-	if c.life.Load() != lifeStarted || t.end.Load() != endNot {
+func forget(p weak.Pointer[core]) {
+	c := p.Value()
+	if c == nil || c.life.Load() != lifeStarted {
 		return
 	}
-	t.addForgotten(&forgotten{c: c})
+	if t := c.tree.Load(); t.end.Load() == endNot {
+		t.addForgotten(&forgotten{c: c})
+	}
 }
 
 func (t *tree) addForgotten(n *forgotten) {

@@ -2,7 +2,9 @@ package greenlet_test
 
 import (
 	"errors"
+	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -329,6 +331,43 @@ func TestAHeldGreenletIsNotKilled(t *testing.T) {
 		value(t, 2)(child.Switch(2)) // by way of g
 		assert.Equal(t, greenlet.Suspended, child.Parent().State())
 	})
+}
+
+// Go can look for cleanups that keep their own object alive (since 1.25), and ends the
+// process when it finds one.
+func TestNoCleanupReachesItsGreenlet(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "cleanups" {
+		tree(t, func(root *greenlet.Greenlet) {
+			var ended int
+			body := func(v any) (any, error) {
+				defer func() { ended++ }()
+				runtime.GC() // while it is the one that runs
+				_, err := greenlet.Current().Parent().Switch(v)
+				runtime.GC()
+				return nil, err
+			}
+			parent := greenlet.New(body)
+			value(t, 1)(parent.Switch(1))
+			child := greenlet.New(body, greenlet.WithParent(parent))
+			_, _ = child.Switch(2) // starts the child, which ends its parent
+			next, stop := greenlet.Pull(count(3))
+			next()
+			runtime.GC()
+			stop()
+			func() { _, _ = greenlet.New(body).Switch(3) }() // is forgotten
+			before := ended
+			waitFor(t, func() bool { value(t, 4)(greenlet.New(returns(4, nil)).Switch(nil)); return ended > before })
+			runtime.KeepAlive(child)
+		})
+		return
+	}
+	if strings.HasPrefix(runtime.Version(), "go1.24") {
+		t.Skip("this Go does not look")
+	}
+	cmd := child(t, "cleanups", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(cmd.Env, "GODEBUG=checkfinalizers=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
 
 // waitFor runs the collector until the condition holds.
