@@ -103,10 +103,10 @@ var ready = sync.OnceValue(func() error {
 	if !<-second || !ok {
 		return fmt.Errorf("greenlet: %s with %s: %s", runtime.GOARCH, runtime.Version(), text(C.GLET_EWORD))
 	}
-	if code, errno := C.glet_go_explain_overflows(); code != C.GLET_OK {
-		return fmt.Errorf("greenlet: cannot watch for stack overflows: %w", errno)
-	}
 	useLayout()
+	if e := C.glet_go_explain_overflows(); e != 0 { // no reason to do without greenlets
+		runtimeReport += fmt.Sprintf("; stack overflows will not be explained: %v", syscall.Errno(e))
+	}
 	return nil
 })
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/cgotest"
+	"github.com/go-greenlet/greenlet/internal/fault"
 )
 
 func TestRuntimeSaysWhichPathIsActive(t *testing.T) {
@@ -405,4 +406,48 @@ func TestTracebackContextsAreGivenBack(t *testing.T) {
 	}
 	out, err := child(t, "contexts", "-test.run=^"+t.Name()+"$").CombinedOutput()
 	require.NoError(t, err, "%s", out)
+}
+
+// A profile's timer that cannot be deleted is tried once, and not at every switch.
+func TestATimerThatCannotBeDeleted(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "timer" {
+		defer fault.Set(fault.Timer, 1, 1<<30)()
+		var prof bytes.Buffer
+		require.NoError(t, pprof.StartCPUProfile(&prof))
+		tree(t, func(root *greenlet.Greenlet) {
+			g := greenlet.New(func(any) (v any, err error) {
+				cgotest.Call(func() { // so that the runtime looks at its timers
+					for err == nil {
+						v, err = root.Switch(nil)
+					}
+				})
+				return v, err
+			})
+			for range 1000 {
+				value(t, nil)(g.Switch(nil))
+			}
+		})
+		pprof.StopCPUProfile()
+		assert.NotZero(t, fault.Count(fault.Timer))
+		assert.Less(t, fault.Count(fault.Timer), uint(10))
+		return
+	}
+	if strings.HasPrefix(greenlet.Runtime(), "plain") {
+		t.Skip("on the plain path every M has its own timer")
+	}
+	out, err := child(t, "timer", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// Without a handler for SIGSEGV there is nobody to explain an overflow, and that is all.
+func TestAHandlerThatCannotBeSet(t *testing.T) {
+	if os.Getenv("GREENLET_TEST_CHILD") == "sigaction" {
+		defer fault.Set(fault.Signal, 1, 1000)()
+		value(t, 1)(greenlet.New(returns(1, nil)).Switch(nil))
+		assert.Contains(t, greenlet.Runtime(), "overflows will not be explained: cannot allocate memory")
+		return
+	}
+	out, err := child(t, "sigaction", "-test.run=^"+t.Name()+"$").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.NotContains(t, greenlet.Runtime(), "explained")
 }

@@ -13,6 +13,11 @@ void glet_fault_set(enum glet_fault_point p, unsigned long first, unsigned long 
     __atomic_store_n(&last_[p], last, __ATOMIC_RELEASE);
 }
 
+unsigned long glet_fault_count(enum glet_fault_point p)
+{
+    return (unsigned)p < GLET_FAULT_POINTS ? __atomic_load_n(&count_[p], __ATOMIC_RELAXED) : 0;
+}
+
 int glet_fault(enum glet_fault_point p)
 {
     unsigned long last = __atomic_load_n(&last_[p], __ATOMIC_ACQUIRE);

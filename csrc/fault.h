@@ -16,6 +16,9 @@ enum glet_fault_point {
     GLET_FAULT_MPROTECT,
     GLET_FAULT_RELEASE,  /* madvise(MADV_DONTNEED) */
     GLET_FAULT_KEY,      /* pthread_key_create, pthread_setspecific */
+    GLET_FAULT_ADVICE,   /* MADV_GUARD_INSTALL: accepted and not followed, as qemu-user does */
+    GLET_FAULT_TIMER,    /* timer_delete */
+    GLET_FAULT_SIGACTION,
     GLET_FAULT_POINTS
 };
 
@@ -24,6 +27,9 @@ enum glet_fault_point {
  * takes the fault back.  For tests that run alone.
  */
 void glet_fault_set(enum glet_fault_point p, unsigned long first, unsigned long last);
+
+/* How many calls there have been since. */
+unsigned long glet_fault_count(enum glet_fault_point p);
 
 /* Non-zero: fail this one (errno is set). */
 int glet_fault(enum glet_fault_point p);

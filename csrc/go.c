@@ -96,8 +96,10 @@ static inline void hand_over(void *gfrom, void *gto) /* any g of the Ms */
  */
 static void drop_timer(char *m)
 {
-    if (syscall(SYS_timer_delete, *FIELD(int32_t, m, rt.m_timer)) == 0)
-        __atomic_store_n(FIELD(uint8_t, m, rt.m_timer_valid), 0, __ATOMIC_RELEASE);
+    /* One that cannot be deleted is none of the M's all the same: its signals count for nothing. */
+    if (!glet_fault(GLET_FAULT_TIMER))
+        (void)syscall(SYS_timer_delete, *FIELD(int32_t, m, rt.m_timer));
+    __atomic_store_n(FIELD(uint8_t, m, rt.m_timer_valid), 0, __ATOMIC_RELEASE);
 }
 
 /*

@@ -110,7 +110,7 @@ int glet_go_retire(glet_coro *worker);
  */
 int glet_go_discard(glet_coro *worker);
 
-/* From now on, overflows of greenlets' C stacks are explained; see overflow.h. GLET_ code. */
+/* From now on, overflows of greenlets' C stacks are explained; see overflow.h. 0 or an errno. */
 int glet_go_explain_overflows(void);
 
 /*

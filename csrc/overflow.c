@@ -9,7 +9,9 @@
 #define _GNU_SOURCE
 #include "overflow.h"
 #include "coro.h"
+#include "fault.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,12 +69,12 @@ int glet_explain_overflows(glet_who w)
     struct sigaction ours;
 
     who = w;
-    if (sigaction(SIGSEGV, NULL, &next) != 0)
-        return GLET_ENOMEM;
+    if (glet_fault(GLET_FAULT_SIGACTION) || sigaction(SIGSEGV, NULL, &next) != 0)
+        return errno;
     if ((next.sa_flags & SA_SIGINFO) == 0)
-        return GLET_OK; /* not Go's, nor one that was put before that: left as it is */
+        return 0; /* not Go's, nor one that was put before that: left as it is */
     ours = next;
     ours.sa_flags |= SA_ONSTACK;
     ours.sa_sigaction = on_fault;
-    return sigaction(SIGSEGV, &ours, NULL) == 0 ? GLET_OK : GLET_ENOMEM;
+    return sigaction(SIGSEGV, &ours, NULL) == 0 ? 0 : errno;
 }

@@ -10,7 +10,7 @@ typedef size_t (*glet_who)(char *buf, size_t size);
 /*
  * From now on a fault in the guard of the running coroutine's stack is explained
  * on the standard error stream, before the handler of SIGSEGV that was there does what
- * it does. Once for a process. GLET_OK, or GLET_ENOMEM; see errno.
+ * it does. Once for a process. 0, or an errno: then nothing is explained.
  */
 int glet_explain_overflows(glet_who who);
 

@@ -1,6 +1,9 @@
 package cgotest_test
 
 import (
+	"os"
+	"os/exec"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,6 +76,34 @@ func TestFaultsThatAreNoErrors(t *testing.T) {
 		assert.Equal(t, before, cgotest.StackUsage().Stacks)
 		reset()
 	}
+}
+
+// An emulated kernel accepts an advice that it does not follow, and the process has no
+// file descriptor left: the guard is there all the same.
+func TestAGuardThatIsNone(t *testing.T) {
+	const child = "GREENLET_TEST_GUARD"
+	if os.Getenv(child) != "" {
+		limit := syscall.Rlimit{}
+		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+		none := limit
+		none.Cur = 0
+		defer fault.Set(fault.Advice, 1, 1000)()
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none))
+		err := cgotest.Stack(1 << 16)
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+		require.NoError(t, err)
+		assert.Equal(t, 2, cgotest.StackUsage().Guard)
+		return
+	}
+	if os.Getenv("GREENLET_EMULATOR") != "" {
+		t.Skip("about the kernel")
+	}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(exe, "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
 
 var size = 1 << 20

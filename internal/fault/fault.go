@@ -19,6 +19,9 @@ const (
 	Mprotect Point = C.GLET_FAULT_MPROTECT
 	Release  Point = C.GLET_FAULT_RELEASE // MADV_DONTNEED
 	Key      Point = C.GLET_FAULT_KEY     // thread-local keys
+	Advice   Point = C.GLET_FAULT_ADVICE  // MADV_GUARD_INSTALL, accepted and not followed
+	Timer    Point = C.GLET_FAULT_TIMER   // timer_delete
+	Signal   Point = C.GLET_FAULT_SIGACTION
 )
 
 // Set makes the first to the last call of that kind from now on fail, counted
@@ -27,3 +30,6 @@ func Set(p Point, first, last uint) (reset func()) {
 	C.glet_fault_set(uint32(p), C.ulong(first), C.ulong(last))
 	return func() { C.glet_fault_set(uint32(p), 0, 0) }
 }
+
+// Count returns how many calls of that kind there have been since Set.
+func Count(p Point) uint { return uint(C.glet_fault_count(uint32(p))) }
