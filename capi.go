@@ -188,7 +188,7 @@ func inWords(err error) (code C.int, text string) {
 	switch {
 	case errors.As(err, &own) && own > 0:
 		code = C.int(own)
-	case errors.Is(err, ErrExit):
+	case exits(err):
 		code = C.GREENLET_EXIT
 	}
 	return code, text
@@ -225,7 +225,7 @@ func toC(v any) uintptr {
 	case uintptr:
 		return v
 	case error:
-		if errors.Is(v, ErrExit) {
+		if exits(v) {
 			return 0
 		}
 	}

@@ -59,7 +59,8 @@ a greenlet. A parent that has not started yet is started by a value, and dies by
 the others.
 
 [ErrExit] is different: a greenlet that ends by it has not failed, and its parent
-gets the error as a value. It is what [Greenlet.Kill] throws.
+gets the error as a value. It is what [Greenlet.Kill] throws. Another error that is
+joined with it, such as that of a deferred Close, makes the end a failure.
 
 At the top of the tree is the root: the goroutine's own stack. It has no parent.
 

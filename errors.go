@@ -10,8 +10,9 @@ import (
 // wraps them and says more: the operation, both greenlets and their threads.
 var (
 	// ErrExit ends a greenlet in an expected way (Python's GreenletExit). A body
-	// that returns it, or anything that wraps it, has not failed: its parent gets
-	// the error as a value, with a nil error. Kill and Throw(nil) throw it.
+	// that returns it, or what wraps it and nothing else, has not failed: its parent
+	// gets the error as a value, with a nil error. If another error is joined with it,
+	// that is a failure. Kill and Throw(nil) throw ErrExit.
 	ErrExit = errors.New("greenlet: exit")
 
 	// ErrWrongThread: the target belongs to another, living thread.

@@ -236,7 +236,7 @@ func (h *hand) refused(err error) {
 // give is the rest of an iterator's yield that was not plain.
 func (h *hand) give() {
 	switch m := h.sent(); {
-	case m.kind == kindError && errors.Is(m.err, ErrExit):
+	case m.kind == kindError && exits(m.err):
 		h.stopped = true // killed: end the loop as stop does
 	case m.kind == kindError:
 		panic(thrown{m.err})

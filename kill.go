@@ -12,8 +12,8 @@ import (
 //
 // Kill returns nil when g is dead and went quietly, what it died with when it did
 // not (an error, or a panic as *PanicError), and an error that says so when g
-// answered by going on. A pending greenlet is dead at once, without its body ever
-// running. Kill of a dead one returns nil; of the current one ErrExit, for the
+// answered by going on. If the caller is killed meanwhile, Kill returns that ErrExit. A
+// pending greenlet is dead at once, without its body ever running. Kill of a dead one returns nil; of the current one ErrExit, for the
 // body to return; of a root an error.
 func (g *Greenlet) Kill() error {
 	err, goexit := g.end()
@@ -69,7 +69,8 @@ func (t *tree) kill(g *Greenlet) (err error, goexit bool) {
 	m := t.exchange(g, message{kind: kindError, err: ErrExit})
 
 	err = m.err // nil for a value; a panic's *PanicError is an error
-	if c.life.Load() != lifeDead {
+	// An end that is thrown at us comes alone, to be passed on: it is no failure.
+	if c.life.Load() != lifeDead && !(m.kind == kindError && exits(err)) {
 		err = errors.Join(fail("Kill", g, errLivesOn, ""), err)
 	}
 	return err, m.kind == kindGoexit

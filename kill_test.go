@@ -3,6 +3,7 @@ package greenlet_test
 import (
 	"errors"
 	"os"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -381,4 +382,49 @@ func waitFor(t testing.TB, ok func() bool) {
 		}
 	}
 	t.Fatal("it did not happen")
+}
+
+// The idiom is: defer func() { err = errors.Join(err, f.Close()) }()
+func TestAnErrorJoinedWithErrExitIsNotLost(t *testing.T) {
+	closing := func(v any, err error) (any, error) { return v, errors.Join(err, errSome) }
+	tree(t, func(root *greenlet.Greenlet) {
+		err := suspended(t, closing).Kill()
+		require.ErrorIs(t, err, errSome)
+		require.ErrorIs(t, err, greenlet.ErrExit)
+
+		_, err = suspended(t, closing).Throw(nil)
+		require.ErrorIs(t, err, errSome, "as what a parent gets")
+
+		_, err = greenlet.New(echo).Throw(errors.Join(errSome, greenlet.ErrExit))
+		require.ErrorIs(t, err, errSome, "a pending one")
+
+		joined := errors.Join(greenlet.ErrExit, fmt.Errorf("wrapped: %w", greenlet.ErrExit))
+		value(t, joined)(greenlet.New(returns(nil, joined)).Switch(nil))
+
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) (err error) {
+			defer func() { err = errors.Join(err, errSome) }()
+			_, err = yield(1)
+			return err
+		})
+		_, ok, err := c.Resume(0)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.ErrorIs(t, c.Stop(), errSome)
+
+		// An iterator has no result to return an error with, so it is ended by it.
+		var seq *greenlet.Greenlet
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			seq = greenlet.Current()
+			yield(1)
+		})
+		defer stop()
+		next()
+		_, err = seq.Throw(errors.Join(greenlet.ErrExit, errSome))
+		require.ErrorIs(t, err, errSome)
+	})
+	err := greenlet.Run(func(*greenlet.Greenlet) error {
+		runtime.KeepAlive(suspended(t, closing))
+		return nil
+	})
+	require.ErrorIs(t, err, errSome)
 }

@@ -393,7 +393,7 @@ func TestCoroutineStop(t *testing.T) {
 		return errors.Join(errOther, err)
 	})
 	_, _, _ = c.Resume(0)
-	assert.NoError(t, c.Stop(), "it wraps ErrExit")
+	assert.ErrorIs(t, c.Stop(), errOther, "joined with ErrExit")
 	c = greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) error {
 		_, _ = yield(1)
 		in, err := yield(2)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet/internal/handle"
+	"github.com/go-greenlet/greenlet/internal/leaf"
 )
 
 // A worker is a coroutine of the C core together with the extra M and the
@@ -246,9 +247,13 @@ func panicMessage(r any) message {
 	return message{kind: kindPanic, err: &PanicError{Value: r, Stack: debug.Stack()}}
 }
 
+// exits says whether err is an expected end: ErrExit, and nothing else besides. In
+// errors.Join(ErrExit, f.Close()) there may be something that is not to be lost.
+func exits(err error) bool { return leaf.All(err, ErrExit) }
+
 // failureMessage is a death by err. One by ErrExit has not failed.
 func failureMessage(err error) message {
-	if errors.Is(err, ErrExit) {
+	if exits(err) {
 		return message{kind: kindValue, value: err}
 	}
 	return message{kind: kindError, err: err}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/leaf"
 )
 
 // Preference says who goes on when a channel's action finds a partner.
@@ -210,7 +211,7 @@ func (c *Channel[T]) Receive() (v T, err error) {
 
 // both is what was thrown at a receiver, and what was sent to it as an error.
 func both(thrown, sent error) error {
-	if sent == nil || errors.Is(sent, ErrClosed) { // which is still true later
+	if sent == nil || leaf.All(sent, ErrClosed) { // which is still true later
 		return thrown
 	}
 	return errors.Join(thrown, sent)
@@ -353,13 +354,14 @@ func (w *waiter[T]) waits() Wait {
 }
 
 // All returns an iterator that receives until the channel is closed and empty, or
-// until somebody sends ErrStop, or ErrClosed, with SendError. Another error, and
-// one that is thrown at the tasklet, it panics with, as Schedule does.
+// until somebody sends ErrStop, or ErrClosed, with SendError. Another error, also
+// one that is joined with these, and one that is thrown at the tasklet, it panics
+// with, as Schedule does.
 func (c *Channel[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for {
 			v, err := c.Receive()
-			if (errors.Is(err, ErrClosed) || errors.Is(err, ErrStop)) && c.said {
+			if c.said && leaf.All(err, ErrClosed, ErrStop) {
 				return
 			}
 			must(err)

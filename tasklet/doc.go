@@ -44,9 +44,9 @@ A tasklet ends when its function returns. Its panic comes out of the innermost [
 as a *greenlet.PanicError; if main is not in Run, main gets it where it is. So does an
 error that was thrown at a tasklet, and that it did not handle, and one that keeps it
 from starting, such as that there is no memory for its stack. [Tasklet.Kill] throws
-[ErrExit], which goes nowhere. A thrown error is what the operation returns in which
-the tasklet waits, be it Run; where that has no error result, it panics, and the
-tasklet's deferred calls run.
+[ErrExit], which goes nowhere, unless another error is joined with it. A thrown error
+is what the operation returns in which the tasklet waits, be it Run; where that has no
+error result, it panics, and the tasklet's deferred calls run.
 
 When nobody can run and somebody would have to wait, there is a [*DeadlockError], which
 names all who wait, on what and where.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/layer"
+	"github.com/go-greenlet/greenlet/internal/leaf"
 )
 
 // A letter is what a tasklet finds when it goes on: an error that was thrown at it,
@@ -117,15 +118,18 @@ func (t *Tasklet) end(last letter, exit bool) (to *Tasklet, err error) {
 	return s.deliver(last), nil
 }
 
+// exits says whether err is an expected end, and nothing else besides.
+func exits(err error) bool { return leaf.All(err, ErrExit) }
+
 // with joins the failures that have not reached a tasklet in its life to what it
 // has ended with. An end by ErrExit is none.
 func (m letter) with(undelivered []letter) letter {
-	if m.err == nil || errors.Is(m.err, ErrExit) {
+	if m.err == nil || exits(m.err) {
 		m = letter{}
 	}
 	for _, u := range undelivered {
 		switch {
-		case errors.Is(u.err, ErrExit):
+		case exits(u.err):
 		case m.err == nil:
 			m.err = u.err
 		case m.raise:

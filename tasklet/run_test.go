@@ -158,6 +158,51 @@ func TestAnExitThatIsWrapped(t *testing.T) {
 	})
 }
 
+// What is joined with an end is a failure, however it came to that.
+func TestAnErrorJoinedWithAnExitIsNotLost(t *testing.T) {
+	oops := errors.New("oops")
+	joined := errors.Join(tasklet.ErrExit, oops)
+	world(t, func() {
+		a := tasklet.Go(tasklet.Schedule)
+		tasklet.Schedule()
+		require.NoError(t, a.ThrowLater(joined))
+		assert.ErrorIs(t, tasklet.Run(), oops, "thrown")
+
+		a = tasklet.Go(func() {
+			tasklet.Schedule()
+			assert.Fail(t, "must not go on")
+		})
+		tasklet.Schedule()
+		require.NoError(t, a.KillLater())
+		require.NoError(t, a.ThrowLater(joined))
+		assert.ErrorIs(t, tasklet.Run(), oops, "not delivered")
+		assert.ErrorIs(t, a.Throw(joined), tasklet.ErrDead)
+
+		// An error on its way to a tasklet that is killed at that moment.
+		c := tasklet.NewChannel[int]()
+		c.SetPreference(tasklet.PreferNeither)
+		a = tasklet.Go(func() {
+			for range c.All() {
+			}
+		})
+		tasklet.Schedule()
+		require.NoError(t, c.SendError(oops))
+		require.NoError(t, a.KillLater())
+		assert.ErrorIs(t, tasklet.Run(), oops, "on its way")
+
+		// The end of a sequence, with an error besides.
+		for _, end := range []error{tasklet.ErrStop, tasklet.ErrClosed} {
+			tasklet.Go(func() {
+				for range c.All() {
+				}
+			})
+			tasklet.Schedule()
+			require.NoError(t, c.SendError(errors.Join(end, oops)))
+			assert.ErrorIs(t, tasklet.Run(), oops)
+		}
+	})
+}
+
 func TestKillMainInsideRun(t *testing.T) {
 	world(t, func() {
 		tasklet.Go(func() { assert.NoError(t, tasklet.Main().Kill()) })

@@ -272,7 +272,7 @@ func (s *scheduler) arrive(me *Tasklet, err error) error {
 			panic(m.err)
 		}
 		return m.err
-	case errors.Is(err, ErrExit) && greenlet.Current() == me.own:
+	case exits(err) && greenlet.Current() == me.own:
 		me.ending = true
 	}
 	return err

@@ -301,7 +301,7 @@ func (t *Tasklet) throw(op string, err error, later bool) error {
 	}
 	s, e := t.usable(op)
 	if e != nil {
-		if t != nil && t.s != nil && errors.Is(e, ErrDead) && errors.Is(err, ErrExit) {
+		if t != nil && t.s != nil && errors.Is(e, ErrDead) && exits(err) {
 			return nil
 		}
 		return e

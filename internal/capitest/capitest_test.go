@@ -103,6 +103,25 @@ func TestABodyInGoMadeByC(t *testing.T) {
 	})
 }
 
+// C is told of an end only by an ErrExit that is alone: what is joined with it is an
+// error of Go, which the body passes on.
+func TestAnErrorJoinedWithExitInC(t *testing.T) {
+	run(t, func(*greenlet.Greenlet) {
+		g := greenlet.NewC(capitest.Echo, nil)
+		_, err := g.Switch(1)
+		require.NoError(t, err)
+		joined := errors.Join(greenlet.ErrExit, errors.New("oops"))
+		_, err = g.Throw(joined)
+		assert.Equal(t, joined, err)
+
+		g = greenlet.NewC(capitest.Echo, nil)
+		v, err := g.Switch(joined)
+		require.NoError(t, err)
+		assert.Equal(t, joined, v, "as a value, too")
+		require.NoError(t, g.Kill())
+	})
+}
+
 // What a switch from C refuses, it has not touched: the value is C's still.
 func TestARefusedValueIsNotLost(t *testing.T) {
 	run(t, func(*greenlet.Greenlet) {

@@ -280,7 +280,7 @@ func (t *Tree) kill(g *Greenlet) (err error, exit bool) {
 	t.kills = append(t.kills, k)
 	defer t.forget(func(x *kill) bool { return x == k })
 	m := t.pass(g, message{kind: failure, err: ErrExit})
-	if !g.dead {
+	if !g.dead && (m.kind != failure || deathBy(m.err).kind == failure) { // else the killer is to end
 		return errors.Join(errLivesOn, m.err), m.kind == goexit
 	}
 	return m.err, m.kind == goexit
@@ -379,9 +379,27 @@ func (g *Greenlet) live(m message) {
 	}
 }
 
-// deathBy is the message of a death by err: to die of ErrExit is no failure.
+// leaves are the errors that err consists of.
+func leaves(err error) []error {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, inner := range e.Unwrap() {
+			all = append(all, leaves(inner)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return leaves(inner)
+		}
+	}
+	return []error{err}
+}
+
+// deathBy is the message of a death by err: to die of ErrExit, and of nothing else, is
+// no failure.
 func deathBy(err error) message {
-	if errors.Is(err, ErrExit) {
+	if !slices.ContainsFunc(leaves(err), func(e error) bool { return e != ErrExit }) {
 		return message{kind: value, value: err}
 	}
 	return message{kind: failure, err: err}
