@@ -72,6 +72,9 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		return out, false, nil
 	}
 	if err != nil {
+		if t, ok := err.(thrown); ok { // at the caller
+			err = t.error
+		}
 		return out, false, err
 	}
 	s.in = in

@@ -84,7 +84,8 @@ has been asked for lasts as long as its goroutine.
 A greenlet ends when its body returns, when it is killed, or when its Run ends. A
 suspended greenlet that nobody refers to any more is found by the garbage
 collector some time, and killed by its thread at the next call of this package
-there; see [SetUnraisableHook]. That is a backstop: end them yourself.
+there, before that call does anything else. That is a backstop: end them yourself.
+[SetUnraisableHook] says more.
 
 When a thread ends, its suspended greenlets are dead, but their deferred calls do
 not run. The process may exit at any time.

@@ -46,6 +46,7 @@ var (
 	errAwaited     = errors.New("an earlier next or Resume still waits for the coroutine")
 	errNobody      = errors.New("nobody waits for what the coroutine yields: the next or Resume that had let it go on has ended")
 	errInterrupted = errors.New("somebody else switched to the caller before the coroutine yielded")
+	errPassedBy    = errors.New("somebody else switched to the caller before it was done")
 	errNotYours    = errors.New("it waits in a yield and goes on by its own next or Resume only")
 )
 

@@ -99,7 +99,13 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.reap()
+	if m, came := t.reap(); came {
+		t.done()
+		if _, err := m.open(); err != nil {
+			return nil, thrown{err}
+		}
+		return nil, fail(op, g, errPassedBy, "")
+	}
 	// Until it is started and ours, it may be another thread that starts it.
 	if life := g.c.life.Load(); life != lifeDead && (life != lifeStarted || g.c.tree.Load() != t) {
 		_, _, err = t.resolve(g, message{kind: kindValue})

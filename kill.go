@@ -38,7 +38,16 @@ func (g *Greenlet) end() (err error, goexit bool) {
 	if err != nil {
 		return err, false
 	}
-	t.reap()
+	if m, came := t.reap(); came {
+		t.done()
+		if m.kind == kindGoexit {
+			return nil, true
+		}
+		if _, err = m.open(); err == nil {
+			err = fail("Kill", g, errPassedBy, "")
+		}
+		return err, false
+	}
 	err, goexit = t.kill(g)
 	t.done()
 	return err, goexit
@@ -63,17 +72,22 @@ func (t *tree) kill(g *Greenlet) (err error, goexit bool) {
 		return fail("Kill", g, err, ""), false
 	}
 
-	w := &waiter{by: t.current, kill: true}
-	c.push(w)
-	defer c.remove(w)
-	m := t.exchange(g, message{kind: kindError, err: ErrExit})
-
+	m := t.exit(g)
 	err = m.err // nil for a value; a panic's *PanicError is an error
 	// An end that is thrown at us comes alone, to be passed on: it is no failure.
 	if c.life.Load() != lifeDead && !(m.kind == kindError && exits(err)) {
 		err = errors.Join(fail("Kill", g, errLivesOn, ""), err)
 	}
 	return err, m.kind == kindGoexit
+}
+
+// exit throws ErrExit into g, which is started, with the current greenlet as its
+// parent for that time, and returns what comes back.
+func (t *tree) exit(g *Greenlet) message {
+	w := &waiter{by: t.current, kill: true}
+	g.c.push(w)
+	defer g.c.remove(w) // a tracer may unwind us
+	return t.exchange(g, message{kind: kindError, err: ErrExit})
 }
 
 // watch lets the collector tell us when nobody holds g any more although it is
@@ -124,28 +138,47 @@ type forgotten struct {
 }
 
 // reap kills the forgotten greenlets. Their thread does it, at its next call.
-func (t *tree) reap() {
+//
+// The caller is in the midst of something else, and is the parent of those that are
+// killed only so that control comes back. What their deferred calls send to it is
+// meant for it: then reap says that it came, and the operation, which has not begun,
+// returns that.
+func (t *tree) reap() (m message, came bool) {
 	if t.forgotten.Load() == nil || t.reaping {
-		return
+		return m, false
 	}
 	t.reaping = true
-	defer func() { t.reaping = false }()
-	for n := t.forgotten.Swap(nil); n != nil; n = n.next {
-		c := n.c
+	rest := t.forgotten.Swap(nil)
+	defer func() {
+		t.reaping = false
+		for rest != nil { // the hook has panicked, or something came: the next call goes on with these
+			n := rest
+			rest = n.next
+			t.addForgotten(n)
+		}
+	}()
+	for rest != nil && !came {
+		c := rest.c
+		rest = rest.next
 		if c == nil || c.life.Load() != lifeStarted || c.self.Value() != nil || c == t.current.c {
 			continue // dead by now, or somebody got hold of it again
 		}
 		g := c.greenlet()
-		err, goexit := t.kill(g)
-		if goexit { // not to be passed on to whoever happens to be here
-			err = errors.Join(err, errGoexit)
+		m = t.exit(g)
+		err := m.err
+		switch {
+		case c.life.Load() != lifeDead:
+			err, came = fail("the end of a forgotten greenlet", g, errLivesOn, ""), true
+		case m.origin.c != c: // its own end went elsewhere
+			err, came = nil, true
+		case m.kind == kindGoexit: // not to be passed on to whoever happens to be here
+			err = errGoexit
 		}
-		if err != nil {
-			if h := unraisable.Load(); h != nil && *h != nil {
-				(*h)(g, err)
-			}
+		if h := unraisable.Load(); err != nil && h != nil && *h != nil {
+			(*h)(g, err)
 		}
 	}
+	return m, came
 }
 
 var unraisable atomic.Pointer[func(g *Greenlet, err error)]
@@ -153,8 +186,13 @@ var unraisable atomic.Pointer[func(g *Greenlet, err error)]
 // SetUnraisableHook sets the function that is told when a greenlet that was
 // forgotten while suspended, and killed for that, did not go quietly: it died
 // with an error or a panic, or lives on. There is nobody else to tell. The hook
-// runs on the greenlet's thread, inside some other call of this package. It
-// returns the hook that was set before; nil, the default, tells nobody.
+// runs on the greenlet's thread, inside some other call of this package, and a panic
+// of the hook comes out of that. SetUnraisableHook returns the hook that was set
+// before; nil, the default, tells nobody.
+//
+// If the deferred calls of a forgotten greenlet pass control to the one that makes
+// that other call, the call returns what they send, and does nothing else: what it was
+// to pass on itself has not been sent.
 func SetUnraisableHook(hook func(g *Greenlet, err error)) (previous func(g *Greenlet, err error)) {
 	if p := unraisable.Swap(&hook); p != nil {
 		return *p

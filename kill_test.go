@@ -428,3 +428,108 @@ func TestAnErrorJoinedWithErrExitIsNotLost(t *testing.T) {
 	})
 	require.ErrorIs(t, err, errSome)
 }
+
+// forget leaves a suspended greenlet to the collector, which ends as end says, and
+// waits until it is found. The next call on this thread kills it.
+func forget(t testing.TB, end func() error) {
+	t.Helper()
+	suspended(t, func(any, error) (any, error) { return nil, end() })
+	waitFor(t, greenlet.SomeForgotten)
+}
+
+// What the deferred calls of a forgotten greenlet send to whoever happens to make the
+// call in which it is killed is that one's, and comes out of that call.
+func TestWhatForgottenGreenletsSendArrives(t *testing.T) {
+	sends := map[string]func(to *greenlet.Greenlet) error{
+		"a value":  func(to *greenlet.Greenlet) error { _, err := to.Switch("bye"); return err },
+		"an error": func(to *greenlet.Greenlet) error { _, err := to.Throw(errSome); return err },
+		"an end":   func(to *greenlet.Greenlet) error { return to.Kill() },
+		"a panic": func(to *greenlet.Greenlet) error {
+			_, err := greenlet.New(func(any) (any, error) { panic("boom") }, greenlet.WithParent(to)).Switch(nil)
+			return err
+		},
+	}
+	began := false
+	body := func(any) (any, error) { began = true; return nil, nil }
+	calls := map[string]func() (any, error){
+		"Switch": func() (any, error) { return greenlet.New(body).Switch(nil) },
+		"Throw":  func() (any, error) { return greenlet.New(body).Throw(errOther) },
+		"Kill":   func() (any, error) { return nil, greenlet.New(body).Kill() },
+		"Resume": func() (any, error) {
+			_, ok, err := greenlet.NewCoroutine(func(func(int) (int, error), int) error { began = true; return nil }).Resume(0)
+			return ok, err
+		},
+		"next": func() (any, error) {
+			next, _ := greenlet.Pull(func(func(int) bool) { began = true })
+			_, ok := next()
+			return ok, nil
+		},
+	}
+	for what, send := range sends {
+		for where, call := range calls {
+			t.Run(what+" in "+where, func(t *testing.T) {
+				var hooked error
+				previous := greenlet.SetUnraisableHook(func(_ *greenlet.Greenlet, err error) { hooked = err })
+				defer func() { greenlet.SetUnraisableHook(previous) }()
+				began = false
+				tree(t, func(root *greenlet.Greenlet) {
+					killed := errOther
+					caller := greenlet.New(func(any) (any, error) {
+						me := greenlet.Current()
+						forget(t, func() error { killed = send(me); return nil })
+						return call()
+					})
+					var v any
+					var err error
+					p := recovered(func() { v, err = caller.Switch(nil) })
+					assert.False(t, began, "what the call was to do, it has not begun")
+					assert.True(t, caller.Dead())
+					assert.ErrorContains(t, hooked, "lives", "at that time it does")
+					switch what {
+					case "a value":
+						if where == "Switch" || where == "Throw" {
+							assert.Equal(t, "bye", v)
+						} else if where == "next" {
+							assert.ErrorContains(t, p.(error), "somebody else switched")
+						} else {
+							assert.ErrorContains(t, err, "somebody else switched")
+						}
+					case "an error":
+						assert.Equal(t, errSome, err)
+					case "an end":
+						assert.NoError(t, err)
+						assert.NoError(t, killed, "the caller has died of it")
+					case "a panic":
+						require.IsType(t, &greenlet.PanicError{}, p)
+						assert.Equal(t, "boom", p.(*greenlet.PanicError).Value)
+					}
+				})
+			})
+		}
+	}
+}
+
+// One that is not done, whatever came in between, is killed at the next call.
+func TestAPanickingUnraisableHookLosesNobody(t *testing.T) {
+	heard := 0
+	previous := greenlet.SetUnraisableHook(func(*greenlet.Greenlet, error) {
+		heard++
+		panic("from the hook")
+	})
+	defer func() { greenlet.SetUnraisableHook(previous) }()
+	tree(t, func(root *greenlet.Greenlet) {
+		for range 5 {
+			suspended(t, func(any, error) (any, error) { return nil, errSome })
+		}
+		for tries := 0; heard < 5; tries++ {
+			require.Less(t, tries, 500)
+			runtime.GC()
+			runtime.Gosched()
+			for greenlet.SomeForgotten() {
+				assert.Equal(t, "from the hook", recovered(func() { _, _ = root.Switch(nil) }))
+			}
+		}
+		value(t, 1)(root.Switch(1))
+	})
+	assert.Equal(t, 5, heard)
+}

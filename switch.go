@@ -96,7 +96,10 @@ func (g *Greenlet) transfer(op string, m message, accepted func()) (message, err
 	if err != nil {
 		return message{}, err
 	}
-	t.reap()
+	if came, ok := t.reap(); ok {
+		t.done()
+		return came, nil
+	}
 	target, m, err := t.resolve(g, m)
 	if err != nil {
 		err = fail(op, g, err, "")
