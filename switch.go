@@ -97,6 +97,9 @@ func (g *Greenlet) transfer(op string, m message, accepted func()) (message, err
 		return message{}, err
 	}
 	if came, ok := t.reap(); ok {
+		if accepted != nil {
+			accepted() // m is lost, but it is the caller's no more
+		}
 		t.done()
 		return came, nil
 	}

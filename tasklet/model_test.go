@@ -212,7 +212,10 @@ type modelChannel struct {
 	closed  bool
 }
 
-type modelRun struct{ by, made, most int }
+type modelRun struct {
+	by, made, most int
+	gone           bool // its caller can run, but has not yet, and there are runs inside
+}
 
 const exit, oops = "greenlet: exit", "oops"
 
@@ -233,6 +236,7 @@ func (m *model) run(p program) string {
 			}
 		}
 		if t.inStep {
+			m.back(id)
 			m.done(id, what)
 		}
 		switch {
@@ -275,12 +279,22 @@ func (m *model) out(id int) {
 			c.values = slices.Delete(slices.Clone(c.values), j, j+1)
 		}
 	}
-	m.runs = slices.DeleteFunc(slices.Clone(m.runs), func(r *modelRun) bool {
-		if r.by == id {
-			m.all[id].made = r.made
+	for _, r := range m.runs {
+		if r.by == id && !r.gone {
+			m.all[id].made, r.gone = r.made, true
 		}
-		return r.by == id
-	})
+	}
+	for len(m.runs) > 0 && m.innermost().gone {
+		m.runs = m.runs[:len(m.runs)-1]
+	}
+}
+
+// back: the caller of a Run goes on. Those of the runs inside of it can run then, and
+// their Run is over.
+func (m *model) back(id int) {
+	for slices.ContainsFunc(m.runs, func(r *modelRun) bool { return r.by == id }) {
+		m.putLast(m.innermost().by)
+	}
 }
 
 func (m *model) put(id, at int) {

@@ -5,13 +5,16 @@ import "math"
 // A run is one call of Run or RunSteps. Its caller is blocked in it.
 type run struct {
 	by    *Tasklet
-	left  int // switches that it has not made of its number
+	left  int  // switches that it has not made of its number
+	gone  bool // its caller is to go on, by what was thrown at it, and there are inner ones
 	outer *run
 }
 
 // Run lets the tasklets run until none is runnable, and nothing is awaited. Called
 // by a tasklet, it runs the others, itself excepted. Calls nest; the innermost
-// returns first.
+// returns first. When something that is thrown at an outer one's caller ends that one
+// before, the callers of the inner ones go to the end of the ring, and their Run
+// returns.
 //
 // The error with which a tasklet ends comes out here, and its panic: that goes on
 // as a *greenlet.PanicError. The others stay as they are; Run may be called again.
@@ -36,8 +39,16 @@ func RunSteps(n int) (made int, err error) {
 	r := &run{by: me, left: n, outer: s.inner}
 	s.inner = r
 	s.park(me, r)
+	defer s.abandonInside(r) // a panic may end it
 	err = s.leave(me)
 	return n - r.left, err
+}
+
+// abandonInside ends the runs inside of r, whose caller goes on, the innermost first.
+func (s *scheduler) abandonInside(r *run) {
+	for r.gone {
+		s.recall(s.inner.by)
+	}
 }
 
 // wake makes the caller of the innermost Run the head of the ring.
@@ -47,14 +58,14 @@ func (s *scheduler) wake() *Tasklet {
 	return by
 }
 
+// unlink ends r. While there are runs inside of it, it stays in the chain until its
+// caller goes on: only then do they end.
 func (r *run) unlink() {
 	s := r.by.s
-	p := &s.inner
-	for *p != r {
-		p = &(*p).outer
-	}
-	*p = r.outer
 	s.unpark(r.by)
+	for r.gone = true; s.inner != nil && s.inner.gone; s.inner = s.inner.outer {
+		s.inner.gone = false
+	}
 }
 
 func (r *run) waits() Wait { return Wait{Tasklet: r.by, On: "Run"} }

@@ -145,6 +145,63 @@ func TestThrowAtOneInsideRun(t *testing.T) {
 	}
 }
 
+// When an outer Run is left by what is thrown at its caller, those of the inner ones go
+// to the end of the ring, as in Stackless, and their Run returns.
+func TestThrowAtTheCallerOfAnOuterRun(t *testing.T) {
+	oops := errors.New("oops")
+	for name, throw := range map[string]func(*tasklet.Tasklet) error{
+		"Throw":      func(a *tasklet.Tasklet) error { return a.Throw(oops) },
+		"ThrowLater": func(a *tasklet.Tasklet) error { return a.ThrowLater(oops) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			world(t, func() {
+				var r record
+				var inner *tasklet.Tasklet
+				inner = tasklet.Go(func() {
+					tasklet.Go(func() {
+						tasklet.Go(func() {
+							r.add("thrower")
+							assert.NoError(t, throw(tasklet.Main()))
+							assert.Equal(t, name == "ThrowLater", inner.Blocked(), "until main goes on")
+							r.add("thrown")
+						})
+						r.add(fmt.Sprint("innermost ", tasklet.Run()))
+					})
+					r.add(fmt.Sprint("inner ", tasklet.Run()))
+				})
+				r.add(fmt.Sprint("main ", tasklet.Run()))
+				assert.True(t, inner.Scheduled() && !inner.Blocked())
+				assert.NoError(t, tasklet.Run())
+				want := map[string]string{
+					"Throw":      "thrower main oops thrown innermost <nil> inner <nil>",
+					"ThrowLater": "thrower thrown main oops innermost <nil> inner <nil>",
+				}
+				assert.Equal(t, want[name], r.String())
+			})
+		})
+	}
+}
+
+// Scheduled is what it is in Stackless: in the ring, or blocked on a channel. Paused is
+// neither, and so is who waits for something else.
+func TestScheduled(t *testing.T) {
+	world(t, func() {
+		c := tasklet.NewChannel[int]()
+		receiver := tasklet.Go(func() { _, _ = c.Receive() })
+		sleeper := tasklet.Go(func() { _ = tasklet.Sleep(time.Hour) })
+		paused := tasklet.Go(tasklet.ScheduleRemove)
+		assert.True(t, receiver.Scheduled() && !receiver.Blocked())
+		tasklet.Schedule()
+		assert.True(t, receiver.Scheduled() && receiver.Blocked() && !receiver.Paused())
+		assert.False(t, sleeper.Scheduled())
+		assert.False(t, paused.Scheduled())
+		for _, x := range []*tasklet.Tasklet{receiver, sleeper, paused} {
+			require.NoError(t, x.Kill())
+			assert.False(t, x.Scheduled())
+		}
+	})
+}
+
 // What wraps ErrExit is an end that goes nowhere, too.
 func TestAnExitThatIsWrapped(t *testing.T) {
 	world(t, func() {

@@ -192,11 +192,14 @@ func (t *Tasklet) SetBlockTrap(on bool) {
 func (t *Tasklet) Alive() bool { return t != nil && t.s != nil && !t.s.over() && !t.dead }
 
 // Blocked says whether it waits: on a channel, for something from outside, or in
-// Run. A living tasklet is blocked, scheduled or paused.
+// Run. A living tasklet is blocked, in the ring, or paused.
 func (t *Tasklet) Blocked() bool { return t.Alive() && t.queued != nil }
 
-// Scheduled says whether it is in the run ring.
-func (t *Tasklet) Scheduled() bool { return t.Alive() && t.inRing }
+// Scheduled says whether it is in the run ring, or blocked on a channel, as in
+// Stackless.
+func (t *Tasklet) Scheduled() bool {
+	return t.Alive() && (t.inRing || t.queued != nil && t.queued.waits().channel)
+}
 
 // Paused says whether it is alive and waits for nothing but to be inserted.
 func (t *Tasklet) Paused() bool { return t.Alive() && !t.inRing && t.queued == nil }
