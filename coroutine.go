@@ -1,5 +1,7 @@
 package greenlet
 
+import "github.com/go-greenlet/greenlet/internal/place"
+
 // A Coroutine is an asymmetric coroutine with typed values: Resume hands one in
 // and gets one out. Values pass without an allocation. Make it with NewCoroutine.
 //
@@ -25,10 +27,7 @@ type coroutine[In, Out any] struct {
 // called Stop; else, an error was thrown at it, or no Resume waits any more. What the body returns ends the coroutine; ErrExit counts as nil.
 func NewCoroutine[In, Out any](body func(yield func(Out) (In, error), first In) error) *Coroutine[In, Out] {
 	s := &coroutine[In, Out]{}
-	if body == nil {
-		return &Coroutine[In, Out]{s.newHand(nil), s}
-	}
-	return &Coroutine[In, Out]{s.newHand(func(any) (any, error) {
+	return &Coroutine[In, Out]{s.newHand(place.PC(body), func(any) (any, error) {
 		return nil, body(s.yield, s.take())
 	}), s}
 }

@@ -28,7 +28,8 @@ var (
 	// ErrRootParent: a root has no parent and cannot be given one.
 	ErrRootParent = errors.New("cannot set the parent of a root")
 
-	// ErrNoRun: the greenlet was made by New(nil) and has nothing to run.
+	// ErrNoRun: the greenlet was made by New(nil), or the iterator by Pull(nil), and has
+	// nothing to run.
 	ErrNoRun = errors.New("the greenlet has no run function")
 )
 

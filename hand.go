@@ -17,8 +17,12 @@ type hand struct {
 	stopped bool   // an iterator's end was asked for: its yield returns false from now on
 }
 
-// newHand makes the coroutine of h.
-func (h *hand) newHand(run Func) *Greenlet {
+// newHand makes the coroutine of h. body is the code of the function of the user's that
+// run calls, 0 if that is nil; see place.PC.
+func (h *hand) newHand(body uintptr, run Func) *Greenlet {
+	if body == 0 {
+		run = nil
+	}
 	g := New(run)
 	h.c, h.parked = g.c, true
 	return g
@@ -111,6 +115,8 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 		_, _, err = t.resolve(g, message{kind: kindValue})
 	}
 	switch {
+	case err == ErrNoRun:
+		err = fail(op, g, err, "it was made with nil in place of one")
 	case err != nil:
 		err = fail(op, g, err, "")
 	case g.c.life.Load() == lifeDead || h.stopped: // of what reap has let run

@@ -2,8 +2,8 @@ package greenlet_test
 
 import (
 	"errors"
-	"os"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"

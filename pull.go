@@ -3,6 +3,8 @@ package greenlet
 import (
 	"iter"
 	"runtime"
+
+	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // Pull turns the push iterator seq into two functions, with the contract of
@@ -23,7 +25,7 @@ import (
 // forgotten greenlet; but call stop.
 func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	p := &pull[V]{}
-	g := p.newHand(func(any) (any, error) {
+	g := p.newHand(place.PC(seq), func(any) (any, error) {
 		seq(func(v V) bool {
 			if p.stopped {
 				return false
@@ -54,7 +56,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 // Pull2 is Pull for iterators over pairs.
 func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()) {
 	p := &pull2[K, V]{}
-	g := p.newHand(func(any) (any, error) {
+	g := p.newHand(place.PC(seq), func(any) (any, error) {
 		seq(func(k K, v V) bool {
 			if p.stopped {
 				return false

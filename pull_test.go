@@ -173,6 +173,23 @@ func permutations(items []int, yield func([]int) bool) bool {
 	return true
 }
 
+func TestPullOfNil(t *testing.T) {
+	next, stop := greenlet.Pull[int](nil)
+	next2, stop2 := greenlet.Pull2[int, int](nil)
+	for op, f := range map[string]func(){"next of Pull": func() { next() }, "next of Pull2": func() { next2() }} {
+		err, _ := recovered(f).(error)
+		require.ErrorIs(t, err, greenlet.ErrNoRun)
+		assert.ErrorContains(t, err, op)
+		assert.ErrorContains(t, err, "made with nil")
+	}
+	stop()
+	stop2()
+	_, ok := next()
+	assert.False(t, ok)
+	_, _, err := greenlet.NewCoroutine[int, int](nil).Resume(1)
+	require.ErrorIs(t, err, greenlet.ErrNoRun)
+}
+
 func TestPullNested(t *testing.T) {
 	var all [][]int
 	permutations([]int{0, 1, 2, 3}, func(p []int) bool { all = append(all, p); return true })

@@ -2,10 +2,10 @@ package tasklet
 
 import (
 	"fmt"
-	"path"
-	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // A DeadlockError says that a tasklet would wait for ever, since nobody is left who
@@ -56,66 +56,35 @@ func (e *DeadlockError) Error() string {
 
 func isShown(i, of int) bool { return i < shown-1 || i == of-1 }
 
+// Waits says who is blocked, and on what, the longest waiting first: what a
+// DeadlockError says, for when there is none. After a Run that has returned nil it tells
+// whom nobody will wake: Run returns when nobody can run, be it that all have ended or
+// that they wait for each other.
+func Waits() []Wait {
+	s := here()
+	s.collect()
+	return s.waits(nil)
+}
+
 // deadlock reports on those that are blocked and on the one that would be, if any.
-func (s *scheduler) deadlock(would *Wait) *DeadlockError {
-	e := &DeadlockError{}
+func (s *scheduler) deadlock(would *Wait) *DeadlockError { return &DeadlockError{s.waits(would)} }
+
+func (s *scheduler) waits(would *Wait) (waits []Wait) {
 	for t := s.blocked; t != nil; t = t.next {
-		e.Waits = append(e.Waits, t.queued.waits())
+		waits = append(waits, t.queued.waits())
 	}
-	slices.Reverse(e.Waits)
+	slices.Reverse(waits)
 	if would != nil {
-		e.Waits = append(e.Waits, *would)
+		waits = append(waits, *would)
 	}
-	for i := range e.Waits {
-		if w := &e.Waits[i]; !isShown(i, len(e.Waits)) {
+	for i := range waits {
+		if w := &waits[i]; !isShown(i, len(waits)) {
 			continue
-		} else if would != nil && i == len(e.Waits)-1 {
-			w.Since = outermost(callers())
+		} else if would != nil && i == len(waits)-1 {
+			w.Since = place.Caller()
 		} else {
-			w.Since = outermost(w.Tasklet.g.Stack())
+			w.Since = place.Of(w.Tasklet.g.Stack())
 		}
 	}
-	return e
-}
-
-func callers() (stack []runtime.Frame) {
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-	for more := true; more; {
-		var f runtime.Frame
-		f, more = frames.Next()
-		stack = append(stack, f)
-	}
-	return stack
-}
-
-// ours is the directory of this package, as the compiler calls it.
-var ours = func() string {
-	_, file, _, _ := runtime.Caller(0)
-	return path.Dir(file)
-}()
-
-// outermost names the place in a stack that called this package, which called
-// package greenlet and the runtime. It goes by the files: the body of a loop is a
-// function of the package that the loop was inlined into.
-func outermost(stack []runtime.Frame) string {
-	for _, f := range stack {
-		if !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "_cgo") && !between(f.File) {
-			return fmt.Sprintf("%s:%d", f.File, f.Line)
-		}
-	}
-	return "an unknown place"
-}
-
-// between says whether a file is between the user's program and an operation.
-func between(file string) bool {
-	dir, name := path.Split(file)
-	dir = path.Clean(dir)
-	switch {
-	case file == "":
-		return true
-	case dir == ours || dir == path.Dir(ours) || strings.HasPrefix(dir, path.Dir(ours)+"/internal/"):
-		return !strings.HasSuffix(name, "_test.go")
-	}
-	return name == "iter.go" && slices.Contains([]string{"iter", "maps", "slices"}, path.Base(dir))
+	return waits
 }

@@ -121,3 +121,23 @@ func TestADeadlockAfterWaiting(t *testing.T) {
 		assert.Equal(t, "slept", r.String())
 	})
 }
+
+// Run returns when nobody can run, and does not say why. Waits does.
+func TestWaits(t *testing.T) {
+	world(t, func() {
+		assert.Empty(t, tasklet.Waits())
+		c := tasklet.NewChannel[int](tasklet.WithName("orders"))
+		a := tasklet.Go(func() { _, _ = c.Receive() }).SetName("cook")
+		tasklet.Go(func() {})
+		require.NoError(t, tasklet.Run())
+		waits := tasklet.Waits()
+		require.Len(t, waits, 1)
+		w := waits[0]
+		assert.Same(t, a, w.Tasklet)
+		assert.Equal(t, "orders", w.On)
+		assert.False(t, w.Send)
+		assert.Regexp(t, `^cook/\d+ receives from orders at .*deadlock_test.go:\d+$`, w.String())
+		require.NoError(t, c.Send(1))
+		assert.Empty(t, tasklet.Waits())
+	})
+}

@@ -49,7 +49,8 @@ is what the operation returns in which the tasklet waits, be it Run; where that 
 error result, it panics, and the tasklet's deferred calls run.
 
 When nobody can run and somebody would have to wait, there is a [*DeadlockError], which
-names all who wait, on what and where.
+names all who wait, on what and where. [Waits] tells the same at any time, such as when
+Run has returned and those that are left wait for ever.
 
 # The outside
 

@@ -18,6 +18,9 @@ type run struct {
 //
 // The error with which a tasklet ends comes out here, and its panic: that goes on
 // as a *greenlet.PanicError. The others stay as they are; Run may be called again.
+//
+// That tasklets are left which are blocked, on channels that nobody uses any more, is no
+// error of Run, since whoever calls it may do so. Waits names them.
 func Run() error {
 	_, err := RunSteps(math.MaxInt)
 	return err

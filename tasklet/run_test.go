@@ -3,6 +3,7 @@ package tasklet_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -199,6 +200,19 @@ func TestScheduled(t *testing.T) {
 			require.NoError(t, x.Kill())
 			assert.False(t, x.Scheduled())
 		}
+	})
+}
+
+func TestGoOfNil(t *testing.T) {
+	world(t, func() {
+		_, _, line, _ := runtime.Caller(0)
+		a := tasklet.Go(nil)
+		assert.True(t, a.Alive())
+		err := tasklet.Run()
+		assert.ErrorContains(t, err, "the function is nil")
+		assert.ErrorContains(t, err, fmt.Sprintf("run_test.go:%d", line+1))
+		assert.False(t, a.Alive())
+		assert.NoError(t, tasklet.Run())
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // What the operations' errors match, with errors.Is.
@@ -73,7 +74,8 @@ type queued interface {
 	waits() Wait
 }
 
-// New makes a tasklet that will call f, and does not schedule it: Insert does.
+// New makes a tasklet that will call f, and does not schedule it: Insert does. New(nil)
+// makes one that has ended.
 func New(f func()) *Tasklet {
 	s := here()
 	t := &Tasklet{s: s, f: f}
@@ -86,12 +88,15 @@ func New(f func()) *Tasklet {
 	return t
 }
 
-// Go makes a tasklet that will call f, and puts it at the end of the run ring.
+// Go makes a tasklet that will call f, and puts it at the end of the run ring. If f is
+// nil, the tasklet ends with an error that says so.
 func Go(f func()) *Tasklet {
-	t := New(f)
-	if !t.dead {
-		t.s.add(t)
+	if f == nil {
+		err := fmt.Errorf("tasklet: Go at %s: %w", place.Caller(), errNoFunction)
+		f = func() { must(err) }
 	}
+	t := New(f)
+	t.s.add(t)
 	return t
 }
 
