@@ -72,7 +72,7 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	}
 	if err != nil {
 		if t, ok := err.(thrown); ok { // at the caller
-			err = t.error
+			err = t.Err
 		}
 		return out, false, err
 	}

@@ -10,18 +10,18 @@ next.
 		var a, b *greenlet.Greenlet
 		a = greenlet.New(func(any) (any, error) {
 			fmt.Println(12)
-			b.Switch(nil)
+			b.MustSwitch(nil)
 			fmt.Println(34)
 			return nil, nil // a is dead; its parent, the root, goes on
 		})
 		b = greenlet.New(func(any) (any, error) {
 			fmt.Println(56)
-			a.Switch(nil)
+			a.MustSwitch(nil)
 			fmt.Println(78) // never printed: nobody switches back
 			return nil, nil
 		})
-		a.Switch(nil) // prints 12 56 34
-		return nil    // Run kills b
+		_, err := a.Switch(nil) // prints 12 56 34
+		return err              // Run kills b: its MustSwitch does not return
 	})
 
 # When to use it, and when not
@@ -48,6 +48,14 @@ on the target:
 
 [Greenlet.Throw] does the same with an error: the target's Switch returns it. A
 pending target dies of it without running.
+
+Nothing unwinds a greenlet but itself. A body that is killed sees its Switch return
+[ErrExit], and is to return that: a Switch whose error is ignored outlives its Kill,
+and the end of its Run. [Greenlet.MustSwitch] returns the value only: an error unwinds
+the caller, whose deferred calls run, and which ends with the error as if its body had
+returned it. Functions that C calls need the form with the error, to tell C to stop;
+and they must go on returning the error at every further call that C makes until it
+has returned.
 
 # Parents
 

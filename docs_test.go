@@ -24,6 +24,17 @@ func TestTheBodyInCOfTheDocs(t *testing.T) { runSection(t, "Writing a body in C"
 
 func TestTheCHostOfTheDocs(t *testing.T) { runSection(t, "Go inside a C program") }
 
+// The first example of the package documentation is one that is compiled and run.
+func TestTheFirstExample(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	compiled, err := os.ReadFile("example_test.go")
+	require.NoError(t, err)
+	example := regexp.MustCompile(`(?s)\terr := greenlet\.Run.*?\n\t}\)\n`).FindString(string(doc))
+	require.NotEmpty(t, example)
+	assert.Contains(t, string(compiled), example)
+}
+
 func runSection(t *testing.T, title string) {
 	t.Helper()
 	goTool(t)

@@ -44,6 +44,33 @@ func Example() {
 	// <nil>
 }
 
+// The first example of the package documentation; a test compares the two.
+func Example_first() {
+	err := greenlet.Run(func(root *greenlet.Greenlet) error {
+		var a, b *greenlet.Greenlet
+		a = greenlet.New(func(any) (any, error) {
+			fmt.Println(12)
+			b.MustSwitch(nil)
+			fmt.Println(34)
+			return nil, nil // a is dead; its parent, the root, goes on
+		})
+		b = greenlet.New(func(any) (any, error) {
+			fmt.Println(56)
+			a.MustSwitch(nil)
+			fmt.Println(78) // never printed: nobody switches back
+			return nil, nil
+		})
+		_, err := a.Switch(nil) // prints 12 56 34
+		return err              // Run kills b: its MustSwitch does not return
+	})
+	fmt.Println(err)
+	// Output:
+	// 12
+	// 56
+	// 34
+	// <nil>
+}
+
 func ExampleGreenlet_Switch() {
 	_ = greenlet.Run(func(root *greenlet.Greenlet) error {
 		g := greenlet.New(func(v any) (any, error) {

@@ -106,7 +106,7 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 	if m, came := t.reap(); came {
 		t.done()
 		if _, err := m.open(); err != nil {
-			return nil, thrown{err}
+			return nil, thrown{Err: err}
 		}
 		return nil, fail(op, g, errPassedBy, "")
 	}
@@ -225,7 +225,7 @@ func (h *hand) unusual(g *Greenlet, op string) bool {
 	case kindGoexit:
 		runtime.Goexit()
 	case kindError:
-		panic(thrown{m.err})
+		panic(thrown{Err: m.err})
 	}
 	if g.c.life.Load() != lifeDead {
 		panic(fail(op, g, errInterrupted, ""))
@@ -239,7 +239,7 @@ func (h *hand) refused(err error) {
 	switch {
 	case h.c.life.Load() == lifeDead:
 	case errors.Is(err, errNobody):
-		panic(thrown{err})
+		panic(thrown{Err: err})
 	default:
 		panic(err)
 	}
@@ -251,7 +251,7 @@ func (h *hand) give() {
 	case m.kind == kindError && exits(m.err):
 		h.stopped = true // killed: end the loop as stop does
 	case m.kind == kindError:
-		panic(thrown{m.err})
+		panic(thrown{Err: m.err})
 	default:
 		_, _ = m.open()
 	}

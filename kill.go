@@ -8,13 +8,16 @@ import (
 )
 
 // Kill ends g and comes back: it throws ErrExit into g, with the current greenlet
-// as g's parent for that time.
+// as g's parent for that time. g's Switch returns ErrExit, and g's body is to return
+// it: one that ignores the error of its Switch goes on, and outlives the Kill. See
+// MustSwitch.
 //
 // Kill returns nil when g is dead and went quietly, what it died with when it did
 // not (an error, or a panic as *PanicError), and an error that says so when g
-// answered by going on. If the caller is killed meanwhile, Kill returns that ErrExit. A
-// pending greenlet is dead at once, without its body ever running. Kill of a dead one returns nil; of the current one ErrExit, for the
-// body to return; of a root an error.
+// answered by going on. If the caller is killed meanwhile, Kill returns that ErrExit.
+// A pending greenlet is dead at once, without its body ever running. Kill of a dead
+// one returns nil; of the current one ErrExit, for the body to return; of a root an
+// error.
 func (g *Greenlet) Kill() error {
 	err, goexit := g.end()
 	if goexit {

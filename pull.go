@@ -133,6 +133,6 @@ func (h *hand) stop(g *Greenlet, op string) {
 		panic(p.Value)
 	}
 	if err != nil {
-		panic(thrown{err})
+		panic(thrown{Err: err})
 	}
 }

@@ -34,6 +34,10 @@ const (
 // If the one that passes control back has died of a panic, Switch panics with a
 // *PanicError; if by runtime.Goexit, Switch calls it here, too.
 //
+// An error says that the caller is to end, or to handle it: Kill and the end of Run do
+// not unwind anybody by themselves. A caller that ignores the error outlives its Kill.
+// Where there is nothing to be handled, MustSwitch does the rest.
+//
 // A Switch that is refused (ErrWrongThread, ErrThreadExited, ErrNoRun, no memory
 // for a stack, a start while the program's packages are being initialised) has
 // changed nothing.
@@ -60,6 +64,25 @@ func (g *Greenlet) Switch(v any) (any, error) {
 		return m.open()
 	}
 	return g.send("Switch", message{kind: kindValue, value: v})
+}
+
+// MustSwitch is Switch for code that has nothing to do about an error, such as the end
+// by Kill: an error unwinds the calling greenlet. Its deferred calls run, and it ends with
+// the error as if its body had returned it. At a root, MustSwitch panics with the error.
+//
+// A function that C calls uses Switch instead, and returns the error to C in C's terms:
+// unwinding would skip the frames of C, and with them what they have to release. It must
+// go on returning the error, without a switch, at every further call that C makes before
+// it has returned.
+func (g *Greenlet) MustSwitch(v any) any {
+	v, err := g.Switch(v)
+	if err == nil {
+		return v
+	}
+	if t := currentTree(); t == nil || t.current == t.root {
+		panic(err)
+	}
+	panic(thrown{Err: err})
 }
 
 // Throw passes control to g with an error: g's pending Switch returns (nil, err).

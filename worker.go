@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet/internal/handle"
+	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/leaf"
 )
 
@@ -242,7 +243,7 @@ func panicMessage(r any) message {
 	case *PanicError: // on its way up already
 		return message{kind: kindPanic, err: r}
 	case thrown: // an error in an operation that has no error result
-		return failureMessage(r.error)
+		return failureMessage(r.Err)
 	}
 	return message{kind: kindPanic, err: &PanicError{Value: r, Stack: debug.Stack()}}
 }
@@ -259,11 +260,8 @@ func failureMessage(err error) message {
 	return message{kind: kindError, err: err}
 }
 
-// thrown carries an error through code that has no way to return it: next and a
-// yield of an iterator. At the end of a body it counts as a returned error.
-type thrown struct{ error }
-
-func (t thrown) Unwrap() error { return t.error }
+// thrown carries an error through MustSwitch, and next and a yield of an iterator.
+type thrown = layer.Thrown
 
 // label makes the greenlet's name show in goroutine and CPU profiles.
 func (w *worker) label(c *core) {

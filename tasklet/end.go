@@ -82,6 +82,8 @@ func call(f func()) (last letter) {
 		case nil:
 		case thrown:
 			last.err = r.error
+		case layer.Thrown:
+			last.err = r.Err
 		case *greenlet.PanicError:
 			if t, ok := r.Value.(thrown); ok { // out of a greenlet that the tasklet has made
 				last.err = t.error

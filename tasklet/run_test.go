@@ -203,6 +203,21 @@ func TestScheduled(t *testing.T) {
 	})
 }
 
+// An error that unwinds a tasklet is what it ends with.
+func TestMustSwitchInATasklet(t *testing.T) {
+	oops := errors.New("oops")
+	world(t, func() {
+		deferred := false
+		tasklet.Go(func() {
+			defer func() { deferred = true }()
+			greenlet.New(func(any) (any, error) { return nil, oops }).MustSwitch(nil)
+			assert.Fail(t, "must not go on")
+		})
+		assert.ErrorIs(t, tasklet.Run(), oops)
+		assert.True(t, deferred)
+	})
+}
+
 func TestGoOfNil(t *testing.T) {
 	world(t, func() {
 		_, _, line, _ := runtime.Caller(0)

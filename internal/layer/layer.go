@@ -27,3 +27,11 @@ var (
 	// of the parent when the running greenlet ends. Its body calls this and returns.
 	Heir func(to unsafe.Pointer)
 )
+
+// A Thrown is what package greenlet panics with to carry an error through code that has
+// no way to return it. At the end of a body it counts as a returned error, and at the
+// end of what a package on top runs in one.
+type Thrown struct{ Err error }
+
+func (t Thrown) Error() string { return t.Err.Error() }
+func (t Thrown) Unwrap() error { return t.Err }
