@@ -100,7 +100,8 @@ not run. The process may exit at any time.
 
 # Iterators and typed coroutines
 
-[Pull] and [Pull2] are iter.Pull for iterators that run through C frames.
+[Pull] and [Pull2] are iter.Pull for iterators that run through C frames, and
+[PullContext] and [Pull2Context] those that a context ends.
 [Coroutine] is an asymmetric coroutine with typed values in both directions. All
 pass values without an allocation.
 

@@ -1,6 +1,7 @@
 package greenlet
 
 import (
+	"context"
 	"iter"
 	"runtime"
 
@@ -22,7 +23,7 @@ import (
 // error that says so. A stop while seq waits elsewhere than in its yield kills it.
 //
 // If neither function is called any more, the iteration is ended like any
-// forgotten greenlet; but call stop.
+// forgotten greenlet; but call stop. See PullContext for one that a context ends.
 func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	p := &pull[V]{}
 	g := p.newHand(place.PC(seq), func(any) (any, error) {
@@ -83,6 +84,45 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 		return k, v, false
 	}
 	return next, func() { p.stop(g, "stop of Pull2") }
+}
+
+// PullContext is Pull, but that the end of ctx, by whichever goroutine, ends the
+// iteration: the next call of next does as stop does, on the goroutine that owns the
+// iteration, so that C frames are left in order, and returns false. context.Cause(ctx)
+// says why.
+//
+// Use it in place of context.AfterFunc(ctx, stop), which calls stop on a goroutine that
+// may not: stop panics there, and nobody recovers that.
+func PullContext[V any](ctx context.Context, seq iter.Seq[V]) (next func() (V, bool), stop func()) {
+	needs(ctx, "PullContext")
+	pulled, stop := Pull(seq)
+	return func() (v V, ok bool) {
+		if ctx.Err() != nil {
+			stop()
+			return v, false
+		}
+		return pulled()
+	}, stop
+}
+
+// Pull2Context is PullContext for iterators over pairs.
+func Pull2Context[K, V any](ctx context.Context, seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()) {
+	needs(ctx, "Pull2Context")
+	pulled, stop := Pull2(seq)
+	return func() (k K, v V, ok bool) {
+		if ctx.Err() != nil {
+			stop()
+			return k, v, false
+		}
+		return pulled()
+	}, stop
+}
+
+// needs panics as package context does when there is none.
+func needs(ctx context.Context, op string) {
+	if ctx == nil {
+		panic(fail(op, nil, errNilContext, "use context.Background()"))
+	}
 }
 
 type pull[V any] struct {

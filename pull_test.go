@@ -1,6 +1,7 @@
 package greenlet_test
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"runtime"
@@ -327,6 +328,99 @@ func TestAForgottenPullIsEnded(t *testing.T) {
 			return ended
 		})
 	})
+}
+
+// pairs is count for Pull2.
+func pairs(seq iter.Seq[int]) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		for v := range seq {
+			if !yield(v, -v) {
+				return
+			}
+		}
+	}
+}
+
+func TestPullContext(t *testing.T) {
+	for name, pull := range map[string]func(context.Context, iter.Seq[int]) (func() (int, bool), func()){
+		"PullContext": greenlet.PullContext[int],
+		"Pull2Context": func(ctx context.Context, seq iter.Seq[int]) (func() (int, bool), func()) {
+			next, stop := greenlet.Pull2Context(ctx, pairs(seq))
+			return func() (int, bool) {
+				k, v, ok := next()
+				assert.Equal(t, -k, v)
+				return k, ok
+			}, stop
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			var ended []string
+			next, stop := pull(ctx, func(yield func(int) bool) {
+				defer func() { ended = append(ended, "deferred") }()
+				for i := 1; ; i++ {
+					more := false
+					cgotest.Call(func() { more = yield(i) })
+					if !more {
+						ended = append(ended, "left C")
+						return
+					}
+				}
+			})
+			v, ok := next()
+			assert.Equal(t, []any{1, true}, []any{v, ok})
+			done := make(chan bool)
+			go func() { cancel(errSome); close(done) }() // from any goroutine
+			<-done
+			assert.Empty(t, ended, "it is the owner's to end it")
+			for range 2 {
+				v, ok = next()
+				assert.Equal(t, []any{0, false}, []any{v, ok})
+				assert.Equal(t, []string{"left C", "deferred"}, ended)
+			}
+			assert.Equal(t, errSome, context.Cause(ctx))
+			stop()
+		})
+	}
+
+	// A panic on the way out goes to who calls next, and not to who ends the context.
+	ctx, cancel := context.WithCancel(context.Background())
+	next, stop := greenlet.PullContext(ctx, func(yield func(int) bool) {
+		defer func() { panic("boom") }()
+		yield(1)
+	})
+	next()
+	cancel()
+	assert.PanicsWithValue(t, "boom", func() { next() })
+	stop()
+
+	// Without an end it is Pull.
+	next, stop = greenlet.PullContext(context.Background(), count(2))
+	defer stop()
+	for want := range 2 {
+		v, ok := next()
+		assert.Equal(t, []any{want, true}, []any{v, ok})
+	}
+	_, ok := next()
+	assert.False(t, ok)
+}
+
+func TestPullContextOverBeforeItBegins(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	next, stop := greenlet.PullContext(ctx, func(func(int) bool) { t.Error("must not run") })
+	defer stop()
+	_, ok := next()
+	assert.False(t, ok)
+}
+
+func TestPullContextNeedsAContext(t *testing.T) {
+	var none context.Context
+	err, _ := recovered(func() { greenlet.PullContext(none, count(1)) }).(error)
+	assert.ErrorContains(t, err, "PullContext")
+	assert.ErrorContains(t, err, "the context is nil")
+	err, _ = recovered(func() { greenlet.Pull2Context(none, pairs(count(1))) }).(error)
+	assert.ErrorContains(t, err, "the context is nil")
 }
 
 func TestPullAllocatesNothingPerValue(t *testing.T) {
