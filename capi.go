@@ -57,6 +57,7 @@ func newC(fn, arg uintptr, opts ...Option) *Greenlet {
 	var c *core
 	g := New(func(v any) (any, error) { return c.runC(fn, arg, v) }, opts...)
 	c = g.c
+	c.body = fn
 	return g
 }
 
@@ -198,7 +199,11 @@ func inWords(err error) (code C.int, text string) {
 func guarded(f func() error) (code C.int) {
 	defer func() {
 		if r := recover(); r != nil {
-			err := panicMessage(r).err
+			c := &core{} // nobody, if there is no tree
+			if t := currentTree(); t != nil {
+				c = t.current.c
+			}
+			err := c.panicMessage(r).err
 			if err == nil {
 				err = ErrExit
 			}

@@ -94,13 +94,27 @@ func fail(op string, g *Greenlet, err error, detail string) error {
 // PanicError is a panic on its way up the tree. When a body panics, its parent's
 // pending Switch panics with a *PanicError; passing through further greenlets
 // does not wrap it again.
+//
+// It says whose panic it was. Body is the function that was given to New, Pull or
+// NewCoroutine and where it begins, as "main.walk at town.go:88"; "" where there is none.
+// For one of package tasklet that is the tasklet, and its function.
 type PanicError struct {
 	Value any    // what panic was called with
 	Stack []byte // the stack of the greenlet that panicked, from runtime/debug.Stack
+	ID    uint64 // of that greenlet; 0: unknown
+	Name  string
+	Body  string
 }
 
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("greenlet: panic: %v\n\n%s", e.Value, e.Stack)
+	if e.ID == 0 {
+		return fmt.Sprintf("greenlet: panic: %v\n\n%s", e.Value, e.Stack)
+	}
+	by := who(e.Name, e.ID)
+	if e.Body != "" {
+		by += " (" + e.Body + ")"
+	}
+	return fmt.Sprintf("greenlet: panic in %s: %v\n\n%s", by, e.Value, e.Stack)
 }
 
 // Unwrap returns Value when that is an error.

@@ -17,26 +17,38 @@ func (g *Greenlet) Stack() []runtime.Frame {
 	if t == nil || !g.valid() || g.c.life.Load() != lifeStarted || g.c.tree.Load() != t || g.c == t.current.c {
 		return nil
 	}
-	// Only a goroutine itself can walk its stack, so the greenlet is asked to.
 	var frames []runtime.Frame
-	from := t.current
-	t.inbox = message{kind: kindProbe, value: &frames, origin: from}
-	t.enter(g)
-	switchTo(from.c.coro, g.c.coro)
-	t.raceRelease()
+	t.visit(g, func() { frames = ownFrames() })
 	return frames
 }
 
-// answer collects the frames of the current greenlet for the Stack that asks, and
-// goes back there.
+// visit has a suspended greenlet of this tree call f, which must not switch, and go on
+// waiting: only a goroutine itself can walk its stack, and change its labels.
+func (t *tree) visit(g *Greenlet, f func()) {
+	from := t.current
+	t.inbox = message{kind: kindProbe, value: f, origin: from}
+	t.enter(g)
+	switchTo(from.c.coro, g.c.coro)
+	t.raceRelease()
+}
+
+// answer is what the visited one does.
 func (t *tree) answer(m message) {
+	m.value.(func())()
+	from := t.current.c.coro
+	t.enter(m.origin)
+	switchTo(from, m.origin.c.coro)
+}
+
+// ownFrames collects the frames below answer, which has called what calls it.
+func ownFrames() (frames []runtime.Frame) {
+	const skip = 3 // runtime.Callers, this, and who called it
 	pcs := make([]uintptr, 64)
-	n := runtime.Callers(1, pcs)
+	n := runtime.Callers(skip, pcs)
 	for n == len(pcs) {
 		pcs = make([]uintptr, 2*len(pcs))
-		n = runtime.Callers(1, pcs)
+		n = runtime.Callers(skip, pcs)
 	}
-	var frames []runtime.Frame
 	const (
 		pkg    = "github.com/go-greenlet/greenlet."
 		inside = pkg + "(*tree)."
@@ -54,10 +66,7 @@ func (t *tree) answer(m message) {
 		}
 		frames = append(frames, f)
 	}
-	*m.value.(*[]runtime.Frame) = frames
-	from := t.current.c.coro
-	t.enter(m.origin)
-	switchTo(from, m.origin.c.coro)
+	return frames
 }
 
 // measuring says that StackUsed was called: stacks are to be as new for each greenlet.

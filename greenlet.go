@@ -9,6 +9,7 @@ import (
 	"weak"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
+	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // Func is a greenlet's body. arg is the value of the Switch that started it; the
@@ -42,8 +43,9 @@ func (*noCopy) Unlock() {}
 // core is what a greenlet consists of.
 type core struct {
 	id    uint64
-	name  string
-	stack int // asked for, in bytes; 0: the default
+	name  atomic.Pointer[string] // nil: none; csrc/go.c reads it
+	body  uintptr                // where the code of what it runs begins; see place.Body
+	stack int                    // asked for, in bytes; 0: the default
 
 	run    Func // nil once started
 	life   atomic.Uint32
@@ -125,7 +127,7 @@ func WithStackSize(bytes int) Option { return func(c *core) { c.stack = bytes } 
 
 // WithName sets a name for people: it shows in String, in errors, and as the
 // label "greenlet" in goroutine and CPU profiles.
-func WithName(name string) Option { return func(c *core) { c.name = name } }
+func WithName(name string) Option { return func(c *core) { c.name.Store(&name) } }
 
 // WithContext sets the greenlet's context. The default is context.Background().
 func WithContext(ctx context.Context) Option {
@@ -148,7 +150,7 @@ var lastID atomic.Uint64
 //
 // New(nil) makes a greenlet whose first Switch or Throw returns ErrNoRun.
 func New(run Func, opts ...Option) *Greenlet {
-	c := &core{id: lastID.Add(1), run: run}
+	c := &core{id: lastID.Add(1), run: run, body: place.PC(run)}
 	for _, o := range opts {
 		if o != nil {
 			o(c)
@@ -201,12 +203,36 @@ func (g *Greenlet) ID() uint64 {
 	return g.c.id
 }
 
-// Name returns what WithName set; "root" for a root, else "".
+// Name returns what WithName or SetName set; "root" for a root, else "".
 func (g *Greenlet) Name() string {
 	if !g.valid() {
 		return ""
 	}
-	return g.c.name
+	return g.c.called()
+}
+
+func (c *core) called() string {
+	if p := c.name.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+// SetName changes what WithName has set. Any goroutine may call it; but what profiles
+// show of a greenlet that was started changes only if its own thread does.
+func (g *Greenlet) SetName(name string) {
+	if !g.valid() {
+		return
+	}
+	c := g.c
+	c.name.Store(&name)
+	switch t := currentTree(); {
+	case t == nil || c.life.Load() != lifeStarted || c.tree.Load() != t || c.isRoot():
+	case c == t.current.c:
+		label(name)
+	default:
+		t.visit(g, func() { label(name) })
+	}
 }
 
 // String describes the greenlet for people: its name, ID and state, and the
@@ -215,14 +241,18 @@ func (g *Greenlet) String() string {
 	if !g.valid() {
 		return "greenlet(nil)"
 	}
-	name := g.c.name
+	if t := g.c.tree.Load(); t != nil {
+		return fmt.Sprintf("%s (%v, thread %d%s)", who(g.c.called(), g.c.id), g.State(), t.tid, t.over())
+	}
+	return fmt.Sprintf("%s (%v)", who(g.c.called(), g.c.id), g.State())
+}
+
+// who is a name for people: the greenlet's own, if it has one, and its number.
+func who(name string, id uint64) string {
 	if name == "" {
 		name = "greenlet"
 	}
-	if t := g.c.tree.Load(); t != nil {
-		return fmt.Sprintf("%s/%d (%v, thread %d%s)", name, g.c.id, g.State(), t.tid, t.over())
-	}
-	return fmt.Sprintf("%s/%d (%v)", name, g.c.id, g.State())
+	return fmt.Sprintf("%s/%d", name, id)
 }
 
 // Context returns the greenlet's context.

@@ -24,6 +24,7 @@ func (h *hand) newHand(body uintptr, run Func) *Greenlet {
 		run = nil
 	}
 	g := New(run)
+	g.c.body = body
 	h.c, h.parked = g.c, true
 	return g
 }

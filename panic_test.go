@@ -2,6 +2,7 @@ package greenlet_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -210,14 +211,58 @@ func child(t testing.TB, what string, args ...string) *exec.Cmd {
 
 func TestAnUnrecoveredPanicAtTheRootEndsTheProcessWithTheStack(t *testing.T) {
 	if os.Getenv("GREENLET_TEST_CHILD") == "panic" {
-		_, _ = greenlet.New(func(any) (any, error) { thePanickingFunction(); return nil, nil }).Switch(nil)
+		_, _ = named("npc-13", func(any) (any, error) { thePanickingFunction(); return nil, nil }).Switch(nil)
 	}
 	out, err := child(t, "panic", "-test.run=^"+t.Name()+"$").CombinedOutput()
 	var exit *exec.ExitError
 	require.True(t, errors.As(err, &exit), "%s", out)
 	assert.Equal(t, 2, exit.ExitCode())
-	assert.Contains(t, string(out), "greenlet: panic: EOF")
+	assert.Regexp(t, `panic: greenlet: panic in npc-13/\d+ \(.*panic_test.go:\d+\): EOF`, string(out))
 	assert.Contains(t, string(out), "thePanickingFunction")
+}
+
+// A panic says whose it was, in words and as fields.
+func TestAPanicSaysWhose(t *testing.T) {
+	boom := func(any) (any, error) { panic("boom") }
+	where := func(p *greenlet.PanicError) { // what all of this file have in common
+		assert.Regexp(t, `^github.com/go-greenlet/greenlet_test\.TestAPanicSaysWhose\.func\d.* at .*/panic_test.go:\d+$`, p.Body)
+		assert.Contains(t, p.Error(), p.Body)
+	}
+	panics := func(f func()) *greenlet.PanicError {
+		p, _ := recovered(f).(*greenlet.PanicError)
+		require.NotNil(t, p)
+		return p
+	}
+	tree(t, func(root *greenlet.Greenlet) {
+		g := named("npc-13", boom)
+		p := panics(func() { greenlet.New(func(any) (any, error) { return g.Switch(nil) }).MustSwitch(nil) })
+		assert.Equal(t, g.ID(), p.ID)
+		assert.Equal(t, "npc-13", p.Name)
+		assert.Contains(t, p.Error(), fmt.Sprintf("greenlet: panic in npc-13/%d (", g.ID()))
+		assert.Contains(t, p.Error(), "): boom\n")
+		where(p)
+
+		g = greenlet.New(boom)
+		p = panics(func() { _, _ = g.Switch(nil) })
+		assert.Empty(t, p.Name)
+		assert.Contains(t, p.Error(), fmt.Sprintf("panic in greenlet/%d (", g.ID()))
+		where(p)
+
+		// What is asked for is the function of the user's.
+		c := greenlet.NewCoroutine(func(func(int) (int, error), int) error { panic("boom") })
+		where(panics(func() { _, _, _ = c.Resume(1) }))
+		var seq *greenlet.Greenlet
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			seq = greenlet.Current()
+			yield(1)
+			panic("boom")
+		})
+		next()
+		err := seq.Kill()
+		require.ErrorAs(t, err, &p)
+		where(p)
+		stop()
+	})
 }
 
 // A deferred call that panics during a Goexit: the panic is what goes up.

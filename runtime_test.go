@@ -2,11 +2,11 @@ package greenlet_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"runtime/trace"
 	"strings"
@@ -344,22 +344,88 @@ func TestExecutionTracesCanBeRead(t *testing.T) {
 	}
 }
 
+func goroutines(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
+	return b.String()
+}
+
 func TestDumpsShowGreenletsWithTheirNames(t *testing.T) {
 	tree(t, func(root *greenlet.Greenlet) {
 		g := named("the named one", echo)
 		value(t, 1)(g.Switch(1))
-		var b bytes.Buffer
-		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
-		assert.Contains(t, b.String(), `"greenlet":"the named one"`)
+		assert.Contains(t, goroutines(t), `"greenlet":"the named one"`)
 		require.NoError(t, g.Kill())
+		assert.NotContains(t, goroutines(t), "the named one", "its worker waits for the next one")
+	})
+}
 
-		// The worker's next greenlet does not inherit the name.
+// What a body has set on its goroutine goes with it, however it ends.
+func TestLabelsEndWithTheirGreenlet(t *testing.T) {
+	for name, end := range map[string]func(){
+		"returns": func() {},
+		"panics":  func() { panic("boom") },
+		"Goexit":  runtime.Goexit,
+	} {
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			g := greenlet.New(func(back any) (any, error) {
+				pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("mine", "of the dead")))
+				_, err := back.(*greenlet.Greenlet).Switch(nil)
+				end()
+				return nil, err
+			})
+			_, _ = g.Switch(greenlet.Current())
+			assert.Contains(t, goroutines(t), "of the dead")
+			defer func() { assert.NotContains(t, goroutines(t), "of the dead", name) }()
+			_ = g.Kill()
+		}()
+		<-done
+	}
+}
+
+func TestSetName(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		g := named("first", func(any) (any, error) {
+			_, err := root.Switch(nil)
+			greenlet.Current().SetName("third")
+			_, err = root.Switch(err)
+			return nil, err
+		})
+		value(t, nil)(g.Switch(nil))
+		assert.Contains(t, goroutines(t), `"greenlet":"first"`)
+		g.SetName("second")
+		assert.Contains(t, goroutines(t), `"greenlet":"second"`)
+		assert.Equal(t, "second", g.Name())
+		assert.Contains(t, g.String(), "second/")
+		value(t, nil)(g.Switch(nil))
+		assert.Contains(t, goroutines(t), `"greenlet":"third"`)
+
+		done := make(chan bool)
+		go func() { g.SetName("fourth"); close(done) }() // a name only
+		for range 100 {
+			_ = g.String()
+		}
+		<-done
+		assert.Equal(t, "fourth", g.Name())
+		assert.Contains(t, goroutines(t), `"greenlet":"third"`)
+		g.SetName("")
+		assert.NotContains(t, goroutines(t), `"third"`)
+		require.NoError(t, g.Kill())
+		g.SetName("dead")
+		assert.Contains(t, g.String(), "dead/")
+		assert.NotContains(t, goroutines(t), `"dead"`)
+
+		root.SetName("the root")
+		assert.Equal(t, "the root", root.Name())
+		var none *greenlet.Greenlet
+		none.SetName("nobody")
 		h := greenlet.New(echo)
+		h.SetName("pending")
 		value(t, 1)(h.Switch(1))
-		b.Reset()
-		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
-		assert.NotContains(t, b.String(), "the named one")
-		debug.FreeOSMemory()
+		assert.Contains(t, goroutines(t), `"greenlet":"pending"`)
 	})
 }
 

@@ -20,7 +20,7 @@ const (
 	kindError              // a Throw, or a body's error
 	kindPanic              // a body panicked
 	kindGoexit             // a body called runtime.Goexit
-	kindProbe              // asks a suspended greenlet for its stack; see Stack
+	kindProbe              // has a suspended greenlet call something; see visit
 )
 
 // Switch passes control to g with the value v, and returns when somebody passes

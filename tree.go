@@ -178,6 +178,8 @@ func Run(f func(root *Greenlet) error) (err error) {
 	return err
 }
 
+var rootName = "root"
+
 // newTree locks the goroutine to its thread and makes it a root.
 func newTree(implicit bool) (*tree, error) {
 	if err := ready(); err != nil {
@@ -203,7 +205,7 @@ func newTree(implicit bool) (*tree, error) {
 	}{}
 	t, c := &made.t, &made.c
 	c.id = lastID.Add(1)
-	c.name = "root"
+	c.name.Store(&rootName)
 	c.life.Store(lifeStarted)
 	c.coro = th.root
 	c.watched = true // nobody kills a root

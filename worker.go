@@ -11,6 +11,7 @@ import (
 	"github.com/go-greenlet/greenlet/internal/handle"
 	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/leaf"
+	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // A worker is a coroutine of the C core together with the extra M and the
@@ -22,7 +23,6 @@ type worker struct {
 	size    int // of its C stack, as asked for
 	handle  handle.Handle
 	core    *core // whom it runs or is to run; nil while idle
-	labels  bool  // its goroutine has profiler labels
 	retired bool  // to return from serve
 }
 
@@ -181,11 +181,14 @@ func (w *worker) run(t *tree) message {
 	end := message{kind: kindGoexit}
 	returned := false
 	defer func() {
+		label("") // and whatever the body has set: the goroutine is to be another's
 		if !returned {
 			t.leaveForGood(w, end)
 		}
 	}()
-	w.label(w.core)
+	if name := w.core.called(); name != "" {
+		label(name)
+	}
 	w.core.recovering(t, &end)
 	returned = true
 	return end
@@ -197,7 +200,7 @@ func (w *worker) run(t *tree) message {
 func (c *core) recovering(t *tree, end *message) {
 	defer func() {
 		if r := recover(); r != nil {
-			*end = panicMessage(r)
+			*end = c.panicMessage(r)
 		}
 	}()
 	*end = c.execute(t)
@@ -238,14 +241,16 @@ func (t *tree) leaveForGood(w *worker, m message) {
 
 // panicMessage makes of a recovered value what goes up to the parent. It is
 // called while the stack that panicked still stands.
-func panicMessage(r any) message {
+func (c *core) panicMessage(r any) message {
 	switch r := r.(type) {
 	case *PanicError: // on its way up already
 		return message{kind: kindPanic, err: r}
 	case thrown: // an error in an operation that has no error result
 		return failureMessage(r.Err)
 	}
-	return message{kind: kindPanic, err: &PanicError{Value: r, Stack: debug.Stack()}}
+	return message{kind: kindPanic, err: &PanicError{
+		Value: r, Stack: debug.Stack(), ID: c.id, Name: c.called(), Body: place.Body(c.body),
+	}}
 }
 
 // exits says whether err is an expected end: ErrExit, and nothing else besides. In
@@ -263,15 +268,12 @@ func failureMessage(err error) message {
 // thrown carries an error through MustSwitch, and next and a yield of an iterator.
 type thrown = layer.Thrown
 
-// label makes the greenlet's name show in goroutine and CPU profiles.
-func (w *worker) label(c *core) {
-	if c.name == "" && !w.labels {
-		return
-	}
+// label makes a name show in goroutine and CPU profiles, as that of the greenlet whose
+// goroutine calls.
+func label(name string) {
 	ctx := context.Background()
-	if c.name != "" {
-		ctx = pprof.WithLabels(ctx, pprof.Labels("greenlet", c.name))
+	if name != "" {
+		ctx = pprof.WithLabels(ctx, pprof.Labels("greenlet", name))
 	}
 	pprof.SetGoroutineLabels(ctx)
-	w.labels = c.name != ""
 }

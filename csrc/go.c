@@ -716,7 +716,9 @@ static size_t who(char *buf, size_t size)
     if (tree == NULL)
         return 0;
     char *core = *FIELD(char *, *FIELD(char *, tree, calls.tree_current), calls.greenlet_core);
-    struct { const char *s; size_t n; } name = *FIELD(__typeof__(name), core, calls.core_name); /* a Go string */
+    struct { const char *s; size_t n; } name = {NULL, 0}, *set = *FIELD(void *, core, calls.core_name); /* a Go string */
+    if (set != NULL)
+        name = *set;
     if (name.n == 0) {
         name.s = "greenlet";
         name.n = strlen(name.s);

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"time"
 	"weak"
@@ -149,6 +148,7 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 		returned bool
 	}
 	done := make(chan result, 1)
+	me := here().head
 	err = wait("Await", func(ready func()) {
 		go func() {
 			var r result
@@ -158,7 +158,7 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 				case *greenlet.PanicError: // on its way already
 					r.panicked = p
 				default:
-					r.panicked = &greenlet.PanicError{Value: p, Stack: debug.Stack()}
+					r.panicked = me.panicked(p)
 				}
 				done <- r
 				ready()

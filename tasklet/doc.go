@@ -43,7 +43,8 @@ meet, the channel's [Preference] says who goes on: by default the receiver.
 A tasklet ends when its function returns. Its panic comes out of the innermost [Run]
 as a *greenlet.PanicError; if main is not in Run, main gets it where it is. So does an
 error that was thrown at a tasklet, and that it did not handle, and one that keeps it
-from starting, such as that there is no memory for its stack. [Tasklet.Kill] throws
+from starting, such as that there is no memory for its stack: as an [*Error], which says
+whose it is. [Tasklet.Kill] throws
 [ErrExit], which goes nowhere, unless another error is joined with it. A thrown error
 is what the operation returns in which the tasklet waits, be it Run; where that has no
 error result, it panics, and the tasklet's deferred calls run.

@@ -2,6 +2,7 @@ package tasklet
 
 import (
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"slices"
 	"unsafe"
@@ -9,6 +10,7 @@ import (
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/leaf"
+	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // A letter is what a tasklet finds when it goes on: an error that was thrown at it,
@@ -63,7 +65,7 @@ func (t *Tasklet) body(any) (any, error) {
 	if t.mail != nil {
 		last = t.takeMail() // thrown before it could begin
 	} else {
-		last = call(t.f)
+		last = t.call()
 	}
 	returned = true
 	t.s.runs(t, g) // a greenlet that it has made may have come last
@@ -75,8 +77,8 @@ func (t *Tasklet) body(any) (any, error) {
 	return nil, nil
 }
 
-// call calls f and returns what it ended with.
-func call(f func()) (last letter) {
+// call calls the tasklet's function and returns what that ended with.
+func (t *Tasklet) call() (last letter) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -85,18 +87,41 @@ func call(f func()) (last letter) {
 		case layer.Thrown:
 			last.err = r.Err
 		case *greenlet.PanicError:
-			if t, ok := r.Value.(thrown); ok { // out of a greenlet that the tasklet has made
-				last.err = t.error
+			if e, ok := r.Value.(thrown); ok { // out of a greenlet that the tasklet has made
+				last.err = e.error
 				return
 			}
 			last = letter{err: r, raise: true}
 		default:
-			last = letter{err: &greenlet.PanicError{Value: r, Stack: debug.Stack()}, raise: true}
+			last = letter{err: t.panicked(r), raise: true}
 		}
 	}()
-	f()
+	t.f()
 	return letter{}
 }
+
+// panicked is the error of a panic with v, called where it is recovered.
+func (t *Tasklet) panicked(v any) *greenlet.PanicError {
+	return &greenlet.PanicError{Value: v, Stack: debug.Stack(), ID: t.id, Name: t.called(), Body: place.Body(t.code)}
+}
+
+// An Error says which tasklet has ended with an error that it did not handle.
+type Error struct {
+	ID   uint64
+	Name string // what SetName has set
+	Body string // the tasklet's function and where it begins, as "main.cook at kitchen.go:12"
+	Err  error
+}
+
+func (e *Error) Error() string {
+	by := who(e.Name, e.ID)
+	if e.Body != "" {
+		by += " (" + e.Body + ")"
+	}
+	return fmt.Sprintf("tasklet: %s has ended with an error: %v", by, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
 
 // end takes t, which has ended with last or runtime.Goexit, out of everything, and
 // says who goes on. nil: that is not this package's to say, and err is for whoever
@@ -104,6 +129,9 @@ func call(f func()) (last letter) {
 func (t *Tasklet) end(last letter, exit bool) (to *Tasklet, err error) {
 	s := t.s
 	last = last.with(t.mail)
+	if last.err != nil && !last.raise { // a panic says it itself
+		last.err = &Error{t.id, t.called(), place.Body(t.code), last.err}
+	}
 	t.dead, t.f, t.mail = true, nil, nil
 	if t.inRing {
 		s.remove(t)
@@ -136,7 +164,9 @@ func (m letter) with(undelivered []letter) letter {
 			m.err = u.err
 		case m.raise:
 			p := m.err.(*greenlet.PanicError)
-			m.err = &greenlet.PanicError{Value: errors.Join(p, u.err), Stack: p.Stack}
+			both := *p
+			both.Value = errors.Join(p, u.err)
+			m.err = &both
 		default:
 			m.err = errors.Join(m.err, u.err)
 		}

@@ -16,8 +16,8 @@ type run struct {
 // before, the callers of the inner ones go to the end of the ring, and their Run
 // returns.
 //
-// The error with which a tasklet ends comes out here, and its panic: that goes on
-// as a *greenlet.PanicError. The others stay as they are; Run may be called again.
+// The error with which a tasklet ends comes out here, as an *Error, which says whose it
+// is, and its panic: that goes on as a *greenlet.PanicError, which says so, too. The others stay as they are; Run may be called again.
 //
 // That tasklets are left which are blocked, on channels that nobody uses any more, is no
 // error of Run, since whoever calls it may do so. Waits names them.

@@ -1,9 +1,11 @@
 package tasklet_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"testing"
 	"time"
 
@@ -203,6 +205,73 @@ func TestScheduled(t *testing.T) {
 	})
 }
 
+// What a tasklet ends with says whose it is, in words and as fields.
+func TestAnEndSaysWhose(t *testing.T) {
+	oops := errors.New("oops")
+	world(t, func() {
+		_, _, line, _ := runtime.Caller(0)
+		a := tasklet.Go(func() {
+			if tasklet.Current().Alive() {
+				panic("boom")
+			}
+		}).SetName("cook")
+		p, _ := panicOf(func() { _ = tasklet.Run() }).(*greenlet.PanicError)
+		require.NotNil(t, p)
+		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d", p.Name, p.ID))
+		assert.Equal(t, "cook", p.Name)
+		assert.Contains(t, p.Body, fmt.Sprintf("run_test.go:%d", line+1))
+		assert.Contains(t, p.Error(), a.String())
+		assert.Contains(t, p.Error(), p.Body)
+
+		a = tasklet.Go(tasklet.Schedule).SetName("waiter")
+		tasklet.Schedule()
+		require.NoError(t, a.ThrowLater(oops))
+		err := tasklet.Run()
+		var e *tasklet.Error
+		require.ErrorAs(t, err, &e)
+		require.ErrorIs(t, err, oops)
+		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d", e.Name, e.ID))
+		assert.Contains(t, e.Body, "tasklet.Schedule at ")
+		assert.ErrorContains(t, err, a.String()+" ("+e.Body+")")
+
+		// The one who has thrown it knows.
+		a = tasklet.Go(tasklet.Schedule)
+		tasklet.Schedule()
+		assert.Equal(t, oops, a.Throw(oops))
+
+		// A panic of what it waits for.
+		a = tasklet.Go(func() {
+			_, _ = tasklet.Await(func() (int, error) { panic("boom") })
+		}).SetName("waits")
+		p, _ = panicOf(func() { _ = tasklet.Run() }).(*greenlet.PanicError)
+		require.NotNil(t, p)
+		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d", p.Name, p.ID))
+	})
+}
+
+func goroutines(t *testing.T) string {
+	var b bytes.Buffer
+	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
+	return b.String()
+}
+
+// A tasklet's name is its greenlet's, and goes when it ends.
+func TestNamesInProfiles(t *testing.T) {
+	world(t, func() {
+		c := tasklet.NewChannel[int]()
+		a := tasklet.Go(func() { _, _ = c.Receive() }).SetName("named before it began")
+		tasklet.Schedule()
+		assert.Contains(t, goroutines(t), `"greenlet":"named before it began"`)
+		a.SetName("named while it waits")
+		assert.Contains(t, goroutines(t), `"greenlet":"named while it waits"`)
+		assert.NotContains(t, goroutines(t), "named before it began")
+		require.NoError(t, a.Kill())
+		assert.NotContains(t, goroutines(t), "named")
+		tasklet.Main().SetName("main")
+		tasklet.New(nil).SetName("nothing")
+	})
+}
+
 // An error that unwinds a tasklet is what it ends with.
 func TestMustSwitchInATasklet(t *testing.T) {
 	oops := errors.New("oops")
@@ -361,7 +430,7 @@ func TestWhatIsUndeliveredAtTheEnd(t *testing.T) {
 				assert.ErrorIs(t, err, want, c.name)
 			}
 			if c.same && len(c.want) > 0 {
-				assert.Equal(t, c.want[0], err, c.name)
+				assert.Equal(t, c.want[0], errors.Unwrap(err), c.name)
 			}
 			if len(c.want) == 0 {
 				assert.NoError(t, err, c.name)

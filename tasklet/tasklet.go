@@ -52,6 +52,7 @@ type Tasklet struct {
 	own        *greenlet.Greenlet
 	f          func()
 	id         uint64
+	code       uintptr                // where f's code begins; see place.Body
 	name       atomic.Pointer[string] // errors show it, and they go anywhere
 	next, prev *Tasklet
 	queued     queued   // what it is blocked in; nil: nothing
@@ -78,7 +79,7 @@ type queued interface {
 // makes one that has ended.
 func New(f func()) *Tasklet {
 	s := here()
-	t := &Tasklet{s: s, f: f}
+	t := &Tasklet{s: s, f: f, code: place.PC(f)}
 	if f == nil {
 		t.dead = true // unbound
 		return t
@@ -91,20 +92,41 @@ func New(f func()) *Tasklet {
 // Go makes a tasklet that will call f, and puts it at the end of the run ring. If f is
 // nil, the tasklet ends with an error that says so.
 func Go(f func()) *Tasklet {
+	code := place.PC(f)
 	if f == nil {
 		err := fmt.Errorf("tasklet: Go at %s: %w", place.Caller(), errNoFunction)
 		f = func() { must(err) }
 	}
 	t := New(f)
+	t.code = code
 	t.s.add(t)
 	return t
 }
 
-// SetName sets a name for people, and returns t. It shows in String and in
-// deadlock reports.
+// SetName sets a name for people, and returns t. It shows in String, in deadlock
+// reports and errors, and, as that of the tasklet's greenlet, in profiles.
 func (t *Tasklet) SetName(name string) *Tasklet {
 	t.name.Store(&name)
+	t.own.SetName(name)
 	return t
+}
+
+func (t *Tasklet) called() string {
+	if n := t.name.Load(); n != nil {
+		return *n
+	}
+	return ""
+}
+
+// who is a name for people: the tasklet's own, if it has one, and its number.
+func who(name string, id uint64) string {
+	if name == "" {
+		name = "tasklet"
+	}
+	if id == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s/%d", name, id)
 }
 
 // String describes the tasklet for people.
@@ -112,14 +134,7 @@ func (t *Tasklet) String() string {
 	if t == nil {
 		return "tasklet(nil)"
 	}
-	name := "tasklet"
-	if n := t.name.Load(); n != nil {
-		name = *n
-	}
-	if t.id == 0 {
-		return name
-	}
-	return fmt.Sprintf("%s/%d", name, t.id)
+	return who(t.called(), t.id)
 }
 
 // Schedule lets the others in the ring go first: the current tasklet is the last
@@ -290,7 +305,9 @@ func (t *Tasklet) Kill() error { return t.throw("Kill", ErrExit, false) }
 // comes out of the innermost Run, or at main; ErrExit (nil stands for it) goes
 // nowhere. A tasklet that never ran does not begin.
 //
-// Throw at the current tasklet returns err at once.
+// If what the tasklet ends with comes to the caller, it comes as it is, without an
+// *Error around it: the caller knows whose it is. Throw at the current tasklet returns
+// err at once.
 func (t *Tasklet) Throw(err error) error { return t.throw("Throw", err, false) }
 
 // KillLater is ThrowLater with ErrExit.
@@ -329,5 +346,9 @@ func (t *Tasklet) throw(op string, err error, later bool) error {
 	s.recall(t)
 	t.express(letter{err: err})
 	s.head = t
-	return s.leave(me)
+	err = s.leave(me)
+	if e, ok := err.(*Error); ok && e.ID == t.id {
+		return e.Err
+	}
+	return err
 }

@@ -158,7 +158,7 @@ func TestTraces(t *testing.T) {
 				r.add("a")
 				bad := tasklet.New(r.does("never"))
 				require.NoError(t, bad.ThrowLater(errors.New("oops")))
-				r.add(fmt.Sprint("inner: ", tasklet.Run()))
+				r.add(fmt.Sprint("inner: ", errors.Unwrap(tasklet.Run())))
 			})
 			tasklet.Go(r.does("b"))
 			r.run()

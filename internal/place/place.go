@@ -32,6 +32,20 @@ func PC[F any](f F) uintptr {
 	return *closure
 }
 
+// Body names the function whose code begins at pc, and where that is. Only this takes
+// time, and PC takes none, so it can be asked for whatever is made.
+func Body(pc uintptr) string {
+	if pc == 0 {
+		return ""
+	}
+	f := runtime.FuncForPC(pc)
+	if f == nil {
+		return fmt.Sprintf("C code at %#x", pc)
+	}
+	file, line := f.FileLine(pc)
+	return fmt.Sprintf("%s at %s:%d", f.Name(), file, line)
+}
+
 // root is the directory of this module, as the compiler calls it.
 var root = func() string {
 	_, file, _, _ := runtime.Caller(0)
