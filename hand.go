@@ -105,11 +105,7 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 		return nil, err
 	}
 	if m, came := t.reap(); came {
-		t.done()
-		if _, err := m.open(); err != nil {
-			return nil, thrown{Err: err}
-		}
-		return nil, fail(op, g, errPassedBy, "")
+		return nil, t.passedBy(g, op, m)
 	}
 	// Until it is started and ours, it may be another thread that starts it.
 	if life := g.c.life.Load(); life != lifeDead && (life != lifeStarted || g.c.tree.Load() != t) {
@@ -131,6 +127,15 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 	}
 	t.done()
 	return nil, err
+}
+
+// passedBy is the error of an operation on g that was not begun, since m came before it.
+func (t *tree) passedBy(g *Greenlet, op string, m message) error {
+	t.done()
+	if _, err := m.open(); err != nil {
+		return thrown{Err: err}
+	}
+	return fail(op, g, errPassedBy, "")
 }
 
 // awaited says whether somebody still waits in resume although the body is parked: the

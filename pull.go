@@ -147,7 +147,9 @@ func (h *hand) stop(g *Greenlet, op string) {
 	if err != nil {
 		panic(err)
 	}
-	t.reap()
+	if m, came := t.reap(); came {
+		panic(t.passedBy(g, op, m))
+	}
 	if c.life.Load() == lifeDead {
 		t.done()
 		return
