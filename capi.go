@@ -443,7 +443,7 @@ func greenletKill(p *C.greenlet) C.int {
 		if err != nil {
 			return err
 		}
-		err, goexit := g.end()
+		err, goexit := g.end("Kill")
 		if goexit {
 			err = errors.Join(err, fail("Kill", g, errGoexit, ""))
 		}

@@ -231,6 +231,9 @@ func errNoStack(size int, code C.int, errno error) error {
 	default:
 		hint = "; end some greenlets, ask for smaller stacks, or raise the limit (ulimit -v, the container's memory)"
 	}
+	if size == 0 {
+		size = defaultStackSize
+	}
 	return fmt.Errorf("greenlet: cannot make a stack of %d bytes: %s: %w%s", size, text(code), errno, hint)
 }
 

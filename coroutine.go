@@ -1,6 +1,10 @@
 package greenlet
 
-import "github.com/go-greenlet/greenlet/internal/place"
+import (
+	"runtime"
+
+	"github.com/go-greenlet/greenlet/internal/place"
+)
 
 // A Coroutine is an asymmetric coroutine with typed values: Resume hands one in
 // and gets one out. Values pass without an allocation. Make it with NewCoroutine.
@@ -99,5 +103,9 @@ func (c *Coroutine[In, Out]) Stop() error {
 	if c == nil {
 		return fail("Stop", nil, errNil, "make a Coroutine with NewCoroutine")
 	}
-	return c.g.Kill()
+	err, goexit := c.g.end("Stop")
+	if goexit {
+		runtime.Goexit()
+	}
+	return err
 }

@@ -16,11 +16,11 @@ var (
 	ErrExit = errors.New("greenlet: exit")
 
 	// ErrWrongThread: the target belongs to another, living thread.
-	ErrWrongThread = errors.New("cannot switch to a different thread")
+	ErrWrongThread = errors.New("it belongs to another thread")
 
 	// ErrThreadExited: the target's thread is gone, or the Run that it belonged to
 	// has returned.
-	ErrThreadExited = errors.New("cannot switch to a different thread (which happens to have exited)")
+	ErrThreadExited = errors.New("its thread or its Run has ended")
 
 	// ErrCyclicParent: the new parent is the greenlet itself or descends from it.
 	ErrCyclicParent = errors.New("cyclic parent chain")

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/fault"
 )
 
 // The tests in this package are named after the sentences of the documentation
@@ -640,6 +641,67 @@ func TestErrorsSayWhoAndWhere(t *testing.T) {
 		assert.ErrorContains(t, err, "(pending)")
 		assert.ErrorContains(t, err, "from root/")
 	})
+}
+
+// What an error says is of the operation that was called, and so.
+func TestErrorsAreOfTheirOperation(t *testing.T) {
+	var ended *greenlet.Greenlet
+	tree(t, func(root *greenlet.Greenlet) {
+		g := suspended(t, quietly)
+		ended = g
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			_, _ = yield(1)
+			_, err := yield(2) // here it goes on
+			return err
+		})
+		_, _, err := c.Resume(0)
+		require.NoError(t, err)
+
+		errs := make(chan error)
+		go func() { errs <- g.Kill() }()
+		err = <-errs
+		require.ErrorIs(t, err, greenlet.ErrWrongThread)
+		assert.ErrorContains(t, err, "Kill on ")
+		assert.NotContains(t, err.Error(), "switch")
+		go func() { errs <- c.Stop() }()
+		err = <-errs
+		require.ErrorIs(t, err, greenlet.ErrWrongThread)
+		assert.ErrorContains(t, err, "Stop on ")
+		assert.NotContains(t, err.Error(), "Kill")
+
+		// One that does not end: where it is.
+		err = c.Stop()
+		assert.ErrorContains(t, err, "Stop on ")
+		assert.ErrorContains(t, err, "lives; it waits at ")
+		assert.Regexp(t, `greenlet_test.go:\d+`, err.Error())
+		require.NoError(t, c.Stop())
+
+		// The size of a stack that is the default.
+		reset := fault.Set(fault.Malloc, 1, 100)
+		for err = nil; err == nil; { // until all idle ones of this thread are in use
+			_, err = greenlet.New(func(any) (any, error) { return root.Switch(nil) }).Switch(nil)
+		}
+		reset()
+		assert.ErrorContains(t, err, "cannot make a stack of 262144 bytes")
+	})
+	// Its Run is over, and its thread lives.
+	_, err := ended.Switch(nil)
+	require.ErrorIs(t, err, greenlet.ErrThreadExited)
+	assert.ErrorContains(t, err, "its Run has returned")
+	assert.NotContains(t, err.Error(), "exited")
+
+	// What Run kills.
+	err = greenlet.Run(func(root *greenlet.Greenlet) error {
+		g := greenlet.New(func(any) (any, error) {
+			_, _ = root.Switch(nil)
+			return root.Switch(nil)
+		})
+		defer runtime.KeepAlive(g)
+		_, err := g.Switch(nil)
+		return err
+	})
+	assert.ErrorContains(t, err, "the end of Run on ")
+	assert.ErrorContains(t, err, "it waits at ")
 }
 
 func TestAPanicErrorUnwrapsToItsValue(t *testing.T) {

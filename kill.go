@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"weak"
+
+	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // Kill ends g and comes back: it throws ErrExit into g, with the current greenlet
@@ -19,25 +21,25 @@ import (
 // one returns nil; of the current one ErrExit, for the body to return; of a root an
 // error.
 func (g *Greenlet) Kill() error {
-	err, goexit := g.end()
+	err, goexit := g.end("Kill")
 	if goexit {
 		runtime.Goexit()
 	}
 	return err
 }
 
-// end is Kill, but that it tells of a Goexit.
-func (g *Greenlet) end() (err error, goexit bool) {
+// end is Kill, or op, but that it tells of a Goexit.
+func (g *Greenlet) end(op string) (err error, goexit bool) {
 	if g.valid() {
 		// The cases that need no tree.
 		switch c := g.c; {
 		case c.isRoot():
-			return fail("Kill", g, errKillRoot, ""), false
+			return fail(op, g, errKillRoot, ""), false
 		case c.life.Load() == lifeDead:
 			return nil, false
 		}
 	}
-	t, err := g.use("Kill")
+	t, err := g.use(op)
 	if err != nil {
 		return err, false
 	}
@@ -47,18 +49,18 @@ func (g *Greenlet) end() (err error, goexit bool) {
 			return nil, true
 		}
 		if _, err = m.open(); err == nil {
-			err = fail("Kill", g, errPassedBy, "")
+			err = fail(op, g, errPassedBy, "")
 		}
 		return err, false
 	}
-	err, goexit = t.kill(g)
+	err, goexit = t.kill(op, g)
 	t.done()
 	return err, goexit
 }
 
-// kill is Kill of a greenlet of this tree. goexit says that it died by
+// kill is Kill of a greenlet of this tree, or what op does with it. goexit says that it died by
 // runtime.Goexit.
-func (t *tree) kill(g *Greenlet) (err error, goexit bool) {
+func (t *tree) kill(op string, g *Greenlet) (err error, goexit bool) {
 	c := g.c
 	for c.life.Load() == lifeMoving {
 		runtime.Gosched()
@@ -72,16 +74,25 @@ func (t *tree) kill(g *Greenlet) (err error, goexit bool) {
 		return ErrExit, false
 	}
 	if err := t.foreign(g); err != nil { // started by another thread just now
-		return fail("Kill", g, err, ""), false
+		return fail(op, g, err, ""), false
 	}
 
 	m := t.exit(g)
 	err = m.err // nil for a value; a panic's *PanicError is an error
 	// An end that is thrown at us comes alone, to be passed on: it is no failure.
 	if c.life.Load() != lifeDead && !(m.kind == kindError && exits(err)) {
-		err = errors.Join(fail("Kill", g, errLivesOn, ""), err)
+		err = errors.Join(livesOn(op, g), err)
 	}
 	return err, m.kind == kindGoexit
+}
+
+// livesOn is the error of op for g, which was to die and did not. It says where g is.
+func livesOn(op string, g *Greenlet) error {
+	where := ""
+	if stack := g.Stack(); stack != nil {
+		where = "it waits at " + place.Of(stack)
+	}
+	return fail(op, g, errLivesOn, where)
 }
 
 // exit throws ErrExit into g, which is started, with the current greenlet as its
@@ -171,7 +182,7 @@ func (t *tree) reap() (m message, came bool) {
 		err := m.err
 		switch {
 		case c.life.Load() != lifeDead:
-			err, came = fail("the end of a forgotten greenlet", g, errLivesOn, ""), true
+			err, came = livesOn("the end of a forgotten greenlet", g), true
 		case m.origin.c != c: // its own end went elsewhere
 			err, came = nil, true
 		case m.kind == kindGoexit: // not to be passed on to whoever happens to be here

@@ -163,7 +163,7 @@ func (g *Greenlet) use(op string) (*tree, error) {
 func (g *Greenlet) misused(op string, owner *tree) error {
 	switch owner.end.Load() {
 	case endThread:
-		return fail(op, g, ErrThreadExited, "what was suspended there can never run again")
+		return fail(op, g, ErrThreadExited, "the thread has exited, and what was suspended there can never run again")
 	case endScope:
 		return fail(op, g, ErrThreadExited, "its Run has returned")
 	}

@@ -280,7 +280,7 @@ func (t *tree) killAll(k *killed) {
 	// Deaths may start greenlets that die hard, too: that has to end some time.
 	for tries := 2*t.nlive + 1000; t.nlive > 0 && tries > 0; tries-- {
 		c := t.live.prev
-		err, goexit := t.kill(c.greenlet())
+		err, goexit := t.kill("the end of Run", c.greenlet())
 		if err != nil {
 			k.errs = append(k.errs, err)
 		}

@@ -37,7 +37,7 @@ func wait(what string, begin func(ready func())) error {
 	s := here()
 	me := s.head
 	if me.blockTrap {
-		return &opError{what, me, ErrBlockTrap}
+		return fail(what, me, ErrBlockTrap)
 	}
 	if err := s.refusal(what, me); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (w *watch) begin(ctx context.Context, op string, who fmt.Stringer) error {
 	s.collect()
 	switch {
 	case ctx == nil:
-		return &opError{op, who, errNoContext}
+		return fail(op, who, errNoContext)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case ctx.Done() == nil:
@@ -122,7 +122,7 @@ func (w *watch) end() bool {
 // results are lost.
 func Await[T any](f func() (T, error)) (v T, err error) {
 	if f == nil {
-		return v, &opError{"Await", here().head, errNoFunction}
+		return v, fail("Await", here().head, errNoFunction)
 	}
 	return AwaitContext(context.Background(), func(context.Context) (T, error) { return f() })
 }
@@ -132,7 +132,7 @@ func Await[T any](f func() (T, error)) (v T, err error) {
 // AwaitContext has returned, however that was.
 func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)) (v T, err error) {
 	if f == nil {
-		return v, &opError{"Await", here().head, errNoFunction}
+		return v, fail("Await", here().head, errNoFunction)
 	}
 	var w watch
 	if err := w.begin(ctx, "Await", here().head); err != nil {
@@ -226,7 +226,7 @@ func Recv[T any](ch <-chan T) (v T, ok bool, err error) {
 // context is done, with nothing taken.
 func RecvContext[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	if ch == nil {
-		return v, false, &opError{"Recv", here().head, errNilChannel}
+		return v, false, fail("Recv", here().head, errNilChannel)
 	}
 	var w watch
 	if err := w.begin(ctx, "Recv", here().head); err != nil {

@@ -98,11 +98,11 @@ func (c *Channel[T]) String() string {
 func (c *Channel[T]) misused(op string) error {
 	switch {
 	case c.s == nil:
-		return &opError{op, c, errNoChannel}
+		return fail(op, c, errNoChannel)
 	case c.s.over():
-		return &opError{op, c, greenlet.ErrThreadExited}
+		return fail(op, c, greenlet.ErrThreadExited)
 	}
-	return &opError{op, c, ErrWrongThread}
+	return fail(op, c, ErrWrongThread)
 }
 
 // mine returns the channel's scheduler, for what has no error result.
@@ -122,7 +122,7 @@ func (c *Channel[T]) Send(v T) error {
 // SendError has the receiver's Receive return err, which must not be nil.
 func (c *Channel[T]) SendError(err error) error {
 	if err == nil {
-		return &opError{"SendError", c, errors.New("the error is nil")}
+		return fail("SendError", c, errors.New("the error is nil"))
 	}
 	var none T
 	_, err = c.send("SendError", none, err)
@@ -139,7 +139,7 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 	s.collect()
 	me := s.head
 	if c.closing {
-		return false, &opError{op, c, ErrClosed}
+		return false, fail(op, c, ErrClosed)
 	}
 	if w := c.first; w != nil && !w.send {
 		if (s.trap > 0 || me.ending) && c.switches(PreferReceiver) {
@@ -232,7 +232,7 @@ func (c *Channel[T]) ReceiveContext(ctx context.Context) (v T, err error) {
 	return c.Receive()
 }
 
-func (c *Channel[T]) closed() error { return &opError{"Receive", c, ErrClosed} }
+func (c *Channel[T]) closed() error { return &opError{op: "Receive", who: c, err: ErrClosed} }
 
 // switches says whether an action with a partner that waits switches, if the
 // partner's side is preferred by `theirs`.
@@ -262,7 +262,7 @@ func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error
 	outside := (c.posts || me.watched) && !send
 	switch {
 	case me.blockTrap:
-		return nil, &opError{op, c, ErrBlockTrap}
+		return nil, fail(op, c, ErrBlockTrap)
 	case s.n == 1 && !outside && !me.ending && !s.anybody(me):
 		return nil, s.deadlock(&Wait{channel: true, Tasklet: me, On: c.name, Send: send})
 	case s.trap > 0 || me.ending:
@@ -380,7 +380,7 @@ func (c *Channel[T]) SendAll(seq iter.Seq[T]) (n int, err error) {
 	case !c.s.own():
 		return 0, c.misused("SendAll")
 	case c.closing:
-		return 0, &opError{"SendAll", c, ErrClosed}
+		return 0, fail("SendAll", c, ErrClosed)
 	}
 	for v := range seq {
 		received, err := c.send("SendAll", v, nil)
@@ -486,9 +486,9 @@ func (c *Channel[T]) Post(v T) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
-		return &opError{"Post", c, greenlet.ErrThreadExited}
+		return fail("Post", c, greenlet.ErrThreadExited)
 	case c.shut:
-		return &opError{"Post", c, ErrClosed}
+		return fail("Post", c, ErrClosed)
 	}
 	s.note(func() { c.arrive(v) })
 	return nil

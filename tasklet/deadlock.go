@@ -27,17 +27,21 @@ type Wait struct {
 const shown = 20
 
 func (w Wait) String() string {
-	what := "waits for " + w.On
-	if w.channel {
-		what = "receives from " + w.On
-		if w.Send {
-			what = "sends to " + w.On
-		}
-	}
+	text := fmt.Sprintf("%v %s", w.Tasklet, w.what())
 	if w.Since != "" {
-		what += " at " + w.Since
+		text += " at " + w.Since
 	}
-	return fmt.Sprintf("%v %s", w.Tasklet, what)
+	return text
+}
+
+func (w Wait) what() string {
+	switch {
+	case !w.channel:
+		return "waits for " + w.On
+	case w.Send:
+		return "sends to " + w.On
+	}
+	return "receives from " + w.On
 }
 
 func (e *DeadlockError) Error() string {
@@ -50,6 +54,9 @@ func (e *DeadlockError) Error() string {
 		case i == shown-1:
 			fmt.Fprintf(&b, "\n\tand %d more", len(e.Waits)-shown)
 		}
+	}
+	if slices.ContainsFunc(e.Waits, func(w Wait) bool { return w.channel && !w.Send }) {
+		b.WriteString("\n\tIf another goroutine is to send something, with Post, make the channel WithPosts.")
 	}
 	return b.String()
 }

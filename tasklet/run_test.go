@@ -578,3 +578,31 @@ func TestTheEndAfterAGreenlet(t *testing.T) {
 		assert.Equal(t, 1, tasklet.RunCount())
 	})
 }
+
+// A refusal says who was refused what, and what there is to be done.
+func TestRefusalsNameARemedy(t *testing.T) {
+	world(t, func() {
+		c := tasklet.NewChannel[int](tasklet.WithName("orders"))
+		a := tasklet.Go(func() { _, _ = c.Receive() }).SetName("cook")
+		tasklet.Schedule()
+		me := tasklet.Main()
+		errs := make(chan error)
+		go func() { errs <- c.Send(1) }()
+		assert.EqualError(t, <-errs, "tasklet: Send of orders: it belongs to another thread; only its own thread may use it; from elsewhere there are Post and Close")
+		go func() { errs <- a.Kill() }()
+		assert.EqualError(t, <-errs, fmt.Sprintf("tasklet: Kill of %v: it belongs to another thread; only its own thread may use it; send a tasklet there word with Channel.Post", a))
+		assert.EqualError(t, a.Insert(), fmt.Sprintf("tasklet: Insert of %v from %v: the tasklet is blocked; receives from orders, and Throw would end that", a, me))
+		assert.EqualError(t, me.Remove(), fmt.Sprintf("tasklet: Remove of %v: the tasklet is the current one; use ScheduleRemove", me))
+		me.SetBlockTrap(true)
+		_, err := c.Receive()
+		assert.EqualError(t, err, fmt.Sprintf("tasklet: Receive of orders from %v: it would block, and a block trap is set; SetBlockTrap(false) allows it", me))
+		me.SetBlockTrap(false)
+		tasklet.SwitchTrap(1)
+		err = c.Send(1)
+		assert.ErrorContains(t, err, "SwitchTrap(-1) takes back one")
+		tasklet.SwitchTrap(-1)
+		assert.ErrorContains(t, deadlock(t), "make the channel WithPosts")
+		require.NoError(t, a.Kill())
+		assert.EqualError(t, a.Throw(errors.New("oops")), fmt.Sprintf("tasklet: Throw of %v from %v: the tasklet has ended", a, me))
+	})
+}

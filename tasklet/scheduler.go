@@ -182,7 +182,7 @@ func (s *scheduler) refusal(op string, who fmt.Stringer) error {
 	case s.head.ending:
 		return ErrExit
 	case s.trap > 0:
-		return &opError{op, who, ErrSwitchTrap}
+		return fail(op, who, ErrSwitchTrap)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
@@ -35,12 +36,56 @@ var (
 
 // An opError says which operation on whom was refused or ended with an error.
 type opError struct {
-	op  string
-	who fmt.Stringer
-	err error
+	op   string
+	who  fmt.Stringer
+	err  error
+	from *Tasklet // who has called it; nil: nobody in particular
+	why  string   // what more there is to say; "": what there is to say about err
 }
 
-func (e *opError) Error() string { return fmt.Sprintf("tasklet: %s of %v: %v", e.op, e.who, e.err) }
+// fail makes the error of operation op on who, seen from the calling goroutine.
+func fail(op string, who fmt.Stringer, err error) error {
+	e := &opError{op: op, who: who, err: err}
+	if at, _ := layer.Here(); at != nil {
+		if s, ok := (*at).(*scheduler); ok {
+			e.from = s.head
+		}
+	}
+	return e
+}
+
+func (e *opError) Error() string {
+	text := fmt.Sprintf("tasklet: %s of %v", e.op, e.who)
+	if e.from != nil && fmt.Stringer(e.from) != e.who {
+		text += fmt.Sprintf(" from %v", e.from)
+	}
+	text += fmt.Sprintf(": %v", e.err)
+	if why := e.because(); why != "" {
+		text += "; " + why
+	}
+	return text
+}
+
+// because is what there is to be done.
+func (e *opError) because() string {
+	switch {
+	case e.why != "":
+		return e.why
+	case errors.Is(e.err, ErrWrongThread):
+		if _, ok := e.who.(*Tasklet); ok {
+			return "only its own thread may use it; send a tasklet there word with Channel.Post"
+		}
+		return "only its own thread may use it; from elsewhere there are Post and Close"
+	case errors.Is(e.err, ErrCurrent):
+		return "use ScheduleRemove"
+	case errors.Is(e.err, ErrBlockTrap):
+		return "SetBlockTrap(false) allows it"
+	case errors.Is(e.err, ErrSwitchTrap):
+		return "SwitchTrap(-1) takes back one"
+	}
+	return ""
+}
+
 func (e *opError) Unwrap() error { return e.err }
 
 // A Tasklet is a function that runs in turns with others. Make it with New or Go.
@@ -229,11 +274,11 @@ func (t *Tasklet) Paused() bool { return t.Alive() && !t.inRing && t.queued == n
 func (t *Tasklet) usable(op string) (*scheduler, error) {
 	switch {
 	case t == nil || t.s == nil || t.s.over():
-		return nil, &opError{op, t, ErrDead}
+		return nil, fail(op, t, ErrDead)
 	case !t.s.own():
-		return nil, &opError{op, t, ErrWrongThread}
+		return nil, fail(op, t, ErrWrongThread)
 	case t.dead:
-		return nil, &opError{op, t, ErrDead}
+		return nil, fail(op, t, ErrDead)
 	}
 	return t.s, nil
 }
@@ -242,7 +287,7 @@ func (t *Tasklet) usable(op string) (*scheduler, error) {
 func (t *Tasklet) runnable(op string) (*scheduler, error) {
 	s, err := t.usable(op)
 	if err == nil && t.queued != nil {
-		err = &opError{op, t, ErrBlocked}
+		err = &opError{op: op, who: t, err: ErrBlocked, from: s.head, why: t.queued.waits().what() + ", and Throw would end that"}
 	}
 	return s, err
 }
@@ -260,7 +305,7 @@ func (t *Tasklet) Insert() error {
 func (t *Tasklet) Remove() error {
 	s, err := t.runnable("Remove")
 	if err == nil && t == s.head {
-		err = &opError{"Remove", t, ErrCurrent}
+		err = fail("Remove", t, ErrCurrent)
 	}
 	if err == nil && t.inRing {
 		s.remove(t)
