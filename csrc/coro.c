@@ -31,6 +31,7 @@ struct glet_coro {
     struct glet_fibers fibers;
     struct glet_exceptions exceptions; /* none while it runs */
     glet_notes notes;
+    glet_coro *next, *prev; /* in its owner's list */
 };
 
 #ifndef GLET_UCONTEXT
@@ -45,6 +46,7 @@ struct glet_thread {
     glet_coro *current; /* NULL: nobody has switched yet */
     struct glet_exceptions *exceptions; /* of who runs; NULL: no C++ here */
     size_t handling; /* suspended coroutines that have exceptions */
+    glet_coro *all;  /* that have not finished, without the root */
     glet_coro root;
 };
 
@@ -160,10 +162,47 @@ size_t glet_coro_overflowed(const void *address)
     return at < lo && at >= lo - GLET_STACK_GUARD ? (size_t)((char *)c->stack.hi - lo) : 0;
 }
 
+static void enlist(struct glet_thread *t, glet_coro *c)
+{
+    c->owner = t;
+    c->prev = NULL;
+    c->next = t->all;
+    if (c->next != NULL)
+        c->next->prev = c;
+    t->all = c;
+}
+
+static void delist(struct glet_thread *t, glet_coro *c)
+{
+    *(c->prev != NULL ? &c->prev->next : &t->all) = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    c->owner = NULL;
+}
+
+void glet_coro_each(void (*visit)(void *arg, glet_coro *c), void *arg)
+{
+    struct glet_thread *t = thread_self();
+
+    visit(arg, &t->root);
+    for (glet_coro *c = t->all; c != NULL; c = c->next)
+        visit(arg, c);
+}
+
+void *glet_coro_saved_sp(const glet_coro *c)
+{
+#ifdef GLET_UCONTEXT
+    return c->ctx.at;
+#else
+    return c->ctx.sp;
+#endif
+}
+
 static void begin(glet_coro *c, glet_body body, void *arg)
 {
     c->word = NULL;
-    c->owner = thread_self();
+    if (c->owner == NULL)
+        enlist(thread_self(), c);
     c->body = body;
     c->arg = arg;
     glet_note_begin(&c->notes, c->stack.lo, c->stack.hi);
@@ -194,6 +233,7 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
         return GLET_ENOMEM;
     }
     c->stack = st;
+    c->owner = NULL;
     c->fibers = (struct glet_fibers){0};
     c->exceptions = (struct glet_exceptions){0};
     c->notes = (glet_notes){0};
@@ -244,6 +284,8 @@ int glet_coro_free(glet_coro *c)
     lose_exceptions(c);
     if (c->fibers.own != NULL)
         glet_fiber_own_gone(c->fibers.own);
+    if (c->owner != NULL)
+        delist(c->owner, c);
     glet_note_free(&c->notes, c->stack.lo, c->stack.hi);
     *top(c) = NULL;
     glet_stack_free(&c->stack);
@@ -312,7 +354,7 @@ void glet_coro_main(void *p)
         swap_exceptions(t, c, next);
         lose_exceptions(c); /* Go can leave C++ frames behind: their handlers did not run */
     }
-    c->owner = NULL;
+    delist(t, c);
     t->current = next;
     glet_note_leave(&c->notes, &next->notes, 1);
     glet_word_store(next->word);

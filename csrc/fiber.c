@@ -208,6 +208,7 @@ int glet_fiber_switch(glet_fiber *to)
         return GLET_ESTACK;
 
     from->word = glet_word_load();
+    from->sp = sp;
     if (from != in->own)
         from->home = NULL;
     to->home = c;

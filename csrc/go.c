@@ -490,6 +490,15 @@ static int has_frames(char *g0)
     return yes;
 }
 
+/* cgocallback leaves g0's sched.sp below the frames of C that it was called by, and their registers. */
+void *glet_go_c_stack(void *word)
+{
+    if (rt.mode == PLAIN || word == NULL)
+        return NULL;
+    char *g0 = *FIELD(char *, *FIELD(char *, word, rt.g_m), rt.m_g0);
+    return word == g0 ? NULL : *FIELD(void *, g0, rt.g_sched_sp);
+}
+
 int glet_go_drop(void *fiber)
 {
     void *g0 = fiber; /* or the goroutine, if Go itself has switched, where the layout is known */

@@ -123,6 +123,12 @@ int glet_go_ready(void);
 void glet_go_announce(void *from, void *to);
 
 /*
+ * How far down the C stack is in use that belongs to a suspended word, if Go itself has
+ * switched, on its goroutine's stack; else NULL.
+ */
+void *glet_go_c_stack(void *word);
+
+/*
  * Gives the M of that word, which is no longer one of any coroutine or fiber that
  * can run, back to the runtime, and gives up its goroutine's frames; GLET_EFRAMES.
  */

@@ -87,6 +87,7 @@ const char *greenlet_text(int code)
     case GREENLET_ENORUN: return "the greenlet has no body";
     case GREENLET_ECODE: return "only GREENLET_EXIT and codes from 1 on can be thrown";
     case GREENLET_ESECTION: return "a section that must not be left, or none to be left";
+    case GREENLET_ESTACK: return "the C library does not know the thread's stack";
     case GREENLET_ENOGO: return "there is no Go in this program, or its packages are not initialised yet";
     }
     return code > 0 ? "a code of the program's own" : "not a code of this library";

@@ -92,7 +92,8 @@ enum {
     GREENLET_ENORUN = -16,  /* it has no body                                        */
     GREENLET_ECODE = -17,   /* not a code that can be thrown                         */
     GREENLET_ENOGO = -18,   /* no Go in this program, or its packages still start   */
-    GREENLET_ESECTION = -19 /* in a section that must not be left; or in none        */
+    GREENLET_ESECTION = -19,/* in a section that must not be left; or in none        */
+    GREENLET_ESTACK = -20   /* the C library does not know the thread's stack        */
 };
 
 /* States, as greenlet_state returns them. */
@@ -166,6 +167,23 @@ int greenlet_state(greenlet *g);
 int greenlet_is_root(greenlet *g);    /* 1, 0, or a code below 0 */
 int greenlet_is_started(greenlet *g); /* it has left GREENLET_PENDING */
 int greenlet_is_active(greenlet *g);  /* started, and not dead */
+
+/*
+ * For conservative garbage collectors in C: calls visit for each C stack of the calling
+ * thread, with the part of it that is in use, from sp on and below end. These are the
+ * stacks of greenlets that are suspended, with the registers that their functions have
+ * left, and of workers that wait for the next greenlet; the thread's own; and the one
+ * that runs, from this call on: what is still in registers is the collector's to look at.
+ * Of a coroutine that was adopted by fiber.h it is the one that runs or that its greenlet
+ * is suspended on; the others are for the collector to find where their library has them.
+ *
+ * visit must not switch, and it may not call Go. The first call of a thread asks the C
+ * library where its stack ends, which can allocate; the later ones do not, and take no
+ * lock. It may be called before there are greenlets, and without Go. GREENLET_ENULL;
+ * GREENLET_ESTACK, and then nothing was visited.
+ */
+typedef void greenlet_stack(void *arg, void *sp, void *end);
+int greenlet_stacks(greenlet_stack *visit, void *arg);
 
 /* What a code means. Never NULL, not to be freed. */
 const char *greenlet_text(int code);

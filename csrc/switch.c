@@ -27,7 +27,8 @@ void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
     ctx->at = u;
 }
 
-int glet_context_switch(glet_context *from, const glet_context *to)
+/* AddressSanitizer could have the context elsewhere. */
+__attribute__((no_sanitize_address)) int glet_context_switch(glet_context *from, const glet_context *to)
 {
     ucontext_t here; /* up to 4.5 KiB: too much for a thread-local record, as a root's is */
     from->at = &here;

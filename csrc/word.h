@@ -20,6 +20,12 @@ extern ptrdiff_t glet_word_offset;
 /* The word of a coroutine that does not run. */
 void *glet_coro_word(const glet_coro *c);
 
+/* Calls visit for each coroutine of the calling thread that has not finished, its own stack's first. */
+void glet_coro_each(void (*visit)(void *arg, glet_coro *c), void *arg);
+
+/* Where a coroutine that does not run was left: on its C stack, or if Go has switched, on its goroutine's. */
+void *glet_coro_saved_sp(const glet_coro *c);
+
 /*
  * A foreign coroutine, or the stack that a coroutine of ours began with, by the
  * word that it has while another one runs.  See fiber.c.
@@ -27,6 +33,7 @@ void *glet_coro_word(const glet_coro *c);
 struct glet_fiber {
     void *word;
     char *lo, *hi;           /* its stack; NULL: not known */
+    char *sp;                /* of the announcement by which it was left */
     uint64_t thread;         /* 0: it was freed */
     glet_coro *home;         /* where it runs; NULL: nowhere */
     int lost;                /* it ran in a coroutine that was given up */

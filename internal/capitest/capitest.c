@@ -338,6 +338,7 @@ const char *capitest_misuse(void)
     GET(GREENLET_EFREED, greenlet_new(&p, capitest_echo, NULL, (greenlet *)&here, 0));
     GET(GREENLET_ENULL, greenlet_switch(NULL, NULL, &v));
     GET(GREENLET_ENULL, greenlet_throw(NULL, 1, &v));
+    GET(GREENLET_ENULL, greenlet_stacks(NULL, NULL));
     GET(GREENLET_ENULL, greenlet_kill(NULL));
     GET(GREENLET_ENULL, greenlet_free(NULL));
     GET(GREENLET_ENULL, greenlet_free_value(NULL));
@@ -618,4 +619,50 @@ const char *capitest_mask(int plain)
     WANT(pthread_create(&thread, NULL, masks, plain ? &thread : NULL) == 0);
     WANT(pthread_join(thread, &e) == 0);
     return e;
+}
+
+#define KEEP(x) __asm__ volatile("" : "+r"(x)) /* a register, or where the compiler puts it meanwhile */
+
+void capitest_hold(uintptr_t secret, uintptr_t f)
+{
+    uintptr_t held = ~secret;
+    KEEP(held);
+    capitestCall(f);
+    KEEP(held);
+}
+
+int capitest_holds(void *secret, void *value, void **result)
+{
+    uintptr_t held = ~(uintptr_t)secret;
+    (void)result;
+    greenlet *to;
+    int e = greenlet_parent(greenlet_self(), &to);
+    KEEP(held);
+    if (e == GREENLET_OK)
+        e = greenlet_switch(to, value, NULL);
+    KEEP(held);
+    greenlet_free(to);
+    return e;
+}
+
+struct find {
+    uintptr_t secret;
+    int stacks;
+};
+
+__attribute__((no_sanitize_address)) static void find(void *arg, void *sp, void *end)
+{
+    struct find *f = arg;
+    for (uintptr_t *p = (uintptr_t *)((uintptr_t)sp & ~(uintptr_t)7); p < (uintptr_t *)end; p++)
+        if (~*p == f->secret) {
+            f->stacks++;
+            return;
+        }
+}
+
+int capitest_find(uintptr_t secret)
+{
+    struct find f = {secret, 0};
+    int e = greenlet_stacks(find, &f);
+    return e != GREENLET_OK ? e : f.stacks;
 }

@@ -23,6 +23,7 @@ var (
 	PassOn   = unsafe.Pointer(C.capitest_pass_on)   // switches to its arg, a greenlet *
 	Start    = unsafe.Pointer(C.capitest_start)     // makes a greenlet of its value, a Go function, and returns what comes of it
 	CleansUp = unsafe.Pointer(C.capitest_cleans_up) // as Start, and hears of an error of another one after it
+	Holds    = unsafe.Pointer(C.capitest_holds)     // has the complement of its arg, and switches to its parent
 	Code     = unsafe.Pointer(C.capitest_code)      // returns its arg
 	Refused  = unsafe.Pointer(C.capitest_refused)   // sends its value in a section, which is refused, and then again
 )
@@ -94,3 +95,11 @@ func InSection(f func()) {
 
 //export capitestCall
 func capitestCall(h C.uintptr_t) { callback.Do(uintptr(h), func(f func()) { f() }) }
+
+// Hold calls f from a C function that has the complement of secret, which nobody else has.
+func Hold(secret uintptr, f func()) {
+	callback.During(f, func(h handle.Handle) { C.capitest_hold(C.uintptr_t(secret), C.uintptr_t(h)) })
+}
+
+// Find returns on how many of the thread's C stacks the complement of secret is found.
+func Find(secret uintptr) int { return int(C.capitest_find(C.uintptr_t(secret))) }

@@ -27,6 +27,13 @@ int capitest_named(void *arg, void *value, void **result);
 int capitest_ask(void);
 int capitest_adopt(void);
 
+/* Calls capitestCall(f) while the complement of secret is in a local variable or register, and nowhere else. */
+void capitest_hold(uintptr_t secret, uintptr_t f);
+int capitest_holds(void *secret, void *value, void **result); /* the same, in a greenlet that switches to its parent */
+
+/* On how many stacks of the thread the complement of secret is found; or a code below 0. */
+int capitest_find(uintptr_t secret);
+
 /* As capitest_start, on a thread of its own. message is greenlet_message. */
 int capitest_start_thread(void *func, char message[256]);
 

@@ -488,3 +488,61 @@ func TestSectionsTakeNoMemory(t *testing.T) {
 		assert.Less(t, int64(live()-before), int64(1<<20))
 	})
 }
+
+// A conservative collector of C finds what only a suspended stack has, whoever has
+// switched away from it, and nothing of what has ended.
+func TestACollectorFindsAllStacks(t *testing.T) {
+	const secret = 0x5ec3e75ec3e7
+	thread := func(t *testing.T) {
+		assert.Zero(t, capitest.Find(secret)) // without greenlets
+		run(t, func(root *greenlet.Greenlet) {
+			var all []*greenlet.Greenlet
+			find := func() int { return capitest.Find(secret) }
+			add := func(g *greenlet.Greenlet) {
+				_, err := g.Switch(nil)
+				require.NoError(t, err)
+				all = append(all, g)
+				assert.Equal(t, len(all), find())
+			}
+			for range 3 {
+				// In C's greenlet_switch, and in a Switch of Go that C has called.
+				add(greenlet.NewC(capitest.Holds, uintptrPointer(secret)))
+				add(greenlet.New(func(any) (v any, err error) {
+					capitest.Hold(secret, func() { v, err = root.Switch(nil) })
+					return v, err
+				}))
+			}
+			// The same seen from a greenlet, which has it too, as the root has then.
+			capitest.Hold(secret, func() {
+				assert.Equal(t, len(all)+1, find())
+				_, err := greenlet.New(func(any) (any, error) {
+					assert.Equal(t, len(all)+1, find())
+					capitest.Hold(secret, func() { assert.Equal(t, len(all)+2, find()) })
+					return nil, nil
+				}).Switch(nil)
+				require.NoError(t, err)
+			})
+			for n := len(all); n > 0; n-- {
+				require.NoError(t, all[n-1].Kill())
+				if greenlet.Backend() == "ucontext" { // whose records have room that nobody clears
+					assert.GreaterOrEqual(t, find(), n-1)
+				} else {
+					assert.Equal(t, n-1, find())
+				}
+			}
+		})
+	}
+	thread(t)
+	t.Run("OtherThread", func(t *testing.T) { // of a parallel test, which the first thread need not run
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runtime.LockOSThread()
+			thread(t)
+		}()
+		<-done
+	})
+}
+
+// uintptrPointer makes a number a void *, which C alone looks at.
+func uintptrPointer(n uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&n)) }

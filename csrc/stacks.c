@@ -1,0 +1,69 @@
+/*
+ * stacks.c - greenlet_stacks, for conservative garbage collectors.
+ */
+#define _GNU_SOURCE
+#include "greenlet.h"
+#include "go.h"
+#include "word.h"
+
+#include <pthread.h>
+
+/* What a library's switch pushes on the stack that it leaves, and more. */
+enum { SWITCH_FRAME = 4096 };
+
+struct visit {
+    greenlet_stack *visit;
+    void *arg;
+    char *here; /* the caller's frame */
+    char *end;  /* of the thread's own stack */
+};
+
+/* The upper end of the thread's own stack; NULL: the C library does not tell. */
+static char *thread_stack_end(void)
+{
+    static __thread char *end; /* glibc reads a file, to say it of a process's first thread */
+    pthread_attr_t attr;
+    void *lo;
+    size_t size;
+
+    if (end != NULL || pthread_getattr_np(pthread_self(), &attr) != 0)
+        return end;
+    if (pthread_attr_getstack(&attr, &lo, &size) == 0)
+        end = (char *)lo + size;
+    pthread_attr_destroy(&attr);
+    return end;
+}
+
+static void one(void *arg, glet_coro *c)
+{
+    const struct visit *v = arg;
+    const struct glet_fibers *in = glet_coro_fibers(c);
+    char *lo, *hi, *sp = v->here;
+
+    glet_coro_bounds(c, (void **)&lo, (void **)&hi);
+    if (glet_coro_is_root(c))
+        hi = v->end;
+    if (in->running != NULL) { /* it has left its own stack by an announcement */
+        char *left = in->own->sp - SWITCH_FRAME;
+        v->visit(v->arg, left > lo ? left : lo, hi);
+        hi = in->running->hi;
+    }
+    if (c != glet_coro_current()) {
+        sp = glet_go_c_stack(glet_coro_word(c));
+        if (sp == NULL)
+            sp = glet_coro_saved_sp(c);
+    }
+    if (hi != NULL)
+        v->visit(v->arg, sp, hi);
+}
+
+int greenlet_stacks(greenlet_stack *visit, void *arg)
+{
+    if (visit == NULL)
+        return GREENLET_ENULL;
+    struct visit v = {visit, arg, __builtin_frame_address(0), thread_stack_end()};
+    if (v.end == NULL)
+        return GREENLET_ESTACK;
+    glet_coro_each(one, &v);
+    return GREENLET_OK;
+}
