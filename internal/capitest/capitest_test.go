@@ -492,8 +492,7 @@ func TestSectionsTakeNoMemory(t *testing.T) {
 // A conservative collector of C finds what only a suspended stack has, whoever has
 // switched away from it, and nothing of what has ended.
 func TestACollectorFindsAllStacks(t *testing.T) {
-	const secret = 0x5ec3e75ec3e7
-	thread := func(t *testing.T) {
+	thread := func(t *testing.T, secret uintptr) {
 		assert.Zero(t, capitest.Find(secret)) // without greenlets
 		run(t, func(root *greenlet.Greenlet) {
 			var all []*greenlet.Greenlet
@@ -532,13 +531,13 @@ func TestACollectorFindsAllStacks(t *testing.T) {
 			}
 		})
 	}
-	thread(t)
-	t.Run("OtherThread", func(t *testing.T) { // of a parallel test, which the first thread need not run
+	thread(t, 0x5ec3e75ec3e7)
+	t.Run("OtherGoroutine", func(t *testing.T) { // whose thread may end with it
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			runtime.LockOSThread()
-			thread(t)
+			thread(t, 0xca5ecca5ec)
 		}()
 		<-done
 	})
