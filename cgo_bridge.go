@@ -186,7 +186,9 @@ func unlockThread() {
 // Runtime says how switches work with the running program's Go runtime, for
 // people: "fast: ..." where its insides are known and have been checked, and the
 // processor goes along with every switch; "plain: ..." and the reason where not,
-// and then everything works the same, slower. The environment variable
+// and then the rules are the same, but switches are slower, greenlets that are given up
+// when their thread ends stay in memory, execution traces cannot be read, and CPU
+// profiles count a thread's time for each of its greenlets. The environment variable
 // GREENLET_RUNTIME=plain asks for the latter.
 func Runtime() string {
 	if err := ready(); err != nil {

@@ -87,6 +87,10 @@ nobody has asked for (with [Current], [Greenlet.Parent] or a tracer) goes away
 with its last greenlet, so that a [Pull] in some handler leaves no trace; one that
 has been asked for lasts as long as its goroutine.
 
+An iter.Pull must be made, used and stopped under the same lock, or Go ends the
+process: in one and the same greenlet or root, all inside a Run or all outside.
+[Pull] has the cases, and is the remedy.
+
 # Ends
 
 A greenlet ends when its body returns, when it is killed, or when its Run ends. A

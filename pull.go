@@ -22,6 +22,16 @@ import (
 // any more, since the caller was killed or had an error thrown at it, ends seq with an
 // error that says so. A stop while seq waits elsewhere than in its yield kills it.
 //
+// Beside an iter.Pull on the same goroutine: that one asks for the same lock of the
+// goroutine to its thread at every call as when it was made, and ends the process if it
+// finds another. The first next of a Pull locks the goroutine, and the end of its last
+// greenlet unlocks it. So these end the process: an iter.Pull that was made before the
+// first next and is used before the end, or that was made in between and is used after
+// it; the same with a [Run] or a root that lasts in place of the Pull; one that is made in
+// one greenlet and used in another; and a first next in the body of an iter.Pull, which
+// is left by its yield while it is locked. The remedy is Pull in place of iter.Pull
+// throughout, or a Run around all of it.
+//
 // If neither function is called any more, the iteration is ended like any
 // forgotten greenlet; but call stop. See PullContext for one that a context ends.
 func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
@@ -166,7 +176,7 @@ func (h *hand) stop(g *Greenlet, op string) {
 		return
 	}
 	h.stopped = true
-	err, goexit := t.kill(g)
+	err, goexit := t.kill(op, g)
 	t.done()
 	if goexit {
 		runtime.Goexit()

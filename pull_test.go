@@ -995,3 +995,24 @@ func TestYieldAfterTheEnd(t *testing.T) {
 		assert.False(t, late2(3, ""), end)
 	}
 }
+// What the documentation names as the way to use an iter.Pull beside greenlets.
+func TestIterPullBesideGreenletsInsideOneRun(t *testing.T) {
+	tree(t, func(*greenlet.Greenlet) {
+		theirs, stopTheirs := iter.Pull(count(5))
+		ours, stopOurs := greenlet.Pull(func(yield func(int) bool) {
+			inner, stop := iter.Pull(count(5))
+			defer stop()
+			for v, ok := inner(); ok && yield(v); v, ok = inner() {
+			}
+		})
+		for range 4 {
+			a, _ := theirs()
+			b, _ := ours()
+			assert.Equal(t, a, b)
+		}
+		stopOurs()
+		_, ok := theirs()
+		assert.True(t, ok)
+		stopTheirs()
+	})
+}

@@ -143,6 +143,9 @@ func ownTree() (*tree, error) {
 // what the killed ones reported: an error that one died with, a panic as
 // *PanicError, or that it refused to die.
 //
+// An iter.Pull that was made outside of f must not be used in it, nor the other way
+// round: Go ends the process. See [Pull].
+//
 // A panic or runtime.Goexit in f goes on after that, and so does a Goexit of a
 // greenlet that Run has killed. Run inside a tree is an error.
 func Run(f func(root *Greenlet) error) (err error) {
