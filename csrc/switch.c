@@ -31,7 +31,7 @@ void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 __attribute__((no_sanitize_address)) int glet_context_switch(glet_context *from, const glet_context *to)
 {
     ucontext_t here; /* up to 4.5 KiB: too much for a thread-local record, as a root's is */
-    from->at = &here;
+    from->at = &here; /* cppcheck-suppress autoVariables ; it is used while we are suspended here */
     return swapcontext(&here, to->at); /* fails on no Linux: no memory is asked for */
 }
 
