@@ -161,12 +161,13 @@ type (
 		yield func(int) bool
 		id    int
 		last  int // yielded
+		got   int // by next
 	}
 	coroutine struct {
 		c            *greenlet.Coroutine[int, int]
 		id           int
 		given, taken int // handed in, and what has arrived
-		last         int // handed out
+		last, got    int // handed out, and what has arrived
 	}
 )
 
@@ -185,6 +186,7 @@ type mixer struct {
 	made      []weak.Pointer[greenlet.Greenlet]
 	serial    int
 	nils      bool // there are others than greenlets: their ends, and their switches, are nil
+	traced    bool // there was a tracer: more can come between a switch and its return
 	armed     bool
 	goexits   int
 	wrong     []string
@@ -249,10 +251,13 @@ func (m *mixer) known(v any) {
 		if len(e.Stack) == 0 {
 			m.fail("a panic without a stack: %v", e.Value)
 		}
+		if _, ok := e.Value.(runtime.Error); ok {
+			m.fail("%v", e)
+		}
 		m.known(e.Value)
 		return
 	case runtime.Error:
-		m.wrong = append(m.wrong, string(debug.Stack()))
+		m.fail("%s", debug.Stack())
 	case interface{ Unwrap() []error }:
 		for _, e := range e.Unwrap() {
 			m.known(e)
@@ -392,8 +397,10 @@ func (m *mixer) step(a *actor, s model.Step) (done bool, v any, err error) {
 		}
 	case 'N':
 		if it := m.iters[s.A]; it != nil {
-			if v, ok := it.next(); ok && v != it.last || !ok && v != 0 {
+			if v, ok := it.next(); ok && !m.follows(it.id, it.got, v, it.last) || !ok && v != 0 {
 				m.fail("next returns %x, %v, last yielded is %x", v, ok, it.last)
+			} else if ok {
+				it.got = v
 			}
 		}
 	case 'S':
@@ -407,8 +414,10 @@ func (m *mixer) step(a *actor, s model.Step) (done bool, v any, err error) {
 			m.serial++
 			c.given = c.id<<20 | m.serial
 			out, ok, e := c.c.Resume(c.given)
-			if ok && (out != c.last || e != nil) || !ok && out != 0 {
+			if ok && (!m.follows(c.id, c.got, out, c.last) || e != nil) || !ok && out != 0 {
 				m.fail("Resume returns %x, %v, %v, last yielded is %x", out, ok, e, c.last)
+			} else if ok {
+				c.got = out
 			}
 			err = e
 		}
@@ -428,6 +437,12 @@ func (m *mixer) step(a *actor, s model.Step) (done bool, v any, err error) {
 		err = m.taskletStep(a, s)
 	}
 	return false, nil, err
+}
+
+// follows says whether v may come after got from who yields with that number, and has
+// yielded last.
+func (m *mixer) follows(id, got, v, last int) bool {
+	return v == last || m.traced && v>>20 == id && got < v && v < last
 }
 
 func (m *mixer) create(s model.Step) {
@@ -557,7 +572,7 @@ func (m *mixer) trace(s model.Step) {
 		greenlet.SetTrace(nil)
 		return
 	}
-	m.armed = s.B&1 != 0
+	m.traced, m.armed = true, s.B&1 != 0
 	greenlet.SetTrace(func(_ greenlet.Event, origin, target *greenlet.Greenlet) {
 		if target != greenlet.Current() || target.State() != greenlet.Running {
 			m.fail("the tracer is on the wrong greenlet")
@@ -817,6 +832,19 @@ func checkMix(t *testing.T, p mixed) {
 		})
 	}
 	t.Fatalf("program %s\n%s", p.text(), report)
+}
+
+// What was found, as short as it gets.
+var foundMixed = []struct{ name, program string }{
+	{"a yield out of place before next has returned", "00 o100 i000 N000 T110 y000 R100 Y000"},
+	{"a channel's waiter that was left for another greenlet of its tasklet", "01 n100 c000 C000 G000 s100 <000 t000 K007 s100 s000"},
+	{"a tasklet is killed by the tracer that runs as the next one starts", "00 G000 G000 J060 G000 c100 T150 h000 k100 t170 P000"},
+}
+
+func TestMixFound(t *testing.T) {
+	for _, f := range foundMixed {
+		t.Run(f.name, func(t *testing.T) { checkMix(t, parseMix([]byte(f.program))) })
+	}
 }
 
 func FuzzMix(f *testing.F) {
