@@ -995,6 +995,7 @@ func TestYieldAfterTheEnd(t *testing.T) {
 		assert.False(t, late2(3, ""), end)
 	}
 }
+
 // What the documentation names as the way to use an iter.Pull beside greenlets.
 func TestIterPullBesideGreenletsInsideOneRun(t *testing.T) {
 	tree(t, func(*greenlet.Greenlet) {
