@@ -4,6 +4,7 @@ package greenlet
 #cgo CFLAGS: -I${SRCDIR}/csrc
 #include "exceptions.h"
 #include "go.h"
+#include "word.h"
 
 // Exported by callbacks.go.
 extern void greenletEnter(uintptr_t worker);
@@ -25,6 +26,30 @@ static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_
 static void bridge_trim_stack(uintptr_t c, size_t keep) { glet_coro_trim_stack((glet_coro *)c, keep); }
 static struct glet_exceptions *bridge_exceptions(void) { return glet_coro_exceptions(); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
+static uintptr_t bridge_current_word(void) { return (uintptr_t)glet_coro_current_word(); }
+
+// A coroutine for its stack alone, where another engine puts it in place.
+static glet_coro *not_run(void *arg)
+{
+    (void)arg;
+    return NULL;
+}
+static int bridge_stack_new(uintptr_t *out, size_t size, uintptr_t *lo, uintptr_t *hi)
+{
+    glet_coro *c;
+    int code = glet_coro_new(&c, size, not_run, NULL);
+    if (code != GLET_OK)
+        return code;
+    void *l, *h;
+    glet_coro_bounds(c, &l, &h);
+    *lo = (uintptr_t)l;
+    *hi = (uintptr_t)h;
+    *out = (uintptr_t)c;
+    return GLET_OK;
+}
+extern void _cgo_release_context(size_t context); // runtime/cgo's
+static void bridge_release_context(uintptr_t context) { _cgo_release_context(context); }
+static int bridge_stack_free(uintptr_t c) { return glet_coro_free((glet_coro *)c); }
 static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
 {
     return glet_go_worker_new((glet_coro **)out, size, worker);
@@ -32,12 +57,15 @@ static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
 
 #cgo noescape bridge_worker_new
 #cgo nocallback bridge_worker_new
+#cgo noescape bridge_stack_new
+#cgo nocallback bridge_stack_new
 */
 import "C"
 
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/trace"
 	"sync"
@@ -50,8 +78,8 @@ import (
 
 // This file holds the calls from Go to C. callbacks.go has those from C to Go.
 
-// A coro is a coroutine of the C core, as a number: C's memory, not Go's.
-type coro uintptr
+// A native is a coroutine of the C core, as a number: C's memory, not Go's.
+type native uintptr
 
 // Limits of a C stack; csrc/coro.h has the reasons.
 const (
@@ -103,7 +131,7 @@ var ready = sync.OnceValue(func() error {
 	if !<-second || !ok {
 		return fmt.Errorf("greenlet: %s with %s: %s", runtime.GOARCH, runtime.Version(), text(C.GLET_EWORD))
 	}
-	useLayout()
+	chooseEngine()
 	if e := C.glet_go_explain_overflows(); e != 0 { // no reason to do without greenlets
 		runtimeReport += fmt.Sprintf("; stack overflows will not be explained: %v", syscall.Errno(e))
 	}
@@ -115,6 +143,28 @@ var (
 	handing       bool
 	runtimeReport string
 )
+
+// chooseEngine decides how greenlets are run in this process.
+func chooseEngine() {
+	why := "built for AddressSanitizer"
+	if v := os.Getenv("GREENLET_RUNTIME"); v != "" && v != "auto" {
+		why = "GREENLET_RUNTIME=" + v
+	} else if Backend() == "ucontext" {
+		why = "built with ucontext"
+	} else if C.glet_fiber_wanted() != 0 {
+		why = "csrc/fiber.h is used"
+	} else if !asanEnabled {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if oneM, why = gort.OneM(uintptr(C.glet_go_word_offset())); oneM {
+			engine = oneMEngine{}
+			runtimeReport = "one M: " + why
+			return
+		}
+	}
+	useLayout()
+	runtimeReport += " (not one M: " + why + ")"
+}
 
 // useLayout looks up what is known of the runtime's structs, and lets the C core
 // use it if it holds.
@@ -161,7 +211,11 @@ const spareLocks = 1000
 // undo: its greenlets would stay behind, for whoever comes to the thread next.
 func lockThread() {
 	runtime.LockOSThread()
-	if handing {
+	switch {
+	case oneM:
+		gort.Pin()
+		return
+	case handing:
 		C.glet_go_pin()
 		return
 	}
@@ -173,9 +227,12 @@ func lockThread() {
 // unlockThread takes lockThread back. What the program has locked or unlocked besides
 // counts as it would have without.
 func unlockThread() {
-	if handing {
+	switch {
+	case oneM:
+		gort.Unpin()
+	case handing:
 		C.glet_go_unpin()
-	} else {
+	default:
 		for range spareLocks {
 			runtime.UnlockOSThread()
 		}
@@ -202,11 +259,7 @@ func Backend() string { return C.GoString(C.glet_backend()) }
 
 func text(code C.int) string { return C.GoString(C.glet_text(code)) }
 
-// switchTo switches the thread from the running coroutine to another one, and
-// returns when somebody switches back.
-func switchTo(from, to coro) { gort.Switch(from.pointer(), to.pointer()) }
-
-// switchInC is switchTo where Go's side cannot do it by itself.
+// switchInC has the C core switch, where Go's side cannot do it by itself.
 func switchInC(to unsafe.Pointer) {
 	fn := C.glet_go_switch_plain
 	if handing && !trace.IsEnabled() {
@@ -217,10 +270,13 @@ func switchInC(to unsafe.Pointer) {
 	}
 }
 
-func (c coro) pointer() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&c)) }
+func (c native) pointer() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&c)) }
 
-// currentCoro is the thread's coroutine that runs now.
-func currentCoro() coro { return coro(C.bridge_current()) }
+// currentNative is the thread's coroutine that runs now.
+func currentNative() native { return native(C.bridge_current()) }
+
+// currentWord is the address of the C core's word that says so.
+func currentWord() uintptr { return uintptr(C.bridge_current_word()) }
 
 // errNoStack says why a stack could not be had. It unwraps to the system's error.
 func errNoStack(size int, code C.int, errno error) error {
@@ -239,17 +295,32 @@ func errNoStack(size int, code C.int, errno error) error {
 	return fmt.Errorf("greenlet: cannot make a stack of %d bytes: %s: %w%s", size, text(code), errno, hint)
 }
 
-func newCoro(size int, h handle.Handle) (coro, error) {
+func newNative(size int, h handle.Handle) (native, error) {
 	var c C.uintptr_t
 	code, errno := C.bridge_worker_new(&c, C.size_t(size), C.uintptr_t(h))
 	if code != C.GLET_OK {
 		return 0, errNoStack(size, code, errno)
 	}
-	return coro(c), nil
+	return native(c), nil
 }
 
+// newStack makes a C stack that the engine of one M puts in place.
+func newStack(size int) (lo, hi, record uintptr, err error) {
+	var c, l, h C.uintptr_t
+	if code, errno := C.bridge_stack_new(&c, C.size_t(size), &l, &h); code != C.GLET_OK {
+		return 0, 0, 0, errNoStack(size, code, errno)
+	}
+	return uintptr(l), uintptr(h), uintptr(c), nil
+}
+
+// releaseContext gives back a context of runtime.SetCgoTraceback.
+func releaseContext(context uintptr) { C.bridge_release_context(C.uintptr_t(context)) }
+
+// freeStack frees one. It fails for the stack that is in place: its thread ends on it.
+func freeStack(record uintptr) bool { return C.bridge_stack_free(C.uintptr_t(record)) == C.GLET_OK }
+
 // stackUsed is how deep the C stack of a coroutine has been used, in bytes.
-func stackUsed(c coro) (int, error) {
+func stackUsed(c native) (int, error) {
 	var n C.size_t
 	if code, errno := C.bridge_stack_used(C.uintptr_t(c), &n); code != C.GLET_OK {
 		return 0, fmt.Errorf("greenlet: cannot look at a stack: %s: %w", text(code), errno)
@@ -260,18 +331,18 @@ func stackUsed(c coro) (int, error) {
 // trimStack lets stackUsed of an idle worker begin anew. Its frames there are those of
 // the core and of cgocallback, below 2 KiB; the rest of what is kept, the runtime uses
 // from time to time.
-func trimStack(c coro) { C.bridge_trim_stack(C.uintptr_t(c), 8<<10) }
+func trimStack(c native) { C.bridge_trim_stack(C.uintptr_t(c), 8<<10) }
 
-func retireCoro(c coro) {
+func retireNative(c native) {
 	if code := C.bridge_retire(C.uintptr_t(c)); code != C.GLET_OK {
 		panic("greenlet: internal error: retire refused: " + text(code))
 	}
 }
 
-// discardCoro frees a worker's coroutine whatever frames are on it, and says
+// discardNative frees a worker's coroutine whatever frames are on it, and says
 // whether it could. The race detector keeps count of every goroutine's calls and
 // returns, which would never match again, so there it is not done.
-func discardCoro(c coro) bool {
+func discardNative(c native) bool {
 	return !raceEnabled && C.bridge_discard(C.uintptr_t(c)) == C.GLET_OK
 }
 
@@ -314,3 +385,6 @@ func setLocal(word uintptr, v unsafe.Pointer) {
 	p := uintptr(v) // hides a Go pointer from cgo's check; see above
 	C.glet_go_local_set(C.int(word), *(*unsafe.Pointer)(unsafe.Pointer(&p)))
 }
+
+// uintptrOf is where they are; 0: there is no C++ in this program.
+func uintptrOf(e *exceptions) uintptr { return uintptr(unsafe.Pointer(e)) }

@@ -28,7 +28,7 @@ func (t *tree) visit(g *Greenlet, f func()) {
 	from := t.current
 	t.inbox = message{kind: kindProbe, value: f, origin: from}
 	t.enter(g)
-	switchTo(from.c.coro, g.c.coro)
+	engine.switchTo(t.th, from.c.coro, g.c.coro)
 	t.raceRelease()
 }
 
@@ -37,7 +37,7 @@ func (t *tree) answer(m message) {
 	m.value.(func())()
 	from := t.current.c.coro
 	t.enter(m.origin)
-	switchTo(from, m.origin.c.coro)
+	engine.switchTo(t.th, from, m.origin.c.coro)
 }
 
 // ownFrames collects the frames below answer, which has called what calls it.
@@ -92,5 +92,8 @@ func (g *Greenlet) StackUsed() (int, error) {
 	if t := g.c.tree.Load(); t != currentTree() {
 		return 0, g.misused("StackUsed", t)
 	}
-	return stackUsed(g.c.coro)
+	if n := engine.cStack(g.c.coro); n != 0 {
+		return stackUsed(n)
+	}
+	return 0, nil
 }

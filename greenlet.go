@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync/atomic"
+	"unsafe"
 	"weak"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
@@ -47,7 +48,8 @@ type core struct {
 	body  uintptr                // where the code of what it runs begins; see place.Body
 	stack int                    // asked for, in bytes; 0: the default
 
-	run    Func // nil once started
+	run    Func           // nil once started
+	labels unsafe.Pointer // the maker's, for profiles
 	life   atomic.Uint32
 	parent atomic.Pointer[Greenlet] // nil: a root, or the root it is first used from
 	tree   atomic.Pointer[tree]     // nil: never started; belongs where its parents belong
@@ -150,7 +152,7 @@ var lastID atomic.Uint64
 //
 // New(nil) makes a greenlet whose first Switch or Throw returns ErrNoRun.
 func New(run Func, opts ...Option) *Greenlet {
-	c := &core{id: lastID.Add(1), run: run, body: place.PC(run)}
+	c := &core{id: lastID.Add(1), run: run, body: place.PC(run), labels: gort.Labels()}
 	for _, o := range opts {
 		if o != nil {
 			o(c)
@@ -229,9 +231,9 @@ func (g *Greenlet) SetName(name string) {
 	switch t := currentTree(); {
 	case t == nil || c.life.Load() != lifeStarted || c.tree.Load() != t || c.isRoot():
 	case c == t.current.c:
-		label(name)
+		c.label()
 	default:
-		t.visit(g, func() { label(name) })
+		t.visit(g, c.label)
 	}
 }
 

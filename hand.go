@@ -74,7 +74,7 @@ func (h *hand) resume(t *tree, g *Greenlet) bool {
 		t.watch(from)
 	}
 	t.turn(g)
-	switchTo(from.c.coro, c.coro)
+	engine.switchTo(t.th, from.c.coro, c.coro)
 	if h.yielded && c.waiter == &h.waiter && t.took() {
 		c.waiter, h.waiter.by, h.waiter.next = h.waiter.next, nil, nil
 		return true
@@ -180,7 +180,7 @@ func (h *hand) yield(t *tree, to *Greenlet) (resumed bool) {
 		t.watch(from)
 	}
 	t.turn(to)
-	switchTo(h.c.coro, to.c.coro)
+	engine.switchTo(t.th, h.c.coro, to.c.coro)
 	if h.resumed && t.took() {
 		h.parked = false
 		return true

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/cgotest"
 )
 
 // suspended starts a greenlet that waits once and then does what end says with
@@ -20,6 +21,17 @@ import (
 func suspended(t testing.TB, end func(v any, err error) (any, error), opts ...greenlet.Option) *greenlet.Greenlet {
 	t.Helper()
 	g := greenlet.New(func(back any) (any, error) { return end(back.(*greenlet.Greenlet).Switch(nil)) }, opts...)
+	value(t, nil)(g.Switch(greenlet.Current()))
+	return g
+}
+
+// suspendedInC has C frames.
+func suspendedInC(t testing.TB, opts ...greenlet.Option) *greenlet.Greenlet {
+	t.Helper()
+	g := greenlet.New(func(back any) (v any, err error) {
+		cgotest.Call(func() { v, err = back.(*greenlet.Greenlet).Switch(nil) })
+		return v, err
+	}, opts...)
 	value(t, nil)(g.Switch(greenlet.Current()))
 	return g
 }

@@ -136,17 +136,21 @@ func TestStacksAboveAndBelowTheirParents(t *testing.T) {
 		above, below := 0, 0
 		var family func(depth int) greenlet.Func
 		family = func(depth int) greenlet.Func {
-			return func(parent any) (any, error) {
-				mine := cgotest.StackAddress()
-				if mine > parent.(uintptr) {
-					above++
-				} else {
-					below++
-				}
-				if depth == 0 {
-					return root.Switch(nil)
-				}
-				return greenlet.New(family(depth - 1)).Switch(mine)
+			return func(parent any) (v any, err error) {
+				cgotest.Call(func() { // so that it owns a C stack while it is suspended
+					mine := cgotest.StackAddress()
+					if mine > parent.(uintptr) {
+						above++
+					} else {
+						below++
+					}
+					if depth == 0 {
+						v, err = root.Switch(nil)
+					} else {
+						v, err = greenlet.New(family(depth - 1)).Switch(mine)
+					}
+				})
+				return v, err
 			}
 		}
 		value(t, nil)(greenlet.New(family(20)).Switch(cgotest.StackAddress()))
@@ -154,7 +158,7 @@ func TestStacksAboveAndBelowTheirParents(t *testing.T) {
 		// Free some and start again, so that places come in another order.
 		var some []*greenlet.Greenlet
 		for range 20 {
-			some = append(some, suspended(t, quietly))
+			some = append(some, suspendedInC(t))
 		}
 		for i := range some {
 			require.NoError(t, some[i*7%len(some)].Kill())

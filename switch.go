@@ -52,7 +52,7 @@ func (g *Greenlet) Switch(v any) (any, error) {
 			t.watch(from)
 		}
 		t.turn(g)
-		switchTo(from.c.coro, g.c.coro)
+		engine.switchTo(t.th, from.c.coro, g.c.coro)
 		if t.inbox.kind == kindValue && !t.chores {
 			v = t.inbox.value
 			t.inbox.value = nil // not retained
@@ -204,7 +204,7 @@ func (t *tree) pass(target *Greenlet) {
 		t.watch(from)
 	}
 	t.turn(target)
-	switchTo(from.c.coro, target.c.coro)
+	engine.switchTo(t.th, from.c.coro, target.c.coro)
 }
 
 // turn is what comes right before a switch to target. Small enough to be inlined,
@@ -246,7 +246,7 @@ func (t *tree) chore() {
 	t.chores = t.tracer != nil
 	p := &t.th.pool
 	p.sweep()
-	p.trim(max(minIdle, t.nlive))
+	p.trim(max(minIdle, t.nlive), t.current.c.coro)
 }
 
 // open turns a message into what a Switch does with it.
@@ -422,7 +422,7 @@ func (t *tree) die(c *core) {
 	if c.c != nil {
 		c.leaveC()
 	}
-	c.worker, c.coro = nil, 0
+	c.worker, c.coro = nil, nil
 	c.life.Store(lifeDead)
 	t.chores = true
 }

@@ -17,7 +17,8 @@ import (
 type thread struct {
 	tid    int
 	handle handle.Handle
-	root   coro // the thread's own stack
+	root   coro         // the thread's own stack
+	one    *gort.Thread // what the engine of one M keeps; nil on the other one
 	tree   *tree
 	pool   pool
 
@@ -191,7 +192,8 @@ func newTree(implicit bool) (*tree, error) {
 	lockThread()
 	th := (*thread)(local(wordThread))
 	if th == nil {
-		th = &thread{tid: syscall.Gettid(), root: currentCoro(), exceptions: threadExceptions()}
+		th = &thread{tid: syscall.Gettid(), exceptions: threadExceptions()}
+		engine.enterThread(th)
 		th.handle = handle.New(th)
 		if err := attachThread(th.handle); err != nil {
 			err = errors.Join(err, th.handle.Delete())
@@ -210,6 +212,7 @@ func newTree(implicit bool) (*tree, error) {
 	c.id = lastID.Add(1)
 	c.name.Store(&rootName)
 	c.life.Store(lifeStarted)
+	th.root = engine.enter(th)
 	c.coro = th.root
 	c.watched = true // nobody kills a root
 	c.tree.Store(t)
@@ -233,7 +236,7 @@ func (t *tree) close(end int32) {
 	setLocal(wordTree, nil)
 	t.th.tree = nil
 	t.th.pool.sweep()
-	t.th.pool.trim(minIdle)
+	engine.leave(t.th)
 	t.raceRelease()
 	unlockThread()
 }
@@ -316,7 +319,7 @@ func (th *thread) exit() {
 	setLocal(wordTree, nil)
 	setLocal(wordThread, nil)
 	th.pool.sweep()
-	th.pool.trim(0)
+	engine.end(th)
 	if err := th.handle.Delete(); err != nil {
 		panic(err)
 	}

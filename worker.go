@@ -1,13 +1,11 @@
 package greenlet
 
 import (
-	"context"
-	"errors"
 	"runtime"
 	"runtime/debug"
-	"runtime/pprof"
 	"sync/atomic"
 
+	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
 	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/leaf"
@@ -20,10 +18,11 @@ import (
 type worker struct {
 	th      *thread
 	coro    coro
-	size    int // of its C stack, as asked for
-	handle  handle.Handle
-	core    *core // whom it runs or is to run; nil while idle
-	retired bool  // to return from serve
+	size    int           // of its C stack, as asked for
+	handle  handle.Handle // portable engine: for C
+	retirer coro          // engine of one M: who goes on after that
+	core    *core         // whom it runs or is to run; nil while idle
+	retired bool          // to return from serve
 }
 
 // minIdle is how many idle workers a thread keeps whatever happens, so that
@@ -45,8 +44,8 @@ func (p *pool) get(th *thread, size int) (*worker, error) {
 			copy(p.idle[i:], p.idle[i+1:])
 			p.idle[last] = nil
 			p.idle = p.idle[:last]
-			if measuring.Load() {
-				trimStack(w.coro)
+			if n := engine.cStack(w.coro); n != 0 && measuring.Load() {
+				trimStack(n)
 			}
 			return w, nil
 		}
@@ -58,12 +57,9 @@ func (p *pool) get(th *thread, size int) (*worker, error) {
 		return nil, errInit
 	}
 	w := &worker{th: th, size: size}
-	w.handle = handle.New(w)
-	c, err := newCoro(size, w.handle)
-	if err != nil {
-		return nil, errors.Join(err, w.handle.Delete())
+	if err := engine.newWorker(w); err != nil {
+		return nil, err
 	}
-	w.coro = c
 	return w, nil
 }
 
@@ -73,8 +69,8 @@ func (p *pool) put(w *worker) {
 }
 
 // trim retires idle workers, the longest idle first, until at most keep are left.
-// The caller runs on their thread and is none of them.
-func (p *pool) trim(keep int) {
+// by runs on their thread and is none of them.
+func (p *pool) trim(keep int, by coro) {
 	n := len(p.idle) - keep
 	if n <= 0 {
 		return
@@ -82,19 +78,9 @@ func (p *pool) trim(keep int) {
 	old := p.idle[:n]
 	p.idle = p.idle[n:]
 	for _, w := range old {
-		w.retire()
+		engine.retire(w, by)
 	}
 	clear(old) // the array stays until p.idle outgrows it
-}
-
-// retire ends an idle worker: its M goes back to the runtime and its stack to
-// the system.
-func (w *worker) retire() {
-	w.retired = true
-	retireCoro(w.coro)
-	if err := w.handle.Delete(); err != nil {
-		panic(err)
-	}
 }
 
 // abandon gives up a worker that will never go on although frames of its greenlet
@@ -107,10 +93,7 @@ func (p *pool) abandon(w *worker) {
 // runtime's insides are not known, their stacks and Ms are lost.
 func (p *pool) sweep() {
 	for _, w := range p.lost {
-		discardCoro(w.coro)
-		if err := w.handle.Delete(); err != nil {
-			panic(err)
-		}
+		engine.discard(w)
 	}
 	p.lost = nil
 }
@@ -169,26 +152,22 @@ func (t *tree) leave(w *worker, m message) {
 	t.inbox = m
 	t.enter(target)
 	if target.c.coro != w.coro { // else a pending parent starts on this very worker
-		switchTo(w.coro, target.c.coro)
+		engine.switchTo(w.th, w.coro, target.c.coro)
 	}
 }
 
 // run runs the greenlet that the worker was given, and returns what its end says
-// to its heir. It does not return after a runtime.Goexit: that would end the
-// goroutine, which the runtime does not allow an extra M (gdestroy, proc.go). Such
-// a worker never goes on.
+// to its heir. After a runtime.Goexit the worker never goes on.
 func (w *worker) run(t *tree) message {
 	end := message{kind: kindGoexit}
 	returned := false
 	defer func() {
-		label("") // and whatever the body has set: the goroutine is to be another's
+		gort.SetLabels(nil) // the goroutine is to be another's, and the labels may be large
 		if !returned {
 			t.leaveForGood(w, end)
 		}
 	}()
-	if name := w.core.called(); name != "" {
-		label(name)
-	}
+	w.core.label()
 	w.core.recovering(t, &end)
 	returned = true
 	return end
@@ -230,13 +209,11 @@ func (t *tree) leaveForGood(w *worker, m message) {
 	g := t.current
 	t.endSections(&m)
 	t.die(g.c)
-	w.th.pool.abandon(w)
 	target, m := t.deliver(g, m)
 	m.origin = g
 	t.inbox = m
 	t.enter(target)
-	switchTo(w.coro, target.c.coro)
-	panic("greenlet: internal error: a worker went on after runtime.Goexit")
+	engine.exit(w, target.c.coro)
 }
 
 // panicMessage makes of a recovered value what goes up to the parent. It is
@@ -268,12 +245,14 @@ func failureMessage(err error) message {
 // thrown carries an error through MustSwitch, and next and a yield of an iterator.
 type thrown = layer.Thrown
 
-// label makes a name show in goroutine and CPU profiles, as that of the greenlet whose
-// goroutine calls.
-func label(name string) {
-	ctx := context.Background()
-	if name != "" {
-		ctx = pprof.WithLabels(ctx, pprof.Labels("greenlet", name))
+// label gives the goroutine that calls, c's, the profiler labels of whoever made c, as a
+// go statement does, and c's name.
+func (c *core) label() {
+	labels := c.labels
+	if name := c.called(); name != "" {
+		labels = gort.WithLabel(labels, "greenlet", name)
 	}
-	pprof.SetGoroutineLabels(ctx)
+	if labels != gort.Labels() {
+		gort.SetLabels(labels)
+	}
 }

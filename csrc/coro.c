@@ -80,6 +80,8 @@ struct glet_exceptions *glet_coro_exceptions(void)
 
 glet_coro *glet_coro_current(void) { return thread_self()->current; }
 
+glet_coro **glet_coro_current_word(void) { return &thread_self()->current; }
+
 int glet_coro_finished(const glet_coro *c) { return c != NULL && c->owner == NULL; }
 
 void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)

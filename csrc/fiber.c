@@ -5,6 +5,7 @@
  * used again first, so that a late use of a freed one is an error and no crash.
  */
 #define _GNU_SOURCE
+#define GLET_FIBER_ITSELF
 #include "fiber.h"
 #include "fault.h"
 #include "go.h"
@@ -14,6 +15,12 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+static int wanted;
+
+void glet_fiber_want(void) { wanted = 1; }
+
+int glet_fiber_wanted(void) { return wanted; }
 
 #define STACK_FLOOR ((size_t)16 << 10)
 

@@ -17,6 +17,12 @@
 /* The word's distance from the thread pointer, in bytes; 0: there is no word. */
 extern ptrdiff_t glet_word_offset;
 
+/*
+ * The calling thread's word for the coroutine that runs. It is for an engine that puts
+ * a coroutine's stack in place without a switch (internal/gort), and says so here.
+ */
+glet_coro **glet_coro_current_word(void);
+
 /* The word of a coroutine that does not run. */
 void *glet_coro_word(const glet_coro *c);
 
@@ -47,6 +53,9 @@ struct glet_fibers {
 };
 
 struct glet_fibers *glet_coro_fibers(glet_coro *c);
+
+/* Does the program use fibers? */
+int glet_fiber_wanted(void);
 
 /* Called with a coroutine's own fiber when its stack is given back. */
 extern void (*glet_fiber_own_gone)(struct glet_fiber *own);

@@ -105,6 +105,7 @@ const (
 // Numbers of runtime2.go that have been the same in all supported versions.
 const (
 	gRunning = 2
+	gWaiting = 4
 	pRunning = 1
 )
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/trace"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -104,6 +105,9 @@ func (s signals) settle(t *testing.T) {
 
 // layoutInUse skips the test where the layout is not known.
 func layoutInUse(t *testing.T) gort.Layout {
+	if strings.HasPrefix(greenlet.Runtime(), "one M") {
+		t.Skip("a thread has one M")
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	l, mode, why := gort.Detect()

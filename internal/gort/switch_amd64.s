@@ -1,142 +1,340 @@
 #include "go_asm.h"
 #include "textflag.h"
+#include "funcdata.h"
 
-// The switch from Go, without leaving the goroutine's stack.
+// The switch from one goroutine of a thread to another one, without the scheduler.
 //
 // Contract
 //
-//	func jump(from, to unsafe.Pointer) bool
-//		Called between entersyscall and exitsyscall. Hands the P over, suspends
-//		the goroutine's stack as the place where `from` goes on, and goes on where
-//		`to` left off: in the same place of another goroutine's stack, or in C's
-//		glet_jump. Returns true when somebody has switched back. False: `to` has
-//		never run, or the M has a profile timer to be deleted, or C++ exceptions are
-//		being handled; that is C's business, and nothing has been touched.
+//	func cross(t *Thread, to uintptr) bool		AX, BX; R14 is g
+//		Suspends the calling goroutine, which must be the one that t.gp names,
+//		and goes on with the goroutine `to`, which is a plain coroutine's. Returns
+//		true when somebody has switched back. False: nothing was done, since one
+//		of the conditions of the ordinary case does not hold.
 //
-// A stack that it has suspended; see csrc/switch_amd64.S for what the two sides
-// agree on, which is the lowest word, and EAX and DX across the swap:
+//	func sw(t *Thread, to uintptr) bool		AX, BX; R14 is g
+//		The same after Thread.prepare, which has seen to all conditions but those
+//		of an instant: false if the collector looks at `to` just now, a goroutine
+//		profile or an execution trace is being taken.
 //
-//	         high addresses
-//	       +----------------------+
-//	+0x28  | to                   |
-//	+0x20  | from                 |  arguments
-//	+0x18  | return address       |  into Switch
-//	+0x10  | BP                   |
-//	+0x08  | MXCSR | x87 CW | 0   |  4 + 2 + 2 bytes
-//	+0x00  | return address       |  of the call of swap
-//	       +----------------------+  <- saved stack pointer
-//	         low addresses
+//	func swCut(t *Thread, to uintptr) bool
+//		sw for a goroutine that has C frames.
 //
-// Go has no callee-saved registers, but for BP and R14, which is g. Between the
-// store of g and the swap, a signal handler finds the g of the one stack and the
-// SP of the other. It returns to both as they are; a profile's traceback, which
-// reads frames upwards from SP, finds those of the stack that stops.
+// All three are called through func values, so by the internal ABI, and none of them has
+// a frame (swCut has one that ends the chain of frame pointers): what is suspended is the
+// caller.
+//
+// A goroutine that was suspended here:
+//
+//	        high addresses
+//	      +----------------------+
+//	      | frame of the caller  |   Greenlet.Switch, say
+//	      +----------------------+ <- g.sched.bp points into it
+//	+0x00 | return address       |   into the caller
+//	      +----------------------+ <- g.sched.sp
+//	        low addresses
+//
+//	g.sched.pc is crossed or swapped: the place where runtime.gogo goes on with it, and by
+//	which we see that it was suspended in the same way as we are, and a RET will do.
+//
+// A fresh one, or one that runtime.coroswitch has suspended, is resumed as gogo does it,
+// by a jump to g.sched.pc with g.sched.ctxt in DX.
+//
+// The order in which it goes, and why:
+//
+//  1. The target is taken by a compare-and-swap from _Gwaiting to _Grunning. If that
+//     fails somebody has its scan bit, and may be moving its stack: nothing was done yet.
+//     g.m is set before, since whoever sees _Grunning follows it (suspendG).
+//  2. The own place is saved; m.curg, the locks' links, g's thread-local word and R14
+//     exchanged. A signal that comes in between finds the one g and the other's SP. It
+//     returns to both as they are: assembly is never preempted (isAsyncSafePoint,
+//     preempt.go), and a profile's traceback goes by SP.
+//  3. On the target's stack now, the own goroutine is released by a compare-and-swap
+//     from _Grunning to _Gwaiting. From there on the collector may move its stack. It
+//     fails while suspendG has the scan bit, for an instant.
+//
+// There is one RET for all: the processor predicts where it goes by the calls of the
+// stack that is left, which is right where both sides have switched at one place.
 
-// func jump(from, to unsafe.Pointer) bool
-TEXT ·jump(SB), NOSPLIT, $8-17
-	MOVQ	from+0(FP), DI
-	MOVQ	to+8(FP), SI
-	MOVQ	Coro_word(SI), R10
-	TESTQ	R10, R10
-	JZ	refuse
-	MOVLQZX	·layout+Layout_GM(SB), R8
-	MOVQ	(R14)(R8*1), R9		// our M
-	MOVQ	(R10)(R8*1), R10	// the other one
-	MOVLQZX	·layout+Layout_MProfilehz(SB), R8
-	CMPL	(R9)(R8*1), $0
-	JNE	profile
-ready:
-	MOVQ	Coro_owner(DI), CX
-	MOVQ	coroThread_exceptions(CX), R8
-	TESTQ	R8, R8
-	JNZ	exceptions
-none:
-	// As hand_over in csrc/go.c, which says why.
-	CMPL	·mode(SB), $const_Attached
-	JNE	oldp
-	MOVLQZX	·layout+Layout_MP(SB), R8
-	CMPQ	(R10)(R8*1), $0
-	JNE	handed			// it has kept one
-	MOVLQZX	·layout+Layout_GStatus(SB), R11
-	ADDQ	R14, R11
-	MOVL	$const_gSyscall, AX
-	MOVL	$const_gScanSyscall, CX
+#define Grunning 2
+#define Gwaiting 4
+#define ControlMask 0xffc0	// MXCSR but for what has happened, which any arithmetic changes
+
+// func cross(t *Thread, to uintptr) bool
+TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
+	CMPQ	R14, Thread_gp(AX)
+	JNE	refuse			// an iter.Pull's, or of another thread
+	CMPQ	BX, R14
+	JEQ	refuse
+	MOVQ	const_gM(R14), R8
+	MOVQ	const_mG0(R8), SI
+	CMPL	const_gProfiled(R14), $0
+	JNE	refuse
+	MOVQ	const_mTraceBuf0(R8), DX
+	ORQ	const_mTraceBuf1(R8), DX
+	JNE	refuse
+	MOVQ	const_mNcgocall(R8), DX
+	CMPQ	DX, Thread_ncgocall(AX)
+	JNE	called
+quiet:
+	MOVQ	AX, DI
+	CMPQ	R14, Thread_rootG(DI)
+	JEQ	fromroot
+	MOVQ	const_gSchedSP(SI), DX
+	CMPQ	DX, Thread_base(DI)	// C frames, or not the plain stack
+	JNE	refuse
+	MOVQ	const_mLocks(R8), DX
+	CMPQ	DX, Thread_locks(DI)
+	JNE	refuse
+	MOVQ	R8, const_gM(BX)
+	MOVL	$Gwaiting, AX
+	MOVL	$Grunning, CX
 	LOCK
-	CMPXCHGL	CX, (R11)
-	JNE	handed			// the P is being taken away
-	MOVQ	(R9)(R8*1), AX
-	TESTQ	AX, AX
-	JZ	release
-	MOVQ	$0, (R9)(R8*1)
-	MOVLQZX	·layout+Layout_PM(SB), R12
-	MOVQ	R10, (AX)(R12*1)
-	MOVQ	AX, (R10)(R8*1)
-release:
-	MOVL	$const_gSyscall, (R11)
-	JMP	handed
-oldp:
-	MOVLQZX	·layout+Layout_MOldp(SB), R8
-	MOVQ	(R9)(R8*1), AX
-	MOVQ	AX, (R10)(R8*1)
+	CMPXCHGL	CX, const_gStatus(BX)
+	JNE	busy
+	CMPQ	BX, Thread_rootG(DI)
+	JEQ	toroot
+	LEAQ	·crossed(SB), DX
+	JMP	give<>(SB)
 
-handed:
-	MOVQ	R14, Coro_word(DI)
-	MOVQ	Coro_owner(DI), CX
-	MOVQ	SI, coroThread_current(CX)
-	MOVQ	Coro_word(SI), R10
-	MOVQ	TLS, CX
-	MOVQ	R10, 0(CX)(TLS*1)	// g, for C and for signal handlers
-	STMXCSR	0(SP)
-	FSTCW	4(SP)
-	MOVL	0(SP), AX
-	MOVWLZX	4(SP), DX
-	CALL	swap<>(SB)
-	CMPL	AX, 0(SP)		// DI, SI: those of whoever went on here
-	JNE	control
-	CMPW	DX, 4(SP)
-	JNE	control
-back:
-	MOVQ	from+0(FP), DI
-	MOVQ	Coro_word(DI), R14
-
-	// A preemption signal for us may have come while others ran, who did not clear
-	// our flag: then no other would ever be sent. So it has come now.
-	MOVLQZX	·layout+Layout_GM(SB), R8
-	MOVQ	(R14)(R8*1), R9
-	MOVLQZX	·layout+Layout_MSignalPending(SB), R8
-	CMPL	(R9)(R8*1), $0
-	JNE	signal
-	MOVB	$1, ret+16(FP)
-	RET
-
-signal:				// as doSigPreempt (signal_unix.go)
-	MOVLQZX	·layout+Layout_MPreemptGen(SB), R11
+fromroot:
+	CMPL	const_mNcgo(R8), $0
+	JNE	refuse
+	CMPQ	Thread_base(DI), $0
+	JEQ	refuse
+	MOVQ	R8, const_gM(BX)
+	MOVL	$Gwaiting, AX
+	MOVL	$Grunning, CX
 	LOCK
-	INCL	(R9)(R11*1)
-	MOVL	$0, (R9)(R8*1)
-	MOVB	$1, ret+16(FP)
-	RET
-control:
-	LDMXCSR	0(SP)
-	FLDCW	4(SP)
-	JMP	back
-profile:
-	MOVLQZX	·layout+Layout_MProfileTimerValid(SB), R8
-	CMPB	(R9)(R8*1), $0
-	JEQ	ready
+	CMPXCHGL	CX, const_gStatus(BX)
+	JNE	busy
+	MOVQ	const_mLocks(R8), DX
+	MOVQ	DX, Thread_rootLocks(DI)
+	MOVQ	Thread_locks(DI), DX
+	MOVQ	DX, const_mLocks(R8)
+	MOVQ	const_gSchedSP(SI), DX
+	MOVQ	DX, (Thread_own+CStack_sp)(DI)
+	MOVQ	Thread_plain(DI), R9
+	JMP	install
+toroot:
+	MOVQ	Thread_rootLocks(DI), DX
+	MOVQ	DX, const_mLocks(R8)
+	LEAQ	Thread_own(DI), R9
+install:				// R9: the C stack, into the g0
+	MOVUPS	CStack_lo(R9), X0
+	MOVUPS	CStack_guard0(R9), X1
+	MOVQ	CStack_sp(R9), DX
+	MOVUPS	X0, 0(SI)
+	MOVUPS	X1, const_gGuard0(SI)
+	MOVQ	DX, const_gSchedSP(SI)
+	MOVQ	CStack_native(R9), DX
+	MOVQ	Thread_current(DI), CX
+	MOVQ	DX, 0(CX)
+	LEAQ	·crossed(SB), DX
+	JMP	give<>(SB)
+
+called:					// C has run: control words, exceptions
+	MOVQ	Thread_excs(AX), CX
+	TESTQ	CX, CX
+	JEQ	words
+	MOVQ	0(CX), R9
+	MOVL	8(CX), CX
+	ORQ	R9, CX
+	JNE	refuse
+words:
+	STMXCSR	Thread_seen(AX)
+	ANDL	$ControlMask, Thread_seen(AX)
+	FSTCW	(Thread_seen+4)(AX)
+	MOVQ	Thread_seen(AX), CX
+	CMPQ	CX, Thread_fp(AX)
+	JNE	refuse
+	MOVQ	DX, Thread_ncgocall(AX)
+	JMP	quiet
+
+busy:
+	MOVQ	$0, const_gM(BX)
 refuse:
+	XORL	AX, AX
+	RET
+
+// func sw(t *Thread, to uintptr) bool
+TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	AX, DI
+	MOVQ	const_gM(R14), R8
+	CMPL	const_gProfiled(R14), $0
+	JNE	refuse
+	MOVQ	const_mTraceBuf0(R8), DX
+	ORQ	const_mTraceBuf1(R8), DX
+	JNE	refuse
+	MOVQ	R8, const_gM(BX)
+	MOVL	$Gwaiting, AX
+	MOVL	$Grunning, CX
+	LOCK
+	CMPXCHGL	CX, const_gStatus(BX)
+	JNE	busy
+	LEAQ	·swapped(SB), DX
+	JMP	give<>(SB)
+busy:
+	MOVQ	$0, const_gM(BX)
+refuse:
+	XORL	AX, AX
+	RET
+
+// give goes on with BX, which is taken. R14: who stops; R8: the M; DI: the Thread; DX:
+// where whoever stops goes on.
+TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	BX, Thread_gp(DI)
+	MOVQ	DX, const_gSchedPC(R14)
+	MOVQ	SP, const_gSchedSP(R14)
+	MOVQ	BP, const_gSchedBP(R14)
+	MOVBLZX	·waitReason(SB), AX
+	MOVB	AX, const_gWaitReason(R14)
+	MOVQ	$0, const_gLockedM(R14)
+	MOVQ	BX, const_mCurg(R8)
+	MOVQ	BX, const_mLockedG(R8)
+	MOVQ	R8, const_gLockedM(BX)
+	MOVQ	R14, R10
+	MOVQ	TLS, CX
+	MOVQ	BX, 0(CX)(TLS*1)
+	MOVQ	BX, R14
+	MOVQ	const_gSchedSP(BX), SP
+	MOVQ	const_gSchedBP(BX), BP
+	MOVL	$Grunning, AX
+	MOVL	$Gwaiting, CX
+	LOCK
+	CMPXCHGL	CX, const_gStatus(R10)
+	JNE	wait
+released:
+	MOVQ	$0, const_gM(R10)	// nobody who sees _Gwaiting follows it
+	MOVQ	const_gSchedPC(BX), CX
+	CMPQ	CX, DX
+	JNE	other
+	MOVL	$1, AX
+	RET
+other:
+	MOVQ	const_gSchedCtxt(BX), DX
+	MOVQ	$0, const_gSchedCtxt(BX)	// as gogo: for the next traceback
+	JMP	CX
+wait:
+	PAUSE
+	MOVL	$Grunning, AX
+	MOVL	$Gwaiting, CX
+	LOCK
+	CMPXCHGL	CX, const_gStatus(R10)
+	JEQ	released
+	JMP	wait
+
+// Where gogo goes on with one that cross has suspended. It has no C frames, whatever
+// whoever has switched to it had.
+TEXT ·crossed(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	const_gM(R14), CX
+	MOVL	$0, const_mNcgo(CX)
+	MOVL	$1, AX
+	RET
+
+// The same for sw; Thread.resume sees to the rest.
+TEXT ·swapped(SB), NOSPLIT|NOFRAME, $0-0
+	MOVL	$1, AX
+	RET
+
+// The tracer unwinds goroutines that wait by their frame pointers, which lead from here
+// into C. So the chain ends here.
+TEXT ·swCut(SB), NOSPLIT, $8-0
+	NO_LOCAL_POINTERS
+	XORL	BP, BP
+	CALL	·sw(SB)
+	RET
+
+// func coroswitchCut(c *coro)
+// The same for runtime.coroswitch, which is called by the internal ABI.
+TEXT ·coroswitchCut(SB), NOSPLIT, $8-8
+	NO_LOCAL_POINTERS
+	MOVQ	c+0(FP), AX
+	MOVQ	·coroswitch(SB), DX
+	MOVQ	(DX), CX
+	XORL	BP, BP
+	CALL	CX
+	RET
+
+// exchange(g0 uintptr, from, to *CStack): AX, BX, CX; internal ABI. Takes the C stack
+// `from` out of a g0 and puts `to` there.
+TEXT ·exchange(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	const_gSchedSP(AX), DX
+	MOVQ	DX, CStack_sp(BX)
+	MOVUPS	CStack_lo(CX), X0
+	MOVUPS	CStack_guard0(CX), X1
+	MOVQ	CStack_sp(CX), DX
+	MOVUPS	X0, 0(AX)
+	MOVUPS	X1, const_gGuard0(AX)
+	MOVQ	DX, const_gSchedSP(AX)
+	RET
+
+// func renew(gp uintptr, c unsafe.Pointer) bool
+//
+// Makes a goroutine that waits as newcoro makes it, for the coro c. False: somebody has
+// its scan bit. In assembly, since whoever has it must not be preempted.
+TEXT ·renew(SB), NOSPLIT|NOFRAME, $0-17
+	MOVQ	gp+0(FP), BX
+	MOVQ	c+8(FP), DX
+	MOVL	$Gwaiting, AX
+	MOVL	$(0x1000+Gwaiting), CX
+	LOCK
+	CMPXCHGL	CX, const_gStatus(BX)
+	JNE	scanned
+	MOVQ	const_gStktopSP(BX), CX
+	SUBQ	·freshDepth(SB), CX
+	MOVQ	CX, const_gSchedSP(BX)
+	MOVQ	·freshPC(SB), CX
+	MOVQ	CX, const_gSchedPC(BX)
+	MOVQ	·freshCtxt(SB), CX
+	MOVQ	CX, const_gSchedCtxt(BX)
+	MOVQ	DX, const_gCoroarg(BX)
+	XORL	CX, CX
+	MOVQ	CX, const_gSchedBP(BX)
+	MOVQ	CX, const_gSyscallSP(BX)
+	MOVQ	CX, const_gSyscallPC(BX)
+	MOVQ	CX, const_gSyscallBP(BX)
+	MOVQ	CX, const_gPanic(BX)
+	MOVQ	CX, const_gDefer(BX)
+	MOVQ	CX, const_gCgoCtxt(BX)
+	MOVQ	CX, (const_gCgoCtxt+8)(BX)
+	MOVQ	CX, (const_gCgoCtxt+16)(BX)
+	MOVB	CX, const_gPanicOnFault(BX)
+	MOVB	CX, const_gThrowSplit(BX)
+	MOVL	$Gwaiting, const_gStatus(BX)
+	MOVB	$1, ret+16(FP)
+	RET
+scanned:
 	MOVB	$0, ret+16(FP)
 	RET
-exceptions:			// as must_swap_exceptions in csrc/coro.c
-	MOVQ	coroThread_handling(CX), AX
-	ORQ	0(R8), AX
-	MOVL	8(R8), R8
-	ORQ	R8, AX
-	JZ	none
-	JMP	refuse
 
-// swap(from, to *Coro), in DI and SI: the switch itself.
-TEXT swap<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ	SP, Coro_sp(DI)
-	MOVQ	Coro_sp(SI), SP
+// func pcs() (cross, sw, swCut, exchange uintptr)
+TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-32
+	LEAQ	·cross(SB), AX
+	MOVQ	AX, cross+0(FP)
+	LEAQ	·sw(SB), AX
+	MOVQ	AX, sw+8(FP)
+	LEAQ	·swCut(SB), AX
+	MOVQ	AX, swCut+16(FP)
+	LEAQ	·exchange(SB), AX
+	MOVQ	AX, exchange+24(FP)
+	RET
+
+// func controlWords() uint64
+// MXCSR and the x87 control word.
+TEXT ·controlWords(SB), NOSPLIT, $8-8
+	MOVQ	$0, 0(SP)
+	STMXCSR	0(SP)
+	ANDL	$ControlMask, 0(SP)
+	FSTCW	4(SP)
+	MOVQ	0(SP), AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
+// func setControlWords(w uint64)
+TEXT ·setControlWords(SB), NOSPLIT, $8-8
+	MOVQ	w+0(FP), AX
+	MOVQ	AX, 0(SP)
+	LDMXCSR	0(SP)
+	FLDCW	4(SP)
 	RET

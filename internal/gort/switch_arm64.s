@@ -1,154 +1,328 @@
 #include "go_asm.h"
 #include "textflag.h"
+#include "funcdata.h"
 
-// The switch from Go, without leaving the goroutine's stack.
+// The switch from one goroutine of a thread to another one, without the scheduler. The
+// contract, the order in which it goes and why are in switch_amd64.s. R0 = t, R1 = to.
 //
-// Contract
-//
-//	func jump(from, to unsafe.Pointer) bool
-//		Called between entersyscall and exitsyscall. Hands the P over, suspends
-//		the goroutine's stack as the place where `from` goes on, and goes on where
-//		`to` left off: in the same place of another goroutine's stack, or in C's
-//		glet_jump. Returns true when somebody has switched back. False: `to` has
-//		never run, or the M has a profile timer to be deleted, or C++ exceptions are
-//		being handled; that is C's business, and nothing has been touched.
-//
-// A stack that it has suspended; see csrc/switch_arm64.S for what the two sides
-// agree on, which is the lowest word, and R9 across the swap:
+// A goroutine that was suspended here:
 //
 //	         high addresses
 //	       +------------------+
-//	+0x30  | to               |
-//	+0x28  | from             |  arguments
-//	+0x20  | (return address) |  the caller's place for one
-//	+0x18  | FPCR             |
-//	+0x10  | return address   |  into Switch
-//	+0x08  | (padding)        |  Go keeps R29 in the word below the return address
-//	+0x00  | return address   |  of the call of swap
-//	       +------------------+  <- saved stack pointer
+//	       | frame of the     |
+//	       | caller           |
+//	+0x00  | (its place for   |  the caller has not called anybody else
+//	       |  a link)         |
+//	       +------------------+  <- g.sched.sp
+//	-0x08  | caller's R29     |  <- g.sched.bp
 //	         low addresses
 //
-// Go has no callee-saved registers, but for R29 and R28, which is g. Between the
-// store of g and the swap, a signal handler finds the g of the one stack and the
-// SP of the other. It returns to both as they are; a profile's traceback, which
-// reads frames upwards from SP, finds those of the stack that stops.
+//	g.sched.lr is the return address into the caller, g.sched.pc is crossed or swapped.
+//
+// What differs on a CPU with a link register:
+//
+//   - With sched.lr zero, as mcall leaves it, a traceback would take a word of the
+//     caller's frame for the return address, so it is saved here, and loaded for
+//     everybody: a fresh goroutine has goexit there. It is cleared as gogo clears it.
+//   - g is in R28 and in thread-local storage, at slot, which the C core has found.
+//   - The word below SP is the caller's saved frame pointer: nothing is stored there.
+//   - Stores are not ordered: the exclusive loads acquire, and the stores release.
 
-// func jump(from, to unsafe.Pointer) bool
-TEXT ·jump(SB), NOSPLIT, $8-17
-	MOVD	from+0(FP), R0
-	MOVD	to+8(FP), R1
-	MOVD	Coro_word(R1), R10
-	CBZ	R10, refuse
-	MOVWU	·layout+Layout_GM(SB), R2
-	MOVD	(g)(R2), R3		// our M
-	MOVD	(R10)(R2), R10		// the other one
-	MOVWU	·layout+Layout_MProfilehz(SB), R2
-	MOVWU	(R3)(R2), R4
-	CBNZ	R4, profile
-ready:
-	MOVD	Coro_owner(R0), R2
-	MOVD	coroThread_exceptions(R2), R4
-	CBNZ	R4, exceptions
-none:
-	// As hand_over in csrc/go.c, which says why.
-	MOVW	·mode(SB), R4
-	CMPW	$const_Attached, R4
-	BNE	oldp
-	MOVWU	·layout+Layout_MP(SB), R2
-	ADD	R2, R3, R4		// &ours.p
-	ADD	R2, R10, R5		// &other.p
-	MOVD	(R5), R6
-	CBNZ	R6, handed		// it has kept one
-	MOVWU	·layout+Layout_GStatus(SB), R6
-	ADD	g, R6
-	MOVW	$const_gScanSyscall, R7
-cas:
-	LDAXRW	(R6), R8
-	CMPW	$const_gSyscall, R8
-	BNE	handed			// the P is being taken away
-	STLXRW	R7, (R6), R11
-	CBNZW	R11, cas
-	MOVD	(R4), R8
-	CBZ	R8, release
-	MOVD	ZR, (R4)
-	MOVWU	·layout+Layout_PM(SB), R11
-	ADD	R8, R11
-	MOVD	R10, (R11)
-	STLR	R8, (R5)
-release:
-	MOVW	$const_gSyscall, R7
-	STLRW	R7, (R6)
-	JMP	handed
-oldp:
-	MOVWU	·layout+Layout_MOldp(SB), R2
-	MOVD	(R3)(R2), R4
-	MOVD	R4, (R10)(R2)
+#define Grunning 2
+#define Gwaiting 4
 
-handed:
-	MOVD	g, Coro_word(R0)
-	MOVD	Coro_owner(R0), R2
-	MOVD	R1, coroThread_current(R2)
-	MOVD	Coro_word(R1), R10
-	MRS	TPIDR_EL0, R2
-	MOVD	·slot(SB), R4
-	MOVD	R10, (R2)(R4)		// g, for C and for signal handlers
-	MOVD	FPCR, R9
-	MOVD	R9, 8(RSP)
-	CALL	swap<>(SB)
-	MOVD	8(RSP), R10
-	CMP	R9, R10
-	BEQ	back
-	MOVD	R10, FPCR
-back:
-	MOVD	from+0(FP), R0
-	MOVD	Coro_word(R0), g
+// func cross(t *Thread, to uintptr) bool
+TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	Thread_gp(R0), R2
+	CMP	g, R2
+	BNE	refuse
+	CMP	g, R1
+	BEQ	refuse
+	MOVD	const_gM(g), R8
+	MOVD	const_mG0(R8), R10
+	MOVWU	const_gProfiled(g), R2
+	CBNZ	R2, refuse
+	MOVD	const_mTraceBuf0(R8), R2
+	MOVD	const_mTraceBuf1(R8), R3
+	ORR	R2, R3
+	CBNZ	R3, refuse
+	MOVD	const_mNcgocall(R8), R2
+	MOVD	Thread_ncgocall(R0), R3
+	CMP	R2, R3
+	BNE	called
+quiet:
+	MOVD	Thread_rootG(R0), R11
+	CMP	g, R11
+	BEQ	fromroot
+	MOVD	const_gSchedSP(R10), R2
+	MOVD	Thread_base(R0), R3
+	CMP	R2, R3
+	BNE	refuse
+	MOVD	const_mLocks(R8), R2
+	MOVD	Thread_locks(R0), R3
+	CMP	R2, R3
+	BNE	refuse
+	MOVD	R8, const_gM(R1)
+	ADD	$const_gStatus, R1, R5
+	MOVD	$Grunning, R6
+take:
+	LDAXRW	(R5), R7
+	CMPW	$Gwaiting, R7
+	BNE	busy
+	STLXRW	R6, (R5), R9
+	CBNZW	R9, take
+	CMP	R1, R11
+	BEQ	toroot
+	MOVD	$·crossed(SB), R2
+	JMP	give<>(SB)
 
-	// A preemption signal for us may have come while others ran, who did not clear
-	// our flag: then no other would ever be sent. So it has come now.
-	MOVWU	·layout+Layout_GM(SB), R2
-	MOVD	(g)(R2), R3
-	MOVWU	·layout+Layout_MSignalPending(SB), R2
-	ADD	R2, R3
-	MOVWU	(R3), R4
-	CBNZW	R4, signal
-done:
-	MOVD	$1, R4
-	MOVB	R4, ret+16(FP)
-	RET
-signal:				// as doSigPreempt (signal_unix.go)
-	MOVWU	·layout+Layout_MPreemptGen(SB), R2
-	MOVWU	·layout+Layout_GM(SB), R4
-	MOVD	(g)(R4), R4
-	ADD	R2, R4
-count:
-	LDAXRW	(R4), R5
-	ADDW	$1, R5
-	STLXRW	R5, (R4), R6
-	CBNZW	R6, count
-	STLRW	ZR, (R3)
-	JMP	done
-profile:
-	MOVWU	·layout+Layout_MProfileTimerValid(SB), R2
-	MOVBU	(R3)(R2), R4
-	CBZ	R4, ready
+fromroot:
+	MOVWU	const_mNcgo(R8), R2
+	CBNZ	R2, refuse
+	MOVD	Thread_base(R0), R2
+	CBZ	R2, refuse
+	MOVD	R8, const_gM(R1)
+	ADD	$const_gStatus, R1, R5
+	MOVD	$Grunning, R6
+takefromroot:
+	LDAXRW	(R5), R7
+	CMPW	$Gwaiting, R7
+	BNE	busy
+	STLXRW	R6, (R5), R9
+	CBNZW	R9, takefromroot
+	MOVD	const_mLocks(R8), R2
+	MOVD	R2, Thread_rootLocks(R0)
+	MOVD	Thread_locks(R0), R2
+	MOVD	R2, const_mLocks(R8)
+	MOVD	const_gSchedSP(R10), R2
+	MOVD	R2, (Thread_own+CStack_sp)(R0)
+	MOVD	Thread_plain(R0), R9
+	JMP	install
+toroot:
+	MOVD	Thread_rootLocks(R0), R2
+	MOVD	R2, const_mLocks(R8)
+	ADD	$Thread_own, R0, R9
+install:				// R9: the C stack, into the g0, R10
+	LDP	CStack_lo(R9), (R2, R3)
+	LDP	CStack_guard0(R9), (R4, R5)
+	MOVD	CStack_sp(R9), R6
+	STP	(R2, R3), 0(R10)
+	STP	(R4, R5), const_gGuard0(R10)
+	MOVD	R6, const_gSchedSP(R10)
+	MOVD	CStack_native(R9), R2
+	MOVD	Thread_current(R0), R3
+	MOVD	R2, (R3)
+	MOVD	$·crossed(SB), R2
+	JMP	give<>(SB)
+
+called:					// C has run: control words, exceptions
+	MOVD	Thread_excs(R0), R3
+	CBZ	R3, words
+	MOVD	0(R3), R4
+	MOVWU	8(R3), R5
+	ORR	R4, R5
+	CBNZ	R5, refuse
+words:
+	MOVD	FPCR, R3
+	MOVD	Thread_fp(R0), R4
+	CMP	R3, R4
+	BNE	refuse
+	MOVD	R2, Thread_ncgocall(R0)
+	JMP	quiet
+
+busy:
+	CLREX
+	MOVD	ZR, const_gM(R1)
 refuse:
+	MOVD	ZR, R0
+	RET
+
+// func sw(t *Thread, to uintptr) bool
+TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	const_gM(g), R8
+	MOVWU	const_gProfiled(g), R2
+	CBNZ	R2, refuse
+	MOVD	const_mTraceBuf0(R8), R2
+	MOVD	const_mTraceBuf1(R8), R3
+	ORR	R2, R3
+	CBNZ	R3, refuse
+	MOVD	R8, const_gM(R1)
+	ADD	$const_gStatus, R1, R5
+	MOVD	$Grunning, R6
+take:
+	LDAXRW	(R5), R7
+	CMPW	$Gwaiting, R7
+	BNE	busy
+	STLXRW	R6, (R5), R9
+	CBNZW	R9, take
+	MOVD	$·swapped(SB), R2
+	JMP	give<>(SB)
+busy:
+	CLREX
+	MOVD	ZR, const_gM(R1)
+refuse:
+	MOVD	ZR, R0
+	RET
+
+// give goes on with R1, which is taken. g: who stops; R8: the M; R0: the Thread; R2:
+// where whoever stops goes on.
+TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	R1, Thread_gp(R0)
+	MOVD	R2, const_gSchedPC(g)
+	MOVD	RSP, R3
+	MOVD	R3, const_gSchedSP(g)
+	MOVD	R29, const_gSchedBP(g)
+	MOVD	LR, const_gSchedLR(g)
+	MOVBU	·waitReason(SB), R4
+	MOVB	R4, const_gWaitReason(g)
+	MOVD	ZR, const_gLockedM(g)
+	MOVD	R1, const_mCurg(R8)
+	MOVD	R1, const_mLockedG(R8)
+	MOVD	R8, const_gLockedM(R1)
+	MOVD	g, R10
+	MRS	TPIDR_EL0, R3
+	MOVD	·slot(SB), R4
+	MOVD	R1, (R3)(R4)
+	MOVD	R1, g
+	MOVD	const_gSchedSP(R1), R3
+	MOVD	R3, RSP
+	MOVD	const_gSchedBP(R1), R29
+	MOVD	const_gSchedLR(R1), LR
+	ADD	$const_gStatus, R10, R5
+	MOVD	$Gwaiting, R6
+release:
+	LDAXRW	(R5), R7
+	CMPW	$Grunning, R7
+	BNE	wait
+	STLXRW	R6, (R5), R9
+	CBNZW	R9, release
+	MOVD	ZR, const_gM(R10)	// nobody who sees _Gwaiting follows it
+	MOVD	const_gSchedPC(R1), R3
+	CMP	R2, R3
+	BNE	other
+	MOVD	$1, R0
+	RET
+other:
+	MOVD	const_gSchedCtxt(R1), R26
+	MOVD	ZR, const_gSchedCtxt(R1)	// as gogo: for the next traceback
+	MOVD	ZR, const_gSchedLR(R1)
+	JMP	(R3)
+wait:
+	YIELD
+	JMP	release
+
+// Where gogo goes on with one that cross has suspended. It has no C frames, whatever
+// whoever has switched to it had.
+TEXT ·crossed(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	const_gM(g), R2
+	MOVW	ZR, const_mNcgo(R2)
+	MOVD	$1, R0
+	RET
+
+// The same for sw; Thread.resume sees to the rest.
+TEXT ·swapped(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	$1, R0
+	RET
+
+// The tracer unwinds goroutines that wait by their frame pointers, which lead from here
+// into C. So the chain ends here.
+TEXT ·swCut(SB), NOSPLIT, $8-0
+	NO_LOCAL_POINTERS
+	MOVD	ZR, R29
+	CALL	·sw(SB)
+	RET
+
+// func coroswitchCut(c *coro)
+// The same for runtime.coroswitch, which is called by the internal ABI.
+TEXT ·coroswitchCut(SB), NOSPLIT, $8-8
+	NO_LOCAL_POINTERS
+	MOVD	c+0(FP), R0
+	MOVD	·coroswitch(SB), R26
+	MOVD	(R26), R1
+	MOVD	ZR, R29
+	CALL	(R1)
+	RET
+
+// exchange(g0 uintptr, from, to *CStack): R0 to R2; internal ABI. Takes the C stack
+// `from` out of a g0 and puts `to` there.
+TEXT ·exchange(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	const_gSchedSP(R0), R5
+	MOVD	R5, CStack_sp(R1)
+	LDP	CStack_lo(R2), (R6, R7)
+	LDP	CStack_guard0(R2), (R8, R9)
+	MOVD	CStack_sp(R2), R5
+	STP	(R6, R7), 0(R0)
+	STP	(R8, R9), const_gGuard0(R0)
+	MOVD	R5, const_gSchedSP(R0)
+	RET
+
+// func renew(gp uintptr, c unsafe.Pointer) bool
+//
+// Makes a goroutine that waits as newcoro makes it, for the coro c. False: somebody has
+// its scan bit. In assembly, since whoever has it must not be preempted.
+TEXT ·renew(SB), NOSPLIT|NOFRAME, $0-17
+	MOVD	gp+0(FP), R1
+	MOVD	c+8(FP), R2
+	ADD	$const_gStatus, R1, R5
+	MOVD	$(0x1000+Gwaiting), R6
+take:
+	LDAXRW	(R5), R7
+	CMPW	$Gwaiting, R7
+	BNE	scanned
+	STLXRW	R6, (R5), R9
+	CBNZW	R9, take
+	MOVD	const_gStktopSP(R1), R3
+	MOVD	·freshDepth(SB), R4
+	SUB	R4, R3
+	MOVD	R3, const_gSchedSP(R1)
+	MOVD	·freshPC(SB), R3
+	MOVD	R3, const_gSchedPC(R1)
+	MOVD	·freshLR(SB), R3
+	MOVD	R3, const_gSchedLR(R1)
+	MOVD	·freshCtxt(SB), R3
+	MOVD	R3, const_gSchedCtxt(R1)
+	MOVD	R2, const_gCoroarg(R1)
+	MOVD	ZR, const_gSchedBP(R1)
+	MOVD	ZR, const_gSyscallSP(R1)
+	MOVD	ZR, const_gSyscallPC(R1)
+	MOVD	ZR, const_gSyscallBP(R1)
+	MOVD	ZR, const_gPanic(R1)
+	MOVD	ZR, const_gDefer(R1)
+	MOVD	ZR, const_gCgoCtxt(R1)
+	MOVD	ZR, (const_gCgoCtxt+8)(R1)
+	MOVD	ZR, (const_gCgoCtxt+16)(R1)
+	MOVB	ZR, const_gPanicOnFault(R1)
+	MOVB	ZR, const_gThrowSplit(R1)
+	MOVD	$Gwaiting, R6
+	STLRW	R6, (R5)
+	MOVD	$1, R0
+	MOVB	R0, ret+16(FP)
+	RET
+scanned:
+	CLREX
 	MOVB	ZR, ret+16(FP)
 	RET
-exceptions:			// as must_swap_exceptions in csrc/coro.c
-	MOVD	coroThread_handling(R2), R5
-	MOVD	0(R4), R6
-	ORR	R6, R5
-	MOVWU	8(R4), R6
-	ORR	R6, R5
-	CBZ	R5, none
-	JMP	refuse
 
-// swap(from, to *Coro), in R0 and R1: the counterpart of glet_swap.
-TEXT swap<>(SB), NOSPLIT|NOFRAME, $0
-	MOVD.W	R30, -16(RSP)
-	MOVD	RSP, R10
-	MOVD	R10, Coro_sp(R0)
-	MOVD	Coro_sp(R1), R10
-	MOVD	R10, RSP
-	MOVD.P	16(RSP), R30
+// func pcs() (cross, sw, swCut, exchange uintptr)
+TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-32
+	MOVD	$·cross(SB), R0
+	MOVD	R0, cross+0(FP)
+	MOVD	$·sw(SB), R0
+	MOVD	R0, sw+8(FP)
+	MOVD	$·swCut(SB), R0
+	MOVD	R0, swCut+16(FP)
+	MOVD	$·exchange(SB), R0
+	MOVD	R0, exchange+24(FP)
+	RET
+
+// func controlWords() uint64
+TEXT ·controlWords(SB), NOSPLIT|NOFRAME, $0-8
+	MOVD	FPCR, R0
+	MOVD	R0, ret+0(FP)
+	RET
+
+// func setControlWords(w uint64)
+TEXT ·setControlWords(SB), NOSPLIT|NOFRAME, $0-8
+	MOVD	w+0(FP), R0
+	MOVD	R0, FPCR
 	RET

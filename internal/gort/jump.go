@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// A Coro is the beginning of the C core's struct glet_coro (csrc/coro.c, which
+// A nativeCoro is the beginning of the C core's struct glet_coro (csrc/coro.c, which
 // checks that these fields are where they are expected).
-type Coro struct {
+type nativeCoro struct {
 	sp    uintptr // where it goes on; while suspended
 	word  uintptr // its g, or its M's g0; while suspended. 0: it has never run
 	owner uintptr // *coroThread
@@ -41,7 +41,7 @@ const (
 func Direct(l Layout, m Mode, gslot uintptr) { layout, mode, slot, direct = l, m, gslot, true }
 
 // Switch suspends the coroutine from, which is the running one, and goes on with
-// to, which must belong to the same thread; both are *Coro. It returns when
+// to, which must belong to the same thread; both are *nativeCoro. It returns when
 // somebody has switched back. Where it cannot do it, and during an execution
 // trace, whose events tell another story, it calls SwitchInC.
 //

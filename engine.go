@@ -1,0 +1,173 @@
+package greenlet
+
+import (
+	"errors"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
+	"github.com/go-greenlet/greenlet/internal/handle"
+)
+
+// A switcher is an engine: how a greenlet gives way to another one of its thread. The rules of
+// switching are above it, and the same for both. There is one for the process:
+//
+//   - oneMEngine: a greenlet is a goroutine on its root's own M, and has a C stack while
+//     C is suspended on it. For runtimes that are known; see internal/gort/onem.go.
+//   - portableEngine: a greenlet is a thread of its own to the runtime. For all others;
+//     see csrc/go.h.
+type switcher interface {
+	// enterThread is called for the record of a new thread.
+	enterThread(th *thread)
+	// enter is called on a locked goroutine that becomes a root, and returns its coroutine.
+	enter(th *thread) coro
+	// leave is called when the root is one no more, and no worker is left in use.
+	leave(th *thread)
+	// end is called as the thread ends, from a goroutine that is no root.
+	end(th *thread)
+	// newWorker makes w's coroutine, which runs w.serve at the first switch to it.
+	newWorker(w *worker) error
+	// switchTo suspends the running coroutine and goes on with to, which ready has agreed to.
+	switchTo(th *thread, from, to coro)
+	// ready says whether the running coroutine can be suspended in favour of to.
+	ready(th *thread, from, to coro) error
+	// exit ends the running worker's goroutine, which is in runtime.Goexit, in favour of
+	// to. It may return: then what is deferred below goes on.
+	exit(w *worker, to coro)
+	// retire ends an idle worker of the calling thread, on which by runs.
+	retire(w *worker, by coro)
+	// discard ends a suspended worker whatever is on its stacks.
+	discard(w *worker)
+	// cStack is the C stack that c owns, or 0.
+	cStack(c coro) native
+}
+
+// engine is set before the first root is made; see ready.
+var engine switcher = portableEngine{}
+
+// oneM says that it is oneMEngine.
+var oneM bool
+
+// A coro is a coroutine as the engine knows it.
+type coro = *gort.Coro
+
+type portableEngine struct{}
+
+func (portableEngine) enterThread(*thread) {}
+
+func (portableEngine) enter(th *thread) coro {
+	if th.root == nil {
+		th.root = &gort.Coro{Native: uintptr(currentNative())}
+	}
+	return th.root
+}
+
+func (portableEngine) leave(th *thread) { th.pool.trim(minIdle, th.root) }
+
+func (portableEngine) end(th *thread) { th.pool.trim(0, th.root) }
+
+func (portableEngine) newWorker(w *worker) error {
+	w.handle = handle.New(w)
+	c, err := newNative(w.size, w.handle)
+	if err != nil {
+		return errors.Join(err, w.handle.Delete())
+	}
+	w.coro = &gort.Coro{Native: uintptr(c)}
+	return nil
+}
+
+func (portableEngine) switchTo(_ *thread, from, to coro) {
+	gort.Switch(native(from.Native).pointer(), native(to.Native).pointer())
+}
+
+func (portableEngine) ready(*thread, coro, coro) error { return nil }
+
+// exit never returns: the end of its goroutine is what the runtime does not allow an
+// extra M (gdestroy, proc.go). Such a worker never goes on.
+func (e portableEngine) exit(w *worker, to coro) {
+	w.th.pool.abandon(w)
+	e.switchTo(w.th, w.coro, to)
+	panic("greenlet: internal error: a worker went on after runtime.Goexit")
+}
+
+func (portableEngine) retire(w *worker, _ coro) {
+	w.retired = true
+	retireNative(native(w.coro.Native))
+	if err := w.handle.Delete(); err != nil {
+		panic(err)
+	}
+}
+
+func (portableEngine) discard(w *worker) {
+	discardNative(native(w.coro.Native))
+	if err := w.handle.Delete(); err != nil {
+		panic(err)
+	}
+}
+
+func (portableEngine) cStack(c coro) native { return native(c.Native) }
+
+type oneMEngine struct{}
+
+func (oneMEngine) enterThread(th *thread) {
+	th.one = gort.NewThread(&stacks, currentWord(), uintptr(currentNative()), uintptrOf(th.exceptions))
+}
+
+var stacks = gort.Stacks{
+	New:  newStack,
+	Free: freeStack,
+	Trim: func(record uintptr) {
+		if measuring.Load() {
+			trimStack(native(record))
+		}
+	},
+	Release: releaseContext,
+}
+
+func (oneMEngine) enter(th *thread) coro { return th.one.Enter() }
+
+func (oneMEngine) leave(th *thread) {
+	th.pool.trim(0, th.root)
+	th.one.Trim(maxSpare)
+}
+
+func (e oneMEngine) end(th *thread) {
+	th.one.SetExceptions(uintptrOf(th.exceptions))
+	for _, w := range th.pool.idle {
+		e.discard(w)
+	}
+	th.pool.idle = nil
+	th.one.Trim(0)
+}
+
+// maxSpare is how many unused C stacks a thread keeps from one tree to the next.
+const maxSpare = 4
+
+func (oneMEngine) newWorker(w *worker) error {
+	c, err := w.th.one.New(w.size, func() {
+		w.serve()
+		if w.retirer != nil {
+			w.th.one.Exit(w.coro, w.retirer)
+		}
+	})
+	w.coro = c
+	return err
+}
+
+func (oneMEngine) switchTo(th *thread, from, to coro) { th.one.Switch(from, to) }
+
+func (oneMEngine) ready(th *thread, from, to coro) error { return th.one.Ready(from, to) }
+
+func (oneMEngine) exit(w *worker, to coro) { w.th.one.Exit(w.coro, to) }
+
+func (oneMEngine) retire(w *worker, by coro) {
+	w.retired, w.retirer = true, by
+	w.th.one.Switch(by, w.coro)
+}
+
+func (oneMEngine) discard(w *worker) { w.th.one.Discard(w.coro) }
+
+func (oneMEngine) cStack(c coro) native {
+	if s := c.Stack(); s != nil {
+		return native(s.Native())
+	}
+	return 0
+}

@@ -1,0 +1,515 @@
+package gort
+
+import (
+	"runtime"
+	"runtime/trace"
+	"slices"
+	"unsafe"
+)
+
+// The engine of one M. A greenlet is a goroutine that runs on its root's own M, and is
+// switched without the scheduler, as runtime.coroswitch does it for iter.Pull.
+//
+// C code runs on the stack of the M's g0. Coroutines that have no C frames share one C
+// stack, the plain one. A coroutine that stops with C frames on it keeps that stack, and
+// the next one that needs a stack gets another; when it goes on, its own is put back. So
+// a coroutine owns a C stack exactly while C is suspended on it. The root has its
+// thread's own, always: that is where the thread ends (mexit).
+//
+// Invariants, while one of a thread's coroutines runs:
+//
+//   - m.curg, m.lockedg and Thread.gp name its goroutine (unless an iter.Pull of its own
+//     runs for it; then gp names who resumed that).
+//   - The bounds and sched.sp of m.g0 are those of the stack in place, and the C core's
+//     word for the thread's current coroutine names that stack's record.
+//   - m.ncgo is the number of its own calls of C, m.lockedExt and m.lockedInt are its own
+//     lock counts, and at least one of them is not 0.
+//   - A suspended coroutine is plain, or it is resumed by Switch only.
+
+// A CStack is what an M's g0 has while C code, and the runtime's own, runs on a stack.
+type CStack struct {
+	lo, hi         uintptr // the first four as in runtime.g
+	guard0, guard1 uintptr
+	sp             uintptr // g0.sched.sp while it is not in place
+	base           uintptr // sp while there are no C frames on it
+	native         uintptr // the C core's record of it
+	size           int     // as asked for
+}
+
+// Native is the C core's record of the stack.
+func (s *CStack) Native() uintptr { return s.native }
+
+// A Coro is one of a thread's coroutines.
+type Coro struct {
+	// Native is the C core's coroutine, for the engine that makes one for each.
+	Native uintptr
+
+	g     uintptr // the goroutine to resume; while suspended
+	c     *coro   // the runtime's, which its goroutine began with; nil for a root
+	root  bool
+	cut   bool // while suspended: has C frames below it
+	plain bool // while suspended: Cross will do
+	over  bool // to end at once when it runs
+	size  int  // of a C stack of its own; 0: it shares
+	ncgo  int32
+	locks uint64
+	fp    uint64     // control words
+	exc   exceptions // C++'s
+	cs    *CStack    // which it keeps while suspended
+}
+
+// exceptions is what the C++ runtime keeps for each thread (csrc/exceptions.h).
+type exceptions struct {
+	caught   uintptr
+	uncaught uint32
+}
+
+// Plain says whether the coroutine, which is suspended, can be resumed by Cross.
+func (c *Coro) Plain() bool { return c.plain }
+
+// Goroutine is what Cross is given.
+func (c *Coro) Goroutine() uintptr { return c.g }
+
+// Stack is the C stack that the coroutine owns; nil: it owns none.
+func (c *Coro) Stack() *CStack { return c.cs }
+
+// Stacks makes and frees C stacks; the C core does.
+type Stacks struct {
+	New  func(size int) (lo, hi, native uintptr, err error)
+	Free func(native uintptr) bool // false: it is in place as its thread ends, and stays
+	Trim func(native uintptr)      // before the stack is used again
+	// Release gives back a traceback context, of a call from C that will not return (see
+	// runtime.SetCgoTraceback). The calls' stubs do it in gcc_libinit.c of runtime/cgo.
+	Release func(context uintptr)
+}
+
+// A Thread is what the engine keeps for an OS thread, from its first root to its end.
+type Thread struct {
+	// What the assembly works with.
+	gp        uintptr // the goroutine that the last switch went to
+	rootG     uintptr // the root's goroutine; 0: Cross does not go from or to the root
+	base      uintptr // of the plain stack; 0: it is not in place, or there is none
+	locks     uint64  // lock counts of a plain coroutine
+	ncgocall  uint64  // m.ncgocall when the control words were seen to be normal
+	fp        uint64  // the normal ones: those of the thread
+	current   uintptr // address of the C core's word for the current coroutine
+	rootLocks uint64  // of the root while it is suspended
+	excs      uintptr // address of the C++ runtime's exceptions; 0: no C++ here
+	seen      uint64  // for control words
+	plain     *CStack
+	own       CStack // the thread's own
+
+	m        uintptr // the M, for checks
+	inPlace  *CStack // while a greenlet runs; while the root does: plain
+	root     Coro
+	isExtra  bool
+	official bool
+	accurate uint8
+	stacks   *Stacks
+	spare    []*CStack
+	c        coro // for official switches
+
+	// Officials counts the switches that the runtime did although Cross or sw was asked.
+	Officials int
+}
+
+// NewThread returns the record of the calling thread. current is the address of the C
+// core's word for who is current there, native the record of the thread's own stack,
+// and exceptions the address of the C++ runtime's, or 0.
+func NewThread(stacks *Stacks, current, native, exceptions uintptr) *Thread {
+	t := &Thread{stacks: stacks, current: current, excs: exceptions}
+	t.own.native = native
+	return t
+}
+
+// Enter makes the calling goroutine, which is locked to the thread, the root.
+//
+//go:norace
+func (t *Thread) Enter() *Coro {
+	g := getg()
+	m := *at[uintptr](g + gM)
+	t.m = m
+	// Greenlets run with one internal lock more than the root and no external one: no
+	// UnlockOSThread of theirs can unlock the thread. The root keeps its own counts, so
+	// that its goroutine may end (gdestroy throws on internal ones).
+	t.locks = (*at[uint64](m + mLocks)>>32 + 1) << 32
+	t.isExtra = *at[uint8](m + mIsExtra) != 0
+	t.official = raceEnabled || *at[uintptr](g + gBubble) != 0
+	t.fp, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
+	t.root = Coro{root: true, g: g}
+	t.gp = g
+	t.rootG = g
+	if t.isExtra || t.official {
+		t.rootG = 0
+	}
+	return &t.root
+}
+
+// pinned is what Pin adds to m.lockedExt, which counts LockOSThread less UnlockOSThread
+// and stops at 0. Only the M's own goroutine looks at it (proc.go).
+const pinned = 1 << 30
+
+// Pin keeps the calling goroutine, which has called LockOSThread, on its thread however
+// often UnlockOSThread is called, until Unpin.
+//
+//go:norace
+func Pin() {
+	n := at[uint32](*at[uintptr](getg() + gM) + mLocks)
+	if *n < pinned/2 { // else a root on a thread of C's left it so, and its M is used again
+		*n += pinned
+	}
+}
+
+// Unpin takes that back. What was locked and unlocked in between counts as it would have
+// without, but one lock is left at least, which is the caller's.
+//
+//go:norace
+func Unpin() {
+	n := at[uint32](*at[uintptr](getg() + gM) + mLocks)
+	if *n >= pinned/2 {
+		*n = max(*n, pinned+1) - pinned
+	}
+}
+
+// SetExceptions says that the C++ runtime's record is elsewhere now.
+func (t *Thread) SetExceptions(address uintptr) { t.excs = address }
+
+// Running says whether the calling goroutine is the one that the last switch went to.
+func (t *Thread) Running() bool { return t.gp == Getg() }
+
+// New makes a coroutine that will run body at the first switch to it, with a C stack of
+// its own if size is not 0. body must call Exit before it returns, even on
+// runtime.Goexit.
+func (t *Thread) New(size int, body func()) (*Coro, error) {
+	c := &Coro{size: size, plain: size == 0 && !t.official, locks: t.locks}
+	if size != 0 {
+		s, err := t.stack(size)
+		if err != nil {
+			return nil, err
+		}
+		c.cs = s
+	} else if t.plain == nil && t.inPlace == nil {
+		s, err := t.stack(0)
+		if err != nil {
+			return nil, err
+		}
+		t.setPlain(s)
+	}
+	c.c = newcoro(func(*coro) {
+		if c.over {
+			return // given up: see Discard
+		}
+		t.raceAcquire()
+		*at[int32](*at[uintptr](getg() + gM) + mNcgo) = 0
+		body()
+	})
+	c.g = c.c.gp
+	return c, nil
+}
+
+func (t *Thread) setPlain(s *CStack) {
+	t.plain, t.inPlace, t.base = s, s, s.base
+}
+
+// stack takes an unused C stack, or makes one.
+func (t *Thread) stack(size int) (*CStack, error) {
+	for i := len(t.spare) - 1; i >= 0; i-- {
+		if s := t.spare[i]; s.size == size {
+			last := len(t.spare) - 1
+			t.spare[i] = t.spare[last]
+			t.spare[last] = nil
+			t.spare = t.spare[:last]
+			t.stacks.Trim(s.native)
+			return s, nil
+		}
+	}
+	lo, hi, native, err := t.stacks.New(size)
+	if err != nil {
+		return nil, err
+	}
+	s := &CStack{lo: lo, hi: hi, native: native, size: size}
+	s.guard0 = lo + stackGuard
+	s.guard1 = s.guard0
+	// The highest words are the C core's; the rest is room, as mstart leaves it.
+	s.base = hi - 128
+	s.sp = s.base
+	return s, nil
+}
+
+// giveBack takes a C stack on which nothing will run again.
+func (t *Thread) giveBack(s *CStack) {
+	s.sp = s.base
+	t.spare = append(t.spare, s)
+}
+
+// Ready makes sure that the running coroutine can be suspended in favour of to: if it
+// has C frames it keeps the stack in place, and to may need another.
+func (t *Thread) Ready(from, to *Coro) error {
+	if to.root || to.cs != nil || from.root && t.plain != nil {
+		return nil
+	}
+	if !from.root && (t.plain != nil && t.plain != t.inPlace || !t.inC()) {
+		return nil
+	}
+	s, err := t.stack(0)
+	if err != nil {
+		return err
+	}
+	t.spare = append(t.spare, s)
+	return nil
+}
+
+// inC says whether the running greenlet has C frames.
+//
+//go:norace
+func (t *Thread) inC() bool {
+	m := *at[uintptr](getg() + gM)
+	return *at[uintptr](*at[uintptr](m + mG0) + gSchedSP) != t.inPlace.base
+}
+
+// Cross suspends the running coroutine and goes on with the goroutine to, if nothing but
+// that is to be done: to is a plain coroutine's, and the running one will be plain. It
+// returns true when somebody has switched back. False: nothing was done, and Switch is
+// to be called.
+//
+// An execution trace wants to hear of every switch, so there is none of this kind while
+// one is taken. trace.IsEnabled is a little late when a trace begins, and early when it
+// ends; in between, an M that has run anything since it was stopped for the beginning
+// has written an event, and cross sees its buffer. Nothing can stop us between the two
+// looks, since the compiler allows no preemption in a nosplit function (allUnsafe, in
+// cmd/compile's plive.go).
+//
+//go:nosplit
+func (t *Thread) Cross(to uintptr) bool { return !trace.IsEnabled() && crossFn(t, to) }
+
+// Switch suspends from, the running coroutine, and goes on with to. It returns when
+// somebody has switched back. Ready must have said yes.
+func (t *Thread) Switch(from, to *Coro) {
+	t.prepare(from, to)
+	from.g = getg()
+	t.gp = to.g
+	if !t.try(to.g, from.cut) {
+		t.officially(to.g, from.cut)
+	}
+	t.resume(from)
+}
+
+// resume is the first thing that a coroutine does that was suspended by Switch. It
+// leaves what Cross, which writes none of it, relies on when it suspends the coroutine.
+//
+//go:norace
+func (t *Thread) resume(c *Coro) {
+	// Until here it was that of whoever has more of them: see prepare.
+	*at[int32](*at[uintptr](getg() + gM) + mNcgo) = c.ncgo
+	if c.fp != t.fp {
+		setControlWords(c.fp)
+		t.ncgocall = ^uint64(0) // they are to be looked at
+	}
+	c.plain, c.cut, c.ncgo = true, false, 0
+}
+
+//go:nosplit
+func (t *Thread) try(to uintptr, cut bool) bool {
+	if t.official || trace.IsEnabled() {
+		return false
+	}
+	if cut {
+		return swCutFn(t, to)
+	}
+	return swFn(t, to)
+}
+
+// officially has the runtime switch to the goroutine to. coroswitch wants a coro whose
+// lock counts are those of the M, and whose goroutine is the one to go on with.
+//
+//go:noinline
+func (t *Thread) officially(to uintptr, cut bool) {
+	t.Officials++
+	m := *at[uintptr](getg() + gM)
+	t.c.gp, t.c.mp, t.c.locks = to, m, *at[uint64](m + mLocks)
+	t.raceRelease()
+	if cut {
+		coroswitchCut(&t.c)
+	} else {
+		coroswitch(&t.c)
+	}
+	t.raceAcquire()
+}
+
+// prepare puts to's C stack, lock counts and exceptions in place of from's. From there
+// on from runs on borrowed ones, until the switch.
+//
+//go:norace
+func (t *Thread) prepare(from, to *Coro) {
+	m := *at[uintptr](getg() + gM)
+	if m != t.m {
+		panic("greenlet: internal error: a switch on another M than the root's")
+	}
+	g0 := *at[uintptr](m + mG0)
+	locks := at[uint64](m + mLocks)
+	ncgo := at[int32](m + mNcgo)
+
+	from.locks, from.ncgo = *locks, *ncgo
+	from.fp = t.fp
+	if n := *at[uint64](m + mNcgocall); n != t.ncgocall {
+		from.fp, t.ncgocall = controlWords(), n
+	}
+	from.cut = from.ncgo > 0 || from.root && t.isExtra
+
+	old, next := t.inPlace, to.cs
+	if from.root {
+		old = &t.own
+		old.lo, old.hi = *at[uintptr](g0), *at[uintptr](g0 + 8)
+		old.guard0, old.guard1 = *at[uintptr](g0 + gGuard0), *at[uintptr](g0 + gGuard0 + 8)
+		from.plain = t.rootG != 0 && !from.cut && from.fp == t.fp && !t.handling()
+		t.rootLocks = from.locks
+	} else {
+		inC := *at[uintptr](g0 + gSchedSP) != old.base
+		from.plain = !inC && from.size == 0 && from.locks == t.locks && from.fp == t.fp && !t.official && !t.handling()
+		switch {
+		case inC || from.size != 0:
+			from.cs = old
+			if old == t.plain {
+				t.plain = nil
+			}
+		case t.plain == nil:
+			t.plain = old
+		case old != t.plain: // it came back with one from C, and the others have one by now
+			t.giveBack(old)
+		}
+	}
+	if to.size == 0 {
+		to.cs = nil
+	}
+	switch {
+	case to.root:
+		next = &t.own
+	case next == nil:
+		if t.plain == nil {
+			s, err := t.stack(0)
+			if err != nil {
+				panic(err) // Ready has taken one
+			}
+			t.plain = s
+		}
+		next = t.plain
+	}
+	if next != old {
+		if t.isExtra { // calls from C are not to look for the bounds
+			if from.root {
+				t.accurate = *at[uint8](m + mAccurate)
+			}
+			*at[uint8](m + mAccurate) = 1
+			if to.root {
+				*at[uint8](m + mAccurate) = t.accurate
+			}
+		}
+		exchangeFn(g0, old, next)
+		*at[uintptr](t.current) = next.native
+	}
+	if to.root {
+		next = t.plain // that is where Cross goes from the root
+	}
+	t.inPlace, t.base = next, 0
+	if next != nil && next == t.plain {
+		t.base = next.base
+	}
+	switch {
+	case to.root:
+		*locks = t.rootLocks
+	case to.plain:
+		*locks = t.locks
+	default:
+		*locks = to.locks
+	}
+	if t.excs != 0 {
+		e := at[exceptions](t.excs)
+		from.exc, *e, to.exc = *e, to.exc, exceptions{}
+	}
+	if from.fp != t.fp { // whoever has other ones sets them when he goes on
+		setControlWords(t.fp)
+		t.ncgocall = *at[uint64](m + mNcgocall)
+	}
+	// The tracer looks at this to choose how to unwind the goroutine that stops: not by
+	// frame pointers, if there are C frames. Whoever goes on sets it right.
+	*ncgo = max(from.ncgo, to.ncgo)
+}
+
+// handling says whether C++ exceptions are being handled.
+func (t *Thread) handling() bool { return t.excs != 0 && *at[exceptions](t.excs) != exceptions{} }
+
+// Exit prepares the end of from's goroutine, which runs: when it has returned, or its
+// Goexit has run all that was deferred, to goes on. Nothing of the thread may be used in
+// between.
+//
+//go:norace
+func (t *Thread) Exit(from, to *Coro) {
+	t.prepare(from, to)
+	if from.cs != nil {
+		t.giveBack(from.cs)
+		from.cs = nil
+	}
+	m := *at[uintptr](getg() + gM)
+	t.gp = to.g
+	from.c.gp, from.c.mp, from.c.locks = to.g, m, *at[uint64](m + mLocks)
+	from.g, from.plain = 0, false
+	t.raceRelease()
+}
+
+// Discard ends a suspended coroutine whatever is on its stacks. Nothing of that runs: its
+// goroutine is made as it was when it was new, and runs once more to end officially. Any
+// goroutine may do it that is the only one to use the thread's record.
+//
+//go:norace
+func (t *Thread) Discard(c *Coro) {
+	if c.g == 0 {
+		return
+	}
+	c.over = true
+	contexts := slices.Clone(*at[[]uintptr](c.g + gCgoCtxt))
+	for !renew(c.g, unsafe.Pointer(c.c)) {
+		runtime.Gosched()
+	}
+	for len(contexts) > 0 { // in the order in which the calls would have returned
+		last := len(contexts) - 1
+		t.stacks.Release(contexts[last])
+		contexts = contexts[:last]
+	}
+	m := *at[uintptr](getg() + gM)
+	ncgo := *at[int32](m + mNcgo)
+	locks := uint64(0)
+	locked := uintptr(0)
+	if *at[uintptr](getg() + gLockedM) != 0 {
+		locked, locks = m, *at[uint64](m + mLocks)
+	}
+	c.c.gp, c.c.mp, c.c.locks = getg(), locked, locks
+	x := &coro{gp: c.g, mp: locked, locks: locks}
+	t.raceRelease()
+	coroswitch(x)
+	t.raceAcquire()
+	if locked != 0 {
+		*at[int32](m + mNcgo) = ncgo
+	}
+	if c.cs != nil {
+		t.giveBack(c.cs)
+	}
+	c.g, c.cs = 0, nil
+}
+
+// Trim frees the unused C stacks but for keep, and with none to be kept the plain one,
+// too; then no coroutine may be left.
+func (t *Thread) Trim(keep int) {
+	for len(t.spare) > keep {
+		last := len(t.spare) - 1
+		t.stacks.Free(t.spare[last].native)
+		t.spare[last] = nil
+		t.spare = t.spare[:last]
+	}
+	if keep == 0 && t.plain != nil {
+		t.stacks.Free(t.plain.native)
+		t.plain, t.inPlace, t.base = nil, nil, 0
+	}
+}
+
+// at is what lies at an address.
+func at[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }

@@ -1,0 +1,30 @@
+//go:build !amd64 && !arm64
+
+package gort
+
+import "unsafe"
+
+type coro struct {
+	gp    uintptr
+	mp    uintptr
+	locks uint64
+}
+
+// There is no assembly for this CPU, and OneM says so.
+var (
+	newcoro    func(func(*coro)) *coro
+	coroswitch func(*coro)
+	crossFn    func(t *Thread, to uintptr) bool
+	swFn       func(t *Thread, to uintptr) bool
+	swCutFn    func(t *Thread, to uintptr) bool
+	exchangeFn func(g0 uintptr, from, to *CStack)
+	stackGuard uintptr
+)
+
+func coroswitchCut(*coro)                {}
+func renew(uintptr, unsafe.Pointer) bool { return false }
+func controlWords() uint64               { return 0 }
+func setControlWords(uint64)             {}
+
+// OneM says that the engine of one M cannot be used.
+func OneM(uintptr) (ok bool, why string) { return false, "there is no assembly for this CPU" }

@@ -1,0 +1,15 @@
+//go:build race
+
+package gort
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// runtime.coroswitch says nothing to the race detector; iter.Pull does it itself.
+
+const raceEnabled = true
+
+func (t *Thread) raceRelease() { runtime.RaceReleaseMerge(unsafe.Pointer(t)) }
+func (t *Thread) raceAcquire() { runtime.RaceAcquire(unsafe.Pointer(t)) }
