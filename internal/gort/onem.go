@@ -30,9 +30,8 @@ import (
 type CStack struct {
 	lo, hi         uintptr // the first four as in runtime.g
 	guard0, guard1 uintptr
-	sp             uintptr // g0.sched.sp while it is not in place
-	base           uintptr // sp while there are no C frames on it
-	native         uintptr // the C core's record of it
+	base           uintptr // g0.sched.sp while there are no C frames on it
+	native         uintptr // the C core's record; its first word has g0.sched.sp while it is not in place
 	size           int     // as asked for
 }
 
@@ -232,13 +231,13 @@ func (t *Thread) stack(size int) (*CStack, error) {
 	s.guard1 = s.guard0
 	// The highest words are the C core's; the rest is room, as mstart leaves it.
 	s.base = hi - 128
-	s.sp = s.base
+	*at[uintptr](native) = s.base
 	return s, nil
 }
 
 // giveBack takes a C stack on which nothing will run again.
 func (t *Thread) giveBack(s *CStack) {
-	s.sp = s.base
+	*at[uintptr](s.native) = s.base
 	t.spare = append(t.spare, s)
 }
 

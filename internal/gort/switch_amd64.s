@@ -113,7 +113,8 @@ fromroot:
 	MOVQ	Thread_locks(DI), DX
 	MOVQ	DX, const_mLocks(R8)
 	MOVQ	const_gSchedSP(SI), DX
-	MOVQ	DX, (Thread_own+CStack_sp)(DI)
+	MOVQ	(Thread_own+CStack_native)(DI), CX
+	MOVQ	DX, 0(CX)
 	MOVQ	Thread_plain(DI), R9
 	JMP	install
 toroot:
@@ -123,13 +124,13 @@ toroot:
 install:				// R9: the C stack, into the g0
 	MOVUPS	CStack_lo(R9), X0
 	MOVUPS	CStack_guard0(R9), X1
-	MOVQ	CStack_sp(R9), DX
+	MOVQ	CStack_native(R9), R9
+	MOVQ	0(R9), DX
 	MOVUPS	X0, 0(SI)
 	MOVUPS	X1, const_gGuard0(SI)
 	MOVQ	DX, const_gSchedSP(SI)
-	MOVQ	CStack_native(R9), DX
 	MOVQ	Thread_current(DI), CX
-	MOVQ	DX, 0(CX)
+	MOVQ	R9, 0(CX)
 	LEAQ	·crossed(SB), DX
 	JMP	give<>(SB)
 
@@ -260,10 +261,12 @@ TEXT ·coroswitchCut(SB), NOSPLIT, $8-8
 // `from` out of a g0 and puts `to` there.
 TEXT ·exchange(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_gSchedSP(AX), DX
-	MOVQ	DX, CStack_sp(BX)
+	MOVQ	CStack_native(BX), BX
+	MOVQ	DX, 0(BX)
 	MOVUPS	CStack_lo(CX), X0
 	MOVUPS	CStack_guard0(CX), X1
-	MOVQ	CStack_sp(CX), DX
+	MOVQ	CStack_native(CX), CX
+	MOVQ	0(CX), DX
 	MOVUPS	X0, 0(AX)
 	MOVUPS	X1, const_gGuard0(AX)
 	MOVQ	DX, const_gSchedSP(AX)

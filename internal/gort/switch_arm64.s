@@ -95,7 +95,8 @@ takefromroot:
 	MOVD	Thread_locks(R0), R2
 	MOVD	R2, const_mLocks(R8)
 	MOVD	const_gSchedSP(R10), R2
-	MOVD	R2, (Thread_own+CStack_sp)(R0)
+	MOVD	(Thread_own+CStack_native)(R0), R3
+	MOVD	R2, (R3)
 	MOVD	Thread_plain(R0), R9
 	JMP	install
 toroot:
@@ -105,13 +106,13 @@ toroot:
 install:				// R9: the C stack, into the g0, R10
 	LDP	CStack_lo(R9), (R2, R3)
 	LDP	CStack_guard0(R9), (R4, R5)
-	MOVD	CStack_sp(R9), R6
+	MOVD	CStack_native(R9), R9
+	MOVD	(R9), R6
 	STP	(R2, R3), 0(R10)
 	STP	(R4, R5), const_gGuard0(R10)
 	MOVD	R6, const_gSchedSP(R10)
-	MOVD	CStack_native(R9), R2
 	MOVD	Thread_current(R0), R3
-	MOVD	R2, (R3)
+	MOVD	R9, (R3)
 	MOVD	$·crossed(SB), R2
 	JMP	give<>(SB)
 
@@ -247,10 +248,12 @@ TEXT ·coroswitchCut(SB), NOSPLIT, $8-8
 // `from` out of a g0 and puts `to` there.
 TEXT ·exchange(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	const_gSchedSP(R0), R5
-	MOVD	R5, CStack_sp(R1)
+	MOVD	CStack_native(R1), R1
+	MOVD	R5, (R1)
 	LDP	CStack_lo(R2), (R6, R7)
 	LDP	CStack_guard0(R2), (R8, R9)
-	MOVD	CStack_sp(R2), R5
+	MOVD	CStack_native(R2), R2
+	MOVD	(R2), R5
 	STP	(R6, R7), 0(R0)
 	STP	(R8, R9), const_gGuard0(R0)
 	MOVD	R5, const_gSchedSP(R0)
