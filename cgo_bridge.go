@@ -132,6 +132,7 @@ var ready = sync.OnceValue(func() error {
 		return fmt.Errorf("greenlet: %s with %s: %s", runtime.GOARCH, runtime.Version(), text(C.GLET_EWORD))
 	}
 	chooseEngine()
+	watchCollections()
 	if e := C.glet_go_explain_overflows(); e != 0 { // no reason to do without greenlets
 		runtimeReport += fmt.Sprintf("; stack overflows will not be explained: %v", syscall.Errno(e))
 	}

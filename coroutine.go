@@ -1,5 +1,7 @@
 package greenlet
 
+import "github.com/go-greenlet/greenlet/internal/gort"
+
 import (
 	"runtime"
 
@@ -42,6 +44,18 @@ func (s *coroutine[In, Out]) take() (in In) {
 }
 
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
+	if t := s.leave(); t != nil {
+		s.out = out
+		if t.one.Cross(s.waiter.by.c.coro) != gort.Refused {
+			if !s.left(t) {
+				if _, err := s.sent().open(); err != nil {
+					return in, err
+				}
+			}
+			return s.take(), nil
+		}
+		s.leftNot(t)
+	}
 	t, to, err := s.offer("yield")
 	if err != nil {
 		return in, err
@@ -70,7 +84,19 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		return out, false, fail("Resume", nil, errNil, "make a Coroutine with NewCoroutine")
 	}
 	s := c.s
-	t, err := s.claim(c.g, "Resume")
+	if t := s.ready; t != nil && t.quiet() {
+		s.enter(t, c.g)
+		s.in = in
+		if t.one.Cross(c.g.c.coro) != gort.Refused {
+			if s.entered(t) {
+				out, s.out = s.out, out
+				return out, true, nil
+			}
+			return s.rest(c.g, s.back(c.g))
+		}
+		s.stay(t)
+	}
+	t, err := s.prepare(c.g, "Resume")
 	if err == errEnded {
 		return out, false, nil
 	}
@@ -85,13 +111,18 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	if !s.resume(t, c.g) {
 		m = s.back(c.g)
 	}
+	return s.rest(c.g, m)
+}
+
+// rest is what Resume returns after m.
+func (s *coroutine[In, Out]) rest(g *Greenlet, m message) (out Out, ok bool, err error) {
 	if s.yielded {
 		out, s.out = s.out, out
 		return out, true, nil
 	}
 	_, err = m.open()
-	if err == nil && c.g.c.life.Load() != lifeDead {
-		err = fail("Resume", c.g, errInterrupted, "")
+	if err == nil && g.c.life.Load() != lifeDead {
+		err = fail("Resume", g, errInterrupted, "")
 	}
 	return out, false, err
 }

@@ -25,10 +25,10 @@ type switcher interface {
 	end(th *thread)
 	// newWorker makes w's coroutine, which runs w.serve at the first switch to it.
 	newWorker(w *worker) error
-	// switchTo suspends the running coroutine and goes on with to, which ready has agreed to.
+	// ready makes sure that the running coroutine can be suspended.
+	ready(th *thread, from coro) error
+	// switchTo does that, and goes on with to.
 	switchTo(th *thread, from, to coro)
-	// ready says whether the running coroutine can be suspended in favour of to.
-	ready(th *thread, from, to coro) error
 	// exit ends the running worker's goroutine, which is in runtime.Goexit, in favour of
 	// to. It may return: then what is deferred below goes on.
 	exit(w *worker, to coro)
@@ -78,7 +78,7 @@ func (portableEngine) switchTo(_ *thread, from, to coro) {
 	gort.Switch(native(from.Native).pointer(), native(to.Native).pointer())
 }
 
-func (portableEngine) ready(*thread, coro, coro) error { return nil }
+func (portableEngine) ready(*thread, coro) error { return nil }
 
 // exit never returns: the end of its goroutine is what the runtime does not allow an
 // extra M (gdestroy, proc.go). Such a worker never goes on.
@@ -154,7 +154,7 @@ func (oneMEngine) newWorker(w *worker) error {
 
 func (oneMEngine) switchTo(th *thread, from, to coro) { th.one.Switch(from, to) }
 
-func (oneMEngine) ready(th *thread, from, to coro) error { return th.one.Ready(from, to) }
+func (oneMEngine) ready(th *thread, from coro) error { return th.one.Ready(from) }
 
 func (oneMEngine) exit(w *worker, to coro) { w.th.one.Exit(w.coro, to) }
 

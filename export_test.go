@@ -1,8 +1,12 @@
 package greenlet
 
 // SomeForgotten says whether the collector has found forgotten greenlets of the
-// calling goroutine's tree, for tests.
+// calling goroutine's tree, for tests. It looks at them as the tree's next call does.
 func SomeForgotten() bool {
 	t := currentTree()
-	return t != nil && t.forgotten.Load() != nil
+	if t == nil {
+		return false
+	}
+	t.watchSome()
+	return t.forgotten.Load() != nil
 }

@@ -1,8 +1,8 @@
 package greenlet
 
 import (
+	"regexp"
 	"runtime"
-	"strings"
 	"sync/atomic"
 )
 
@@ -15,6 +15,9 @@ import (
 func (g *Greenlet) Stack() []runtime.Frame {
 	t := currentTree()
 	if t == nil || !g.valid() || g.c.life.Load() != lifeStarted || g.c.tree.Load() != t || g.c == t.current.c {
+		return nil
+	}
+	if engine.ready(t.th, t.current.c.coro) != nil {
 		return nil
 	}
 	var frames []runtime.Frame
@@ -40,6 +43,9 @@ func (t *tree) answer(m message) {
 	engine.switchTo(t.th, from, m.origin.c.coro)
 }
 
+// inside matches our own machinery under Switch.
+var inside = regexp.MustCompile(`^github\.com/go-greenlet/greenlet\.(\(\*tree\)\.|\(\*Greenlet\)\.(send|transfer)$)`)
+
 // ownFrames collects the frames below answer, which has called what calls it.
 func ownFrames() (frames []runtime.Frame) {
 	const skip = 3 // runtime.Callers, this, and who called it
@@ -49,11 +55,7 @@ func ownFrames() (frames []runtime.Frame) {
 		pcs = make([]uintptr, 2*len(pcs))
 		n = runtime.Callers(skip, pcs)
 	}
-	const (
-		pkg    = "github.com/go-greenlet/greenlet."
-		inside = pkg + "(*tree)."
-		below  = pkg + "(*core).execute"
-	)
+	const below = "github.com/go-greenlet/greenlet.(*core).execute"
 	it := runtime.CallersFrames(pcs[:n])
 	for more := true; more; {
 		var f runtime.Frame
@@ -61,8 +63,8 @@ func ownFrames() (frames []runtime.Frame) {
 		if f.Function == below {
 			break
 		}
-		if len(frames) == 0 && strings.HasPrefix(f.Function, inside) {
-			continue // our own machinery under Switch
+		if len(frames) == 0 && inside.MatchString(f.Function) {
+			continue
 		}
 		frames = append(frames, f)
 	}

@@ -30,9 +30,6 @@ type Greenlet struct {
 	// tree needs to end it, may lead to the Greenlet; all that leads to core.
 	c *core
 	_ noCopy
-	// The runtime keeps what watches an object (see watch) in a list for each span
-	// of memory, and searches it. Larger objects make shorter lists.
-	_ [7]uintptr
 }
 
 // noCopy makes go vet find copies: who is who is decided by the address.
@@ -56,14 +53,16 @@ type core struct {
 	ctx    atomic.Pointer[context.Context]
 
 	// The rest is the own thread's business.
-	waiter     *waiter // who is to get control back in place of the parent
-	worker     *worker // while it runs
-	coro       coro    // the worker's, or the thread's for a root
-	self       weak.Pointer[Greenlet]
-	tracing    bool            // the tracer runs on it
-	watched    bool            // the collector tells when nobody holds self
-	forget     runtime.Cleanup // how it tells
-	c          *inC            // what C knows of it; nil: nothing
+	waiter     *waiter                // who is to get control back in place of the parent
+	worker     *worker                // while it runs
+	coro       coro                   // the worker's, or the thread's for a root
+	held       *Greenlet              // the user's reference, until the collector has run; see watch
+	self       weak.Pointer[Greenlet] // after that
+	forget     runtime.Cleanup
+	watched    bool // both are set
+	tracing    bool // the tracer runs on it
+	handed     bool // it is the body of a hand
+	c          *inC // what C knows of it; nil: nothing
 	prev, next *core
 }
 
@@ -232,7 +231,7 @@ func (g *Greenlet) SetName(name string) {
 	case t == nil || c.life.Load() != lifeStarted || c.tree.Load() != t || c.isRoot():
 	case c == t.current.c:
 		c.label()
-	default:
+	case engine.ready(t.th, t.current.c.coro) == nil: // else the labels stay, without which it goes on as well
 		t.visit(g, c.label)
 	}
 }
@@ -342,8 +341,17 @@ func (c *core) remove(w *waiter) {
 	w.by, w.next = nil, nil
 }
 
-// runs says whether c is the one of its tree that runs. The word is written by
-// the tree's thread and read by any.
-func (t *tree) runs(c *core) bool { return atomic.LoadUint64(&t.running) == c.id }
+// runs says whether c is the one of its tree that runs. Any goroutine may ask.
+func (t *tree) runs(c *core) bool {
+	return t.end.Load() == endNot && (*Greenlet)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&t.current)))).c == c
+}
 
-func (t *tree) setRunning(c *core) { gort.StoreRelease(&t.running, c.id) }
+// setCurrent makes g the one that runs. An ordinary store does, but for the race detector:
+// whoever reads it in runs finds one or the other.
+func (t *tree) setCurrent(g *Greenlet) {
+	if raceEnabled {
+		atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&t.current)), unsafe.Pointer(g))
+		return
+	}
+	t.current = g
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/cgotest"
 	"github.com/go-greenlet/greenlet/internal/fault"
 )
 
@@ -679,7 +680,10 @@ func TestErrorsAreOfTheirOperation(t *testing.T) {
 		// The size of a stack that is the default.
 		reset := fault.Set(fault.Malloc, 1, 100)
 		for err = nil; err == nil; { // until all idle ones of this thread are in use
-			_, err = greenlet.New(func(any) (any, error) { return root.Switch(nil) }).Switch(nil)
+			_, err = greenlet.New(func(any) (v any, err error) {
+				cgotest.Call(func() { v, err = root.Switch(nil) })
+				return v, err
+			}).Switch(nil)
 		}
 		reset()
 		assert.ErrorContains(t, err, "cannot make a stack of 262144 bytes")

@@ -15,6 +15,68 @@ type hand struct {
 	resumed bool   // the body's wait in yield was ended by resume
 	yielded bool   // the waiter's wait in resume was ended by yield
 	stopped bool   // an iterator's end was asked for: its yield returns false from now on
+	t       *tree  // since it was resumed for the first time
+	ready   *tree  // t while nothing but Cross is needed to resume the body: it is parked
+}
+
+// The next three are what a next or Resume does where ready says that a Cross will do, in
+// one function with the Cross: every return between a switch and the user's code is one
+// that the processor predicts wrongly, since the other end got there another way.
+
+// enter comes before the Cross to the body.
+func (h *hand) enter(t *tree, g *Greenlet) {
+	h.ready = nil
+	h.waiter.by = t.current
+	h.c.waiter = &h.waiter
+	h.parked, h.resumed, h.yielded = false, true, false
+	t.current = g
+}
+
+// entered comes after it, and says whether the body has yielded, and nothing else has come.
+func (h *hand) entered(t *tree) bool {
+	if !h.yielded || h.c.waiter != &h.waiter || !t.plain() {
+		return false
+	}
+	h.c.waiter, h.waiter.by = nil, nil
+	return true
+}
+
+// stay comes after one that was refused.
+func (h *hand) stay(t *tree) {
+	t.current = h.waiter.by
+	h.c.waiter, h.waiter.by = nil, nil
+	h.parked, h.resumed = true, false
+	h.ready = t
+}
+
+// The same three for yield.
+
+// leave says to whom a yield can go by a Cross; nil: it has to take the long way.
+func (h *hand) leave() *tree {
+	t, by := h.t, h.waiter.by
+	if t == nil || !t.quiet() || t.current.c != h.c || h.c.waiter != &h.waiter || h.waiter.next != nil ||
+		by.c.coro == nil || !by.c.coro.Plain() {
+		return nil
+	}
+	h.parked, h.resumed, h.yielded = true, false, true
+	h.ready, t.current = t, by
+	return t
+}
+
+// left says whether a resume has ended the wait, and nothing else has come.
+func (h *hand) left(t *tree) bool {
+	h.ready = nil
+	if !h.resumed || !t.plain() {
+		return false
+	}
+	h.parked = false
+	return true
+}
+
+// leftNot comes after a Cross that was refused.
+func (h *hand) leftNot(t *tree) {
+	h.ready, t.current = nil, h.c.greenlet()
+	h.parked, h.resumed, h.yielded = false, true, false
 }
 
 // newHand makes the coroutine of h. body is the code of the function of the user's that
@@ -24,21 +86,14 @@ func (h *hand) newHand(body uintptr, run Func) *Greenlet {
 		run = nil
 	}
 	g := New(run)
-	g.c.body = body
+	g.c.body, g.c.handed = body, true
 	h.c, h.parked = g.c, true
 	return g
 }
 
-// swift says whether nothing but a switch is to be done with c, which belongs to
-// t if it was started: no tracer, no dead, nobody forgotten. Next to a switch, each
-// of resume's other steps would cost.
-func (t *tree) swift(c *core) bool {
-	return t != nil && c.life.Load() == lifeStarted && c.tree.Load() == t && !t.chores && t.forgotten.Load() == nil
-}
-
 // took takes a plain value's message out of the inbox, if that is all that came.
 func (t *tree) took() bool {
-	if t.inbox.kind != kindValue || t.chores {
+	if !t.plain() {
 		return false
 	}
 	t.inbox.value = nil // not retained
@@ -46,33 +101,16 @@ func (t *tree) took() bool {
 	return true
 }
 
-// claim makes sure that the body may be resumed now, from here, and is ready to go
-// on. The error says why not, and nothing was touched; it is errEnded when the body
-// has ended before.
-func (h *hand) claim(g *Greenlet, op string) (*tree, error) {
-	t := currentTree()
-	if t.swift(g.c) && h.parked && g.c.waiter == nil {
-		return t, nil
-	}
-	return h.prepare(g, op)
-}
-
-// resume lets the body go on, after a claim, until it yields, and says whether it
+// resume lets the body go on, after prepare, until it yields, and says whether it
 // has, and nothing else has come. If not, back tells what. A body that has yielded
 // has sent a plain message, which is not looked at.
-//
-// Every return between a switch and the user's code is one that the processor
-// predicts wrongly, since the other end got there another way. So the common case
-// is all in this function, and in yield.
 func (h *hand) resume(t *tree, g *Greenlet) bool {
 	c, from := g.c, t.current
+	h.t = t
 	h.waiter.by = from
 	c.push(&h.waiter)
 	h.parked, h.resumed, h.yielded = false, true, false
 	t.inbox.kind, t.inbox.value = kindValue, nil
-	if !from.c.watched {
-		t.watch(from)
-	}
 	t.turn(g)
 	engine.switchTo(t.th, from.c.coro, c.coro)
 	if h.yielded && c.waiter == &h.waiter && t.took() {
@@ -95,7 +133,9 @@ func (h *hand) back(g *Greenlet) message {
 // errEnded is no failure.
 var errEnded = errors.New("ended before")
 
-// prepare is claim in full.
+// prepare makes sure that the body may be resumed now, from here, and is ready to go on.
+// The error says why not, and nothing was touched; it is errEnded when the body has ended
+// before.
 func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 	if g.c.life.Load() == lifeDead {
 		return nil, errEnded
@@ -160,6 +200,9 @@ func (h *hand) offer(op string) (t *tree, to *Greenlet, err error) {
 	if to = h.c.awaited(); to == nil {
 		return nil, nil, fail(op, nil, errNobody, "")
 	}
+	if err := engine.ready(t.th, t.current.c.coro); err != nil {
+		return nil, nil, fail(op, nil, err, "")
+	}
 	return t, to, nil
 }
 
@@ -173,12 +216,8 @@ func (h *hand) noYield(op string, t *tree) error {
 // yield passes control on, after an offer, and says whether a resume has ended the wait,
 // and nothing else has come. If not, sent tells what came. It is called by the body.
 func (h *hand) yield(t *tree, to *Greenlet) (resumed bool) {
-	from := t.current
 	h.parked, h.resumed, h.yielded = true, false, h.c.waiter == &h.waiter
 	t.inbox.kind, t.inbox.value = kindValue, nil
-	if !h.c.watched {
-		t.watch(from)
-	}
 	t.turn(to)
 	engine.switchTo(t.th, h.c.coro, to.c.coro)
 	if h.resumed && t.took() {
@@ -209,7 +248,7 @@ func (h *hand) sent() message {
 // next is an iterator's next but for the value. It says whether there is one. What
 // cannot be returned, it panics with.
 func (h *hand) next(g *Greenlet, op string) bool {
-	t, err := h.claim(g, op)
+	t, err := h.prepare(g, op)
 	if err == errEnded {
 		return false
 	}

@@ -104,35 +104,68 @@ func (t *tree) exit(g *Greenlet) message {
 	return t.exchange(g, message{kind: kindError, err: ErrExit})
 }
 
-// watch lets the collector tell us when nobody holds g any more although it is
-// suspended. That is done at the first suspension: a greenlet that never suspends
-// needs nobody to end it.
-func (t *tree) watch(g *Greenlet) {
-	c := g.c
-	c.watched = true
+// watch lets the collector tell us when nobody holds c's Greenlet any more. That takes
+// longer than the whole life of most greenlets, so it is done to those that still live
+// when a collection has been. Until then the core holds the Greenlet, and a later
+// collection is the first to find that it is forgotten.
+func (c *core) watch() {
+	g := c.held
+	c.held, c.watched = nil, true
 	c.self = weak.Make(g)
 	// A weak pointer, since a core leads to its tree, and that to the Greenlet while it
 	// is the one that runs. As long as it is suspended, the core is its tree's.
 	c.forget = runtime.AddCleanup(g, forget, weak.Make(c))
 }
 
+// watchSome does that to the next of the tree's, and not to all: it takes some time.
+func (t *tree) watchSome() {
+	for range 1000 {
+		c := t.unwatched
+		if c == nil {
+			return
+		}
+		c.watch()
+		t.unwatched = nil
+		if c.next != &t.live {
+			t.unwatched = c.next
+		}
+	}
+}
+
 // unwatch takes that back when the greenlet is dead: nobody has to be told any more.
 func (c *core) unwatch() {
+	c.held = nil
 	if c.watched {
 		c.forget.Stop()
 		c.watched = false
 	}
 }
 
+// epoch counts, roughly, collections and the greenlets that they have found forgotten: a
+// tree that has seen another number looks what there is to be done, at its next call.
+var epoch atomic.Uint32
+
+// A sentinel is unreachable, so each collection finds it, and its finalizer says so and
+// makes another one.
+type sentinel struct{ _ *sentinel }
+
+func watchCollections() { runtime.SetFinalizer(&sentinel{}, collected) }
+
+func collected(*sentinel) {
+	epoch.Add(1)
+	watchCollections()
+}
+
 // forget is called by the runtime, on a goroutine of its own, when the last
 // reference to a Greenlet has gone.
 func forget(p weak.Pointer[core]) {
 	c := p.Value()
-	if c == nil || c.life.Load() != lifeStarted {
+	if c.life.Load() != lifeStarted {
 		return
 	}
 	if t := c.tree.Load(); t.end.Load() == endNot {
 		t.addForgotten(&forgotten{c: c})
+		epoch.Add(1)
 	}
 }
 
@@ -147,7 +180,7 @@ func (t *tree) addForgotten(n *forgotten) {
 
 // A forgotten is an entry of a tree's stack of forgotten greenlets.
 type forgotten struct {
-	c    *core // nil: nobody; see enterSection
+	c    *core
 	next *forgotten
 }
 
@@ -158,7 +191,15 @@ type forgotten struct {
 // meant for it: then reap says that it came, and the operation, which has not begun,
 // returns that.
 func (t *tree) reap() (m message, came bool) {
-	if t.forgotten.Load() == nil || t.reaping {
+	now := epoch.Load()
+	if t.epoch == now || t.reaping {
+		return m, false
+	}
+	t.epoch = now
+	if t.watchSome(); t.unwatched != nil {
+		t.epoch-- // the next call goes on
+	}
+	if t.forgotten.Load() == nil {
 		return m, false
 	}
 	t.reaping = true
@@ -169,12 +210,13 @@ func (t *tree) reap() (m message, came bool) {
 			n := rest
 			rest = n.next
 			t.addForgotten(n)
+			t.epoch--
 		}
 	}()
 	for rest != nil && !came {
 		c := rest.c
 		rest = rest.next
-		if c == nil || c.life.Load() != lifeStarted || c.self.Value() != nil || c == t.current.c {
+		if c.life.Load() != lifeStarted || c.held != nil || c.self.Value() != nil || c == t.current.c {
 			continue // dead by now, or somebody got hold of it again
 		}
 		g := c.greenlet()

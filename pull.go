@@ -3,8 +3,10 @@ package greenlet
 import (
 	"context"
 	"iter"
+	"reflect"
 	"runtime"
 
+	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
@@ -41,6 +43,18 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 			if p.stopped {
 				return false
 			}
+			if t := p.leave(); t != nil {
+				p.v = v
+				if way := t.one.Cross(p.waiter.by.c.coro); way != gort.Refused {
+					if !p.left(t) {
+						p.give()
+					} else if way == gort.Jumped {
+						return leaveYield(!p.stopped)
+					}
+					return !p.stopped
+				}
+				p.leftNot(t)
+			}
 			t, to, err := p.offer("yield")
 			if err != nil {
 				p.refused(err)
@@ -54,7 +68,26 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 		})
 		return nil, nil
 	})
+	leave := leaveNext[V]()
 	next = func() (v V, ok bool) {
+		if t := p.ready; t != nil && t.quiet() {
+			p.enter(t, g)
+			if way := t.one.Cross(g.c.coro); way != gort.Refused {
+				if p.entered(t) {
+					v, p.v = p.v, v
+					if way == gort.Jumped && leave != nil {
+						return leave(v, true)
+					}
+					return v, true
+				}
+				if p.unusual(g, "next of Pull") {
+					v, p.v = p.v, v
+					return v, true
+				}
+				return v, false
+			}
+			p.stay(t)
+		}
 		if p.next(g, "next of Pull") {
 			v, p.v = p.v, v
 			return v, true
@@ -72,6 +105,18 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 			if p.stopped {
 				return false
 			}
+			if t := p.leave(); t != nil {
+				p.k, p.v = k, v
+				if way := t.one.Cross(p.waiter.by.c.coro); way != gort.Refused {
+					if !p.left(t) {
+						p.give()
+					} else if way == gort.Jumped {
+						return leaveYield(!p.stopped)
+					}
+					return !p.stopped
+				}
+				p.leftNot(t)
+			}
 			t, to, err := p.offer("yield")
 			if err != nil {
 				p.refused(err)
@@ -86,6 +131,18 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 		return nil, nil
 	})
 	next = func() (k K, v V, ok bool) {
+		if t := p.ready; t != nil && t.quiet() {
+			p.enter(t, g)
+			if t.one.Cross(g.c.coro) != gort.Refused {
+				if p.entered(t) || p.unusual(g, "next of Pull2") {
+					k, p.k = p.k, k
+					v, p.v = p.v, v
+					return k, v, true
+				}
+				return k, v, false
+			}
+			p.stay(t)
+		}
 		if p.next(g, "next of Pull2") {
 			k, p.k = p.k, k
 			v, p.v = p.v, v
@@ -94,6 +151,17 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 		return k, v, false
 	}
 	return next, func() { p.stop(g, "stop of Pull2") }
+}
+
+var leaveYield = gort.Return[func(bool) bool]()
+
+// leaveNext returns from next, if what it returns is passed in registers.
+func leaveNext[V any]() func(V, bool) (V, bool) {
+	switch reflect.TypeFor[V]().Kind() {
+	case reflect.Array, reflect.Struct:
+		return nil
+	}
+	return gort.Return[func(V, bool) (V, bool)]()
 }
 
 // PullContext is Pull, but that the end of ctx, by whichever goroutine, ends the

@@ -20,9 +20,7 @@ func enterSection() error {
 		return err
 	}
 	t.sections++
-	if t.forgotten.Load() == nil { // keeps Switch and resume from the common case, which does not look at sections
-		t.addForgotten(&forgotten{})
-	}
+	t.busy |= busySection
 	return nil
 }
 
@@ -33,15 +31,22 @@ func leaveSection() error {
 		return fail("leaving a section", nil, errNoSection, "")
 	}
 	if t.sections--; t.sections == 0 {
+		t.busy &^= busySection
 		t.done()
 	}
 	return nil
 }
 
+// leaveSections leaves all.
+func (t *tree) leaveSections() {
+	t.sections = 0
+	t.busy &^= busySection
+}
+
 // endSections is called when the current greenlet ends: the section was its own.
 func (t *tree) endSections(m *message) {
 	if t.sections != 0 {
-		t.sections = 0
+		t.leaveSections()
 		m.fail(fail("a greenlet's end", nil, errEndSection, ""))
 	}
 }

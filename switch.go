@@ -3,6 +3,9 @@ package greenlet
 import (
 	"errors"
 	"runtime"
+	"unsafe"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
 // A message is what travels with a switch.
@@ -42,29 +45,41 @@ const (
 // for a stack, a start while the program's packages are being initialised) has
 // changed nothing.
 func (g *Greenlet) Switch(v any) (any, error) {
-	t := currentTree()
-	// The common case first, and nothing else in it.
-	if t != nil && g.valid() && g.c.life.Load() == lifeStarted && g.c.tree.Load() == t &&
-		g.c != t.current.c && t.forgotten.Load() == nil {
-		t.inbox.kind, t.inbox.value = kindValue, v
-		from := t.current // as pass, but a call less; see hand.resume
-		if !from.c.watched {
-			t.watch(from)
+	// The common case first, and nothing else in it. Other goroutines, to which g does not
+	// belong, get no further than quiet.
+	if g.valid() && g.c.coro != nil {
+		c, to := g.c, g.c.coro
+		if t := (*tree)(to.Fast()); t != nil && t.quiet() {
+			// What is used after the switch is kept by this goroutine's stack until then:
+			// no Greenlet must be.
+			from := t.current.c
+			t.inbox.value = v
+			t.current = g
+			if way := t.one.Cross(to); way != gort.Refused {
+				if t.plain() {
+					v = t.inbox.value
+					t.inbox.value = nil // not retained
+					if way == gort.Jumped {
+						return leaveSwitch(v, nil)
+					}
+					return v, nil
+				}
+				m := t.take()
+				t.done()
+				return m.open()
+			}
+			v, t.inbox.value = t.inbox.value, nil
+			t.current = from.greenlet()
+			return c.greenlet().send("Switch", message{kind: kindValue, value: v})
 		}
-		t.turn(g)
-		engine.switchTo(t.th, from.c.coro, g.c.coro)
-		if t.inbox.kind == kindValue && !t.chores {
-			v = t.inbox.value
-			t.inbox.value = nil // not retained
-			t.raceRelease()
-			return v, nil
-		}
-		m := t.take()
-		t.done()
-		return m.open()
 	}
 	return g.send("Switch", message{kind: kindValue, value: v})
 }
+
+var leaveSwitch = gort.Return[func(any, error) (any, error)]()
+
+// plain says, after a Cross, whether nothing but a value has come.
+func (t *tree) plain() bool { return t.busy == 0 && t.inbox.kind == kindValue }
 
 // MustSwitch is Switch for code that has nothing to do about an error, such as the end
 // by Kill: an error unwinds the calling greenlet. Its deferred calls run, and it ends with
@@ -156,6 +171,9 @@ func (g *Greenlet) use(op string) (*tree, error) {
 	if t.sections != 0 {
 		return nil, fail(op, g, errSection, "leave it first")
 	}
+	if err := engine.ready(t.th, t.current.c.coro); err != nil {
+		return nil, fail(op, g, err, "")
+	}
 	return t, nil
 }
 
@@ -200,15 +218,11 @@ func (t *tree) exchange(target *Greenlet, m message) message {
 // switches back.
 func (t *tree) pass(target *Greenlet) {
 	from := t.current
-	if !from.c.watched {
-		t.watch(from)
-	}
 	t.turn(target)
 	engine.switchTo(t.th, from.c.coro, target.c.coro)
 }
 
-// turn is what comes right before a switch to target. Small enough to be inlined,
-// as are enter and switchTo.
+// turn is what comes right before a switch to target.
 func (t *tree) turn(target *Greenlet) {
 	t.inbox.origin = t.current
 	t.enter(target)
@@ -216,8 +230,7 @@ func (t *tree) turn(target *Greenlet) {
 
 // enter makes target the current greenlet.
 func (t *tree) enter(target *Greenlet) {
-	t.current = target
-	t.setRunning(target.c)
+	t.setCurrent(target)
 }
 
 // take is the first thing that a greenlet does when it goes on: it takes the
@@ -230,7 +243,7 @@ func (t *tree) take() message {
 			t.answer(m)
 			continue
 		}
-		if t.chores {
+		if t.busy&busyChores != 0 {
 			t.chore()
 		}
 		if t.tracer != nil && !m.origin.c.tracing && !t.current.c.tracing {
@@ -240,10 +253,11 @@ func (t *tree) take() message {
 	}
 }
 
-// chore does what is to be done after a death or while there is a tracer. Both set
-// t.chores, which is all that the common case looks at.
+// chore does what is to be done after a death or while there is a tracer.
 func (t *tree) chore() {
-	t.chores = t.tracer != nil
+	if t.tracer == nil {
+		t.busy &^= busyChores
+	}
 	p := &t.th.pool
 	p.sweep()
 	p.trim(max(minIdle, t.nlive), t.current.c.coro)
@@ -405,7 +419,13 @@ func (t *tree) start(g *Greenlet, k kind) error {
 		return err
 	}
 	w.core = c
-	c.worker, c.coro = w, w.coro
+	c.worker, c.coro, c.held = w, w.coro, g
+	if !c.handed {
+		c.coro.SetOwner(unsafe.Pointer(t))
+	}
+	if t.unwatched == nil {
+		t.unwatched = c
+	}
 	c.parent.CompareAndSwap(nil, t.root)
 	c.tree.Store(t)
 	c.prev, c.next = t.live.prev, &t.live
@@ -424,10 +444,16 @@ func (t *tree) die(c *core) {
 	}
 	c.worker, c.coro = nil, nil
 	c.life.Store(lifeDead)
-	t.chores = true
+	t.busy |= busyChores
 }
 
 func (t *tree) unlink(c *core) {
+	if t.unwatched == c {
+		t.unwatched = nil
+		if c.next != &t.live {
+			t.unwatched = c.next
+		}
+	}
 	c.prev.next, c.next.prev = c.next, c.prev
 	c.prev, c.next = nil, nil
 	t.nlive--
@@ -436,10 +462,14 @@ func (t *tree) unlink(c *core) {
 // greenlet returns the user's reference to c, which is made again if the
 // collector has taken it.
 func (c *core) greenlet() *Greenlet {
+	if c.held != nil {
+		return c.held
+	}
 	if g := c.self.Value(); g != nil {
 		return g
 	}
 	g := &Greenlet{c: c}
-	c.tree.Load().watch(g)
+	c.held = g
+	c.watch()
 	return g
 }

@@ -31,7 +31,7 @@ type Tracer func(e Event, origin, target *Greenlet)
 func SetTrace(f Tracer) (previous Tracer) {
 	t := treeOfCaller()
 	previous, t.tracer = t.tracer, f
-	t.chores = true
+	t.busy |= busyChores
 	t.raceRelease()
 	return previous
 }

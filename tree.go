@@ -32,24 +32,41 @@ type tree struct {
 	tid     int // of th; to be read by anybody
 	root    *Greenlet
 	current *Greenlet
-	running uint64 // atomic: ID of current, 0 when the tree is over
+	one     *gort.Thread // th's; nil on the portable engine
 
-	inbox  message   // what the greenlet that is switched to will find
-	chores bool      // take has more to do than to take; see chore
-	heir   *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
+	inbox message   // what the greenlet that is switched to will find
+	busy  busy      // why a switch is not just a switch
+	epoch uint32    // collections, when reap was last at work
+	heir  *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
 
-	sections int  // of C code that must not be left, around whoever runs
-	live     core // list of the started greenlets, oldest first; the ring's head
-	nlive    int
-	tracer   Tracer
-	layer    layer.Layer
-	implicit bool    // made by a Switch or Throw, not by Run
-	locked   uintptr // the g of the goroutine that is locked to the thread: with fibers, one of several
-	asked    atomic.Int32
-	end      atomic.Int32
+	sections  int  // of C code that must not be left, around whoever runs
+	live      core // list of the started greenlets, oldest first; the ring's head
+	nlive     int
+	unwatched *core // the oldest in it that watch has not been called for, as those after it; nil: none
+	tracer    Tracer
+	layer     layer.Layer
+	implicit  bool    // made by a Switch or Throw, not by Run
+	locked    uintptr // the g of the goroutine that is locked to the thread: with fibers, one of several
+	asked     atomic.Int32
+	end       atomic.Int32
 
 	forgotten atomic.Pointer[forgotten] // found by the collector; any goroutine adds
 	reaping   bool                      // reap is at work
+}
+
+// busy is a set of reasons.
+type busy uint8
+
+const (
+	busyChores  busy = 1 << iota // take has more to do than to take; see chore
+	busySection                  // C code must not be left
+	busyOver                     // it has ended
+)
+
+// quiet says whether the calling goroutine runs in this tree, and nothing is to be done
+// but what it wants to do. Any goroutine may ask.
+func (t *tree) quiet() bool {
+	return t.one != nil && t.one.Running() && t.busy == 0 && t.epoch == epoch.Load()
 }
 
 // What asked says about an implicit tree. Whoever changes it first decides: a
@@ -171,7 +188,7 @@ func Run(f func(root *Greenlet) error) (err error) {
 	}()
 	defer func() {
 		if t.sections != 0 { // f's own: those that are killed are not to pay for it
-			t.sections = 0
+			t.leaveSections()
 			killed.errs = append(killed.errs, fail("Run", nil, errEndSection, ""))
 		}
 		t.killAll(&killed)
@@ -214,12 +231,12 @@ func newTree(implicit bool) (*tree, error) {
 	c.life.Store(lifeStarted)
 	th.root = engine.enter(th)
 	c.coro = th.root
-	c.watched = true // nobody kills a root
 	c.tree.Store(t)
-	made.g.c = c
+	made.g.c, c.held = c, &made.g
 	t.th, t.tid = th, th.tid
-	t.root, t.current = &made.g, &made.g
-	t.setRunning(c)
+	t.root, t.current, t.one = &made.g, &made.g, th.one
+	t.epoch = epoch.Load()
+	c.coro.SetOwner(unsafe.Pointer(t))
 	t.live.next, t.live.prev = &t.live, &t.live
 	t.implicit = implicit
 	t.locked = gort.Getg()
@@ -244,8 +261,8 @@ func (t *tree) close(end int32) {
 // finish marks all that belongs to the tree as over.
 func (t *tree) finish(end int32) {
 	t.end.Store(end)
+	t.busy |= busyOver
 	t.root.c.life.Store(lifeDead)
-	atomic.StoreUint64(&t.running, 0)
 	for t.nlive > 0 {
 		t.drop(t.live.prev)
 	}

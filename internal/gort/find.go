@@ -23,7 +23,7 @@ type coro struct {
 var (
 	newcoro    func(func(*coro)) *coro
 	coroswitch func(*coro)
-	crossFn    func(t *Thread, to uintptr) bool
+	crossFn    func(t *Thread, to uintptr) int
 	swFn       func(t *Thread, to uintptr) bool
 	swCutFn    func(t *Thread, to uintptr) bool
 	exchangeFn func(g0 uintptr, from, to *CStack)
@@ -40,23 +40,26 @@ var (
 	stackGuard uintptr // between a stack's lower end and its guard
 )
 
-func pcs() (cross, sw, swCut, exchange uintptr)
+func pcs() (cross, sw, swCut, exchange, self, leave uintptr)
 func coroswitchCut(c *coro)
 func renew(gp uintptr, c unsafe.Pointer) bool
 func controlWords() uint64
 func setControlWords(w uint64)
 
-// Only their addresses are used.
-func cross()
-func sw()
-func swCut()
-func exchange()
-func crossed()
-func swapped()
+// getgFn is getg by the internal ABI.
+var getgFn func() uintptr
 
-func funcAt[T any](pc uintptr) T {
-	fv := &struct{ pc uintptr }{pc}
-	return *(*T)(unsafe.Pointer(&fv))
+// returnPC is where the functions of Return begin.
+var returnPC uintptr
+
+func init() {
+	a, b, c, d, e, f := pcs()
+	crossFn = funcAt[func(*Thread, uintptr) int](a)
+	swFn = funcAt[func(*Thread, uintptr) bool](b)
+	swCutFn = funcAt[func(*Thread, uintptr) bool](c)
+	exchangeFn = funcAt[func(uintptr, *CStack, *CStack)](d)
+	getgFn = funcAt[func() uintptr](e)
+	returnPC = f
 }
 
 // find finds the runtime's functions, without linkname, which the linker does not allow
@@ -64,12 +67,6 @@ func funcAt[T any](pc uintptr) T {
 // runtime.coroswitch, and runtime.newcoro lies before that. It needs the offsets, so
 // check comes first.
 func find() error {
-	a, b, c, d := pcs()
-	crossFn = funcAt[func(*Thread, uintptr) bool](a)
-	swFn = funcAt[func(*Thread, uintptr) bool](b)
-	swCutFn = funcAt[func(*Thread, uintptr) bool](c)
-	exchangeFn = funcAt[func(uintptr, *CStack, *CStack)](d)
-
 	var g uintptr
 	next, stop := iter.Pull(func(yield func(int) bool) {
 		g = getg()

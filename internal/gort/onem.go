@@ -43,8 +43,10 @@ type Coro struct {
 	// Native is the C core's coroutine, for the engine that makes one for each.
 	Native uintptr
 
-	g     uintptr // the goroutine to resume; while suspended
-	c     *coro   // the runtime's, which its goroutine began with; nil for a root
+	g     uintptr        // the goroutine to resume; while suspended
+	fast  unsafe.Pointer // while suspended: owner if plain, else nil
+	owner unsafe.Pointer
+	c     *coro // the runtime's, which its goroutine began with; nil for a root
 	root  bool
 	cut   bool // while suspended: has C frames below it
 	plain bool // while suspended: Cross will do
@@ -66,8 +68,16 @@ type exceptions struct {
 // Plain says whether the coroutine, which is suspended, can be resumed by Cross.
 func (c *Coro) Plain() bool { return c.plain }
 
-// Goroutine is what Cross is given.
-func (c *Coro) Goroutine() uintptr { return c.g }
+// Fast is the same in one word: what SetOwner was given, or nil.
+func (c *Coro) Fast() unsafe.Pointer { return c.fast }
+
+// SetOwner is called for a coroutine that does not run.
+func (c *Coro) SetOwner(owner unsafe.Pointer) {
+	c.owner, c.fast = owner, nil
+	if c.plain {
+		c.fast = owner
+	}
+}
 
 // Stack is the C stack that the coroutine owns; nil: it owns none.
 func (c *Coro) Stack() *CStack { return c.cs }
@@ -174,7 +184,7 @@ func Unpin() {
 func (t *Thread) SetExceptions(address uintptr) { t.excs = address }
 
 // Running says whether the calling goroutine is the one that the last switch went to.
-func (t *Thread) Running() bool { return t.gp == Getg() }
+func (t *Thread) Running() bool { return t.gp == getgFn() }
 
 // New makes a coroutine that will run body at the first switch to it, with a C stack of
 // its own if size is not 0. body must call Exit before it returns, even on
@@ -241,13 +251,14 @@ func (t *Thread) giveBack(s *CStack) {
 	t.spare = append(t.spare, s)
 }
 
-// Ready makes sure that the running coroutine can be suspended in favour of to: if it
-// has C frames it keeps the stack in place, and to may need another.
-func (t *Thread) Ready(from, to *Coro) error {
-	if to.root || to.cs != nil || from.root && t.plain != nil {
+// Ready makes sure that from, the running coroutine, can be suspended: if it has C frames
+// it keeps the stack in place, and the next one may need another.
+func (t *Thread) Ready(from *Coro) error {
+	keeps := !from.root && t.inC() // the stack in place
+	if !from.root && !keeps || t.plain != nil && !(keeps && t.plain == t.inPlace) {
 		return nil
 	}
-	if !from.root && (t.plain != nil && t.plain != t.inPlace || !t.inC()) {
+	if slices.ContainsFunc(t.spare, func(s *CStack) bool { return s.size == 0 }) {
 		return nil
 	}
 	s, err := t.stack(0)
@@ -266,20 +277,43 @@ func (t *Thread) inC() bool {
 	return *at[uintptr](*at[uintptr](m + mG0) + gSchedSP) != t.inPlace.base
 }
 
-// Cross suspends the running coroutine and goes on with the goroutine to, if nothing but
-// that is to be done: to is a plain coroutine's, and the running one will be plain. It
-// returns true when somebody has switched back. False: nothing was done, and Switch is
-// to be called.
+// Cross suspends the running coroutine and goes on with to, which must be plain, if
+// nothing but that is to be done. It returns when somebody has switched back: Returned,
+// or Jumped if that was done by another call of Cross than ours, as to the place in the
+// code of whoever has called our caller. After that the processor predicts the return
+// from our caller wrongly, and a function of Return is better. Refused: nothing was done,
+// and Switch is to be called.
 //
 // An execution trace wants to hear of every switch, so there is none of this kind while
 // one is taken. trace.IsEnabled is a little late when a trace begins, and early when it
-// ends; in between, an M that has run anything since it was stopped for the beginning
-// has written an event, and cross sees its buffer. Nothing can stop us between the two
-// looks, since the compiler allows no preemption in a nosplit function (allUnsafe, in
-// cmd/compile's plive.go).
-//
-//go:nosplit
-func (t *Thread) Cross(to uintptr) bool { return !trace.IsEnabled() && crossFn(t, to) }
+// ends. But the world is stopped for the beginning, and an M that goes on after that has
+// written an event, so cross sees a buffer of its; the tracer takes that away only after
+// each P has been at a safe point again (traceAdvance, trace.go), where there is another
+// event.
+func (t *Thread) Cross(to *Coro) int {
+	if trace.IsEnabled() {
+		return Refused
+	}
+	return crossFn(t, to.g)
+}
+
+// What Cross returns.
+const (
+	Refused = iota
+	Returned
+	Jumped
+)
+
+// Return is a function that does not return to its caller, but from it, with its arguments
+// as the caller's results: by a jump, where the processor takes a return for one to
+// another place. The caller must have a frame, nothing deferred, and results that are
+// passed in registers. Nil where there is none.
+func Return[F any]() (f F) {
+	if returnPC != 0 {
+		f = funcAt[F](returnPC)
+	}
+	return f
+}
 
 // Switch suspends from, the running coroutine, and goes on with to. It returns when
 // somebody has switched back. Ready must have said yes.
@@ -304,10 +338,9 @@ func (t *Thread) resume(c *Coro) {
 		setControlWords(c.fp)
 		t.ncgocall = ^uint64(0) // they are to be looked at
 	}
-	c.plain, c.cut, c.ncgo = true, false, 0
+	c.plain, c.cut, c.ncgo, c.fast = true, false, 0, c.owner
 }
 
-//go:nosplit
 func (t *Thread) try(to uintptr, cut bool) bool {
 	if t.official || trace.IsEnabled() {
 		return false
@@ -376,6 +409,10 @@ func (t *Thread) prepare(from, to *Coro) {
 		case old != t.plain: // it came back with one from C, and the others have one by now
 			t.giveBack(old)
 		}
+	}
+	from.fast = nil
+	if from.plain {
+		from.fast = from.owner
 	}
 	if to.size == 0 {
 		to.cs = nil
@@ -508,6 +545,12 @@ func (t *Thread) Trim(keep int) {
 		t.stacks.Free(t.plain.native)
 		t.plain, t.inPlace, t.base = nil, nil, 0
 	}
+}
+
+// funcAt is a function whose code begins at pc.
+func funcAt[T any](pc uintptr) T {
+	fv := &struct{ pc uintptr }{pc}
+	return *(*T)(unsafe.Pointer(&fv))
 }
 
 // at is what lies at an address.

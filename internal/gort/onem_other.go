@@ -14,7 +14,9 @@ type coro struct {
 var (
 	newcoro    func(func(*coro)) *coro
 	coroswitch func(*coro)
-	crossFn    func(t *Thread, to uintptr) bool
+	crossFn    func(t *Thread, to uintptr) int
+	getgFn     = getg
+	returnPC   uintptr
 	swFn       func(t *Thread, to uintptr) bool
 	swCutFn    func(t *Thread, to uintptr) bool
 	exchangeFn func(g0 uintptr, from, to *CStack)

@@ -6,11 +6,11 @@
 //
 // Contract
 //
-//	func cross(t *Thread, to uintptr) bool		AX, BX; R14 is g
+//	func cross(t *Thread, to uintptr) int		AX, BX; R14 is g
 //		Suspends the calling goroutine, which must be the one that t.gp names,
 //		and goes on with the goroutine `to`, which is a plain coroutine's. Returns
-//		true when somebody has switched back. False: nothing was done, since one
-//		of the conditions of the ordinary case does not hold.
+//		Returned or Jumped when somebody has switched back. Refused: nothing was
+//		done, since one of the conditions of the ordinary case does not hold.
 //
 //	func sw(t *Thread, to uintptr) bool		AX, BX; R14 is g
 //		The same after Thread.prepare, which has seen to all conditions but those
@@ -53,14 +53,18 @@
 //     from _Grunning to _Gwaiting. From there on the collector may move its stack. It
 //     fails while suspendG has the scan bit, for an instant.
 //
-// There is one RET for all: the processor predicts where it goes by the calls of the
-// stack that is left, which is right where both sides have switched at one place.
+// The processor predicts where a RET goes by the calls of the stack that is left. That is
+// right as long as both sides were called at the same places. One level up they are, since
+// all switches are in a few functions; two levels up, in the user's code, they need not be.
+// So the return addresses there are compared (each is above its saved frame pointer). If
+// they differ, we return by a jump and say so, and our caller does the same (leave): then
+// the prediction is not used, nor spoilt for those above.
 
 #define Grunning 2
 #define Gwaiting 4
 #define ControlMask 0xffc0	// MXCSR but for what has happened, which any arithmetic changes
 
-// func cross(t *Thread, to uintptr) bool
+// func cross(t *Thread, to uintptr) int
 TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
 	CMPQ	R14, Thread_gp(AX)
 	JNE	refuse			// an iter.Pull's, or of another thread
@@ -94,6 +98,7 @@ quiet:
 	JNE	busy
 	CMPQ	BX, Thread_rootG(DI)
 	JEQ	toroot
+	MOVQ	8(BP), R9		// into who has called our caller
 	LEAQ	·crossed(SB), DX
 	JMP	give<>(SB)
 
@@ -131,6 +136,7 @@ install:				// R9: the C stack, into the g0
 	MOVQ	DX, const_gSchedSP(SI)
 	MOVQ	Thread_current(DI), CX
 	MOVQ	R9, 0(CX)
+	MOVQ	8(BP), R9
 	LEAQ	·crossed(SB), DX
 	JMP	give<>(SB)
 
@@ -173,6 +179,7 @@ TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
 	LOCK
 	CMPXCHGL	CX, const_gStatus(BX)
 	JNE	busy
+	XORL	R9, R9
 	LEAQ	·swapped(SB), DX
 	JMP	give<>(SB)
 busy:
@@ -182,7 +189,7 @@ refuse:
 	RET
 
 // give goes on with BX, which is taken. R14: who stops; R8: the M; DI: the Thread; DX:
-// where whoever stops goes on.
+// where whoever stops goes on; R9: where its caller returns to, or 0.
 TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	BX, Thread_gp(DI)
 	MOVQ	DX, const_gSchedPC(R14)
@@ -210,7 +217,16 @@ released:
 	MOVQ	const_gSchedPC(BX), CX
 	CMPQ	CX, DX
 	JNE	other
-	MOVL	$1, AX
+	TESTQ	R9, R9
+	JEQ	alike
+	CMPQ	R9, 8(BP)
+	JEQ	alike
+	MOVL	$const_Jumped, AX
+	MOVQ	0(SP), CX
+	LEAQ	8(SP), SP
+	JMP	CX
+alike:
+	MOVL	$const_Returned, AX
 	RET
 other:
 	MOVQ	const_gSchedCtxt(BX), DX
@@ -230,7 +246,7 @@ wait:
 TEXT ·crossed(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_gM(R14), CX
 	MOVL	$0, const_mNcgo(CX)
-	MOVL	$1, AX
+	MOVL	$const_Returned, AX
 	RET
 
 // The same for sw; Thread.resume sees to the rest.
@@ -311,8 +327,22 @@ scanned:
 	MOVB	$0, ret+16(FP)
 	RET
 
-// func pcs() (cross, sw, swCut, exchange uintptr)
-TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-32
+// self() uintptr, by the internal ABI: getg.
+TEXT ·self(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	R14, AX
+	RET
+
+// leave returns from its caller, whose frame BP belongs to, with its own arguments, which
+// are in the registers where the caller's results belong. See Return.
+TEXT ·leave(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	BP, SP
+	MOVQ	0(SP), BP
+	MOVQ	8(SP), DX
+	LEAQ	16(SP), SP
+	JMP	DX
+
+// func pcs() (cross, sw, swCut, exchange, self, leave uintptr)
+TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-48
 	LEAQ	·cross(SB), AX
 	MOVQ	AX, cross+0(FP)
 	LEAQ	·sw(SB), AX
@@ -321,6 +351,10 @@ TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-32
 	MOVQ	AX, swCut+16(FP)
 	LEAQ	·exchange(SB), AX
 	MOVQ	AX, exchange+24(FP)
+	LEAQ	·self(SB), AX
+	MOVQ	AX, self+32(FP)
+	LEAQ	·leave(SB), AX
+	MOVQ	AX, leave+40(FP)
 	RET
 
 // func controlWords() uint64

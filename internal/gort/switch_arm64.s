@@ -26,12 +26,13 @@
 //     everybody: a fresh goroutine has goexit there. It is cleared as gogo clears it.
 //   - g is in R28 and in thread-local storage, at slot, which the C core has found.
 //   - The word below SP is the caller's saved frame pointer: nothing is stored there.
+//   - Returns go by the link register, and are not compared: cross always says Returned.
 //   - Stores are not ordered: the exclusive loads acquire, and the stores release.
 
 #define Grunning 2
 #define Gwaiting 4
 
-// func cross(t *Thread, to uintptr) bool
+// func cross(t *Thread, to uintptr) int
 TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	Thread_gp(R0), R2
 	CMP	g, R2
@@ -306,8 +307,13 @@ scanned:
 	MOVB	ZR, ret+16(FP)
 	RET
 
-// func pcs() (cross, sw, swCut, exchange uintptr)
-TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-32
+// self() uintptr, by the internal ABI: getg.
+TEXT ·self(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	g, R0
+	RET
+
+// func pcs() (cross, sw, swCut, exchange, self, leave uintptr)
+TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-48
 	MOVD	$·cross(SB), R0
 	MOVD	R0, cross+0(FP)
 	MOVD	$·sw(SB), R0
@@ -316,6 +322,9 @@ TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-32
 	MOVD	R0, swCut+16(FP)
 	MOVD	$·exchange(SB), R0
 	MOVD	R0, exchange+24(FP)
+	MOVD	$·self(SB), R0
+	MOVD	R0, self+32(FP)
+	MOVD	ZR, leave+40(FP)
 	RET
 
 // func controlWords() uint64
