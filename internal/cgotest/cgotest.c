@@ -36,6 +36,19 @@ int cgotest_rounding_up(uintptr_t f)
 
 void cgotest_call(uintptr_t callback) { cgotestCallback(callback); }
 
+static void *on_thread(void *callback)
+{
+    cgotestCallback(*(uintptr_t *)callback);
+    return NULL;
+}
+
+int cgotest_on_thread(uintptr_t callback)
+{
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, on_thread, &callback);
+    return error != 0 ? error : pthread_join(thread, NULL);
+}
+
 __attribute__((noinline)) int cgotest_locals(uintptr_t callback, size_t bytes)
 {
     volatile unsigned char a[bytes];

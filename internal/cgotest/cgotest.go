@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	_ "github.com/go-greenlet/greenlet/csrc" // the core under test
@@ -31,6 +32,19 @@ func Call(f func()) {
 
 // CallHandle is Call with the handle of f.
 func CallHandle(h handle.Handle) { C.cgotest_call(C.uintptr_t(h)) }
+
+// OnThread calls f on a thread that C makes, and returns when that has ended.
+func OnThread(f func()) error {
+	h := handle.New(f)
+	code := C.cgotest_on_thread(C.uintptr_t(h))
+	if err := h.Delete(); err != nil {
+		return err
+	}
+	if code != 0 {
+		return syscall.Errno(code)
+	}
+	return nil
+}
 
 //export cgotestCallback
 func cgotestCallback(h C.uintptr_t) {

@@ -7,6 +7,8 @@
 int cgotest_rounding_up(uintptr_t f);
 int cgotest_rounds_up(void);
 void cgotest_call(uintptr_t callback);
+/* Calls it on a thread made for that, and waits for the thread's end. */
+int cgotest_on_thread(uintptr_t callback);
 /* Reads from nowhere. */
 int cgotest_fault(void);
 int cgotest_step(size_t bytes);
