@@ -1,7 +1,9 @@
 package gort
 
 import (
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"runtime/trace"
 	"slices"
 	"unsafe"
@@ -208,12 +210,24 @@ func (t *Thread) New(size int, body func()) (*Coro, error) {
 		if c.over {
 			return // given up: see Discard
 		}
+		defer escaped()
 		t.raceAcquire()
 		*at[int32](*at[uintptr](getg() + gM) + mNcgo) = 0
 		body()
 	})
 	c.g = c.c.gp
 	return c, nil
+}
+
+// escaped ends the process if a panic has come as far down as to the coroutine's
+// beginning. The runtime ends the goroutine in a call that it has deferred (corostart),
+// and that panic would be forgotten. So another goroutine has to say it.
+func escaped() {
+	if r := recover(); r != nil {
+		text := fmt.Sprintf("%v [in a greenlet's goroutine]\n\n%s", r, debug.Stack())
+		go func() { panic(text) }()
+		select {}
+	}
 }
 
 func (t *Thread) setPlain(s *CStack) {
