@@ -36,9 +36,12 @@ int cgotest_rounding_up(uintptr_t f)
 
 void cgotest_call(uintptr_t callback) { cgotestCallback(callback); }
 
+static void call(void *callback) { cgotestCallback(*(uintptr_t *)callback); }
+
+/* With a value in the frame pointer that is no address: C code may have that. */
 static void *on_thread(void *callback)
 {
-    cgotestCallback(*(uintptr_t *)callback);
+    cgotest_fill(call, callback, 0x5a5a5a5a5a5a5a5a);
     return NULL;
 }
 
