@@ -1,0 +1,199 @@
+package greenlet_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/trace"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/cgotest"
+)
+
+// What others see of greenlets: traces, dumps.
+
+// parsed returns what go tool trace makes of a trace, one event a line.
+func parsed(t testing.TB, data []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "trace")
+	require.NoError(t, os.WriteFile(file, data, 0o644))
+	cmd := exec.Command("go", "tool", "trace", "-d=parsed", file)
+	cmd.Env = append(os.Environ(), "GOARCH=", "CC=") // the tool is for where it runs
+	out, err := cmd.CombinedOutput()
+	tail := out[max(0, len(out)-500):]
+	require.NoError(t, err, "%s", tail)
+	require.NotContains(t, string(tail), "failed to advance")
+	return string(out)
+}
+
+// lifetimes is a round of all ways to begin, to go on, and to end.
+func lifetimes(t testing.TB) {
+	leave := func() {
+		root := greenlet.Current()
+		for i := range 3 {
+			g := greenlet.New(func(any) (any, error) {
+				if i == 1 {
+					cgotest.CallHandle(refusing)
+				}
+				return root.Switch(nil)
+			})
+			value(t, nil)(g.Switch(nil))
+		}
+	}
+	require.NoError(t, cgotest.OnThread(leave))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = greenlet.Run(func(*greenlet.Greenlet) error {
+			all := crowd(t, 8)
+			for _, g := range all {
+				_, _ = g.Switch(1)
+			}
+			runtime.GC()
+			for _, g := range all[:4] {
+				assert.NoError(t, g.Kill())
+			}
+			next, stop := greenlet.Pull(count(3))
+			next()
+			stop()
+			// In Go: the tracer crashes on a Goexit below C, without greenlets, too, since
+			// the runtime's count of C frames is less by one while its deferred calls run.
+			_, _ = greenlet.New(func(any) (any, error) { runtime.Goexit(); return nil, nil }).Switch(nil)
+			return nil
+		})
+	}()
+	<-done
+}
+
+// The end of a thread of Go's is not in those traces: what the tracer has of its M is
+// written when another M is made, after that of the M that the runtime lends the thread
+// for the C library's last calls into Go, under the same number. go tool trace takes
+// them in the order in which they are written, with or without greenlets: "tried to
+// create goroutine in syscall that already exists".
+func TestATraceOfThreadsThatEnd(t *testing.T) {
+	t.Skip("the tracer writes events of a thread of Go's that ends in the wrong order, if C code calls Go then")
+	var buf bytes.Buffer
+	offMainThread(func() { greenlet.Current() })
+	require.NoError(t, trace.Start(&buf))
+	for range 50 {
+		offMainThread(func() { greenlet.Current() })
+		time.Sleep(time.Millisecond)
+	}
+	trace.Stop()
+	parsed(t, buf.Bytes())
+}
+
+// A trace in which greenlets begin and end in all ways, and threads with them, over
+// several of its generations (of a second each), and with some from before it.
+func TestATraceOfEverything(t *testing.T) {
+	if raceEnabled {
+		t.Skip("it runs go tool trace")
+	}
+	needsOneM(t, "there all greenlets of a thread have the thread's number in a trace")
+	goTool(t)
+	var buf bytes.Buffer
+	tree(t, func(*greenlet.Greenlet) {
+		old := crowd(t, 20)
+		lifetimes(t)
+		require.NoError(t, trace.Start(&buf))
+		for end := time.Now().Add(2200 * time.Millisecond); time.Now().Before(end); {
+			lifetimes(t)
+			for i, g := range old {
+				value(t, i)(g.Switch(i))
+			}
+			time.Sleep(40 * time.Millisecond) // or the trace gets large
+		}
+		trace.Stop()
+		for i, g := range old {
+			value(t, i)(g.Switch(i))
+		}
+	})
+	out := parsed(t, buf.Bytes())
+	for _, change := range []string{"NotExist->Waiting", "Running->Waiting", "Running->NotExist"} {
+		assert.Contains(t, out, change)
+	}
+}
+
+// Traces begin and end at any time, also while greenlets switch that have begun before.
+func TestTracesInALoop(t *testing.T) {
+	if raceEnabled {
+		t.Skip("it runs go tool trace")
+	}
+	needsOneM(t, "there all greenlets of a thread have the thread's number in a trace")
+	goTool(t)
+	var traces [][]byte
+	n := 0
+	whileSwitching(t, 20, func() {
+		var buf bytes.Buffer
+		require.NoError(t, trace.Start(&buf))
+		time.Sleep(time.Duration(n%3) * 500 * time.Microsecond)
+		if n%4 == 0 {
+			lifetimes(t)
+		}
+		trace.Stop()
+		if n++; n%10 < 2 && len(traces) < 3 {
+			traces = append(traces, buf.Bytes())
+		}
+	})
+	for _, data := range traces {
+		parsed(t, data)
+	}
+}
+
+// A dump of all goroutines shows suspended greenlets with all of their frames, on both
+// sides of C.
+func TestDumpsShowThroughC(t *testing.T) {
+	needsOneM(t, "there a goroutine in C is in a system call")
+	check := func() {
+		before := goroutines()
+		g := greenlet.New(outermost)
+		value(t, nil)(g.Switch(greenlet.Current()))
+		var stacks []string
+		for id, stack := range goroutines() {
+			if before[id] == "" && strings.Contains(stack, "outermost") {
+				stacks = append(stacks, stack)
+			}
+		}
+		require.Len(t, stacks, 1)
+		assert.Regexp(t, `(?s)^goroutine \d+ \[coroutine\]:\n.*\.innermost\(.*cgotestCallback.*cgotest\.Call\(.*`+
+			`\.between\(.*cgotestCallback.*\.outermost\(`, stacks[0])
+		require.NoError(t, g.Kill())
+	}
+	tree(t, func(*greenlet.Greenlet) { check() })
+	tree(t, func(*greenlet.Greenlet) { cgotest.Call(check) })
+	require.NoError(t, cgotest.OnThread(check))
+	var buf bytes.Buffer
+	require.NoError(t, trace.Start(&buf)) // another way to switch
+	defer trace.Stop()
+	tree(t, func(*greenlet.Greenlet) { check() })
+}
+
+//go:noinline
+func outermost(back any) (any, error) {
+	var err error
+	cgotest.Call(func() { err = between(back.(*greenlet.Greenlet)) })
+	return nil, err
+}
+
+//go:noinline
+func between(back *greenlet.Greenlet) (err error) {
+	cgotest.Call(func() { err = innermost(back) })
+	return err
+}
+
+//go:noinline
+func innermost(back *greenlet.Greenlet) error {
+	if _, err := back.Switch(nil); err != nil {
+		return fmt.Errorf("killed: %w", err)
+	}
+	return nil
+}
