@@ -168,6 +168,11 @@ func (w *worker) run(t *tree) message {
 		}
 	}()
 	w.core.label()
+	// Of whoever ran here before.
+	debug.SetPanicOnFault(false)
+	if oneM {
+		w.th.one.Clean()
+	}
 	w.core.recovering(t, &end)
 	returned = true
 	return end

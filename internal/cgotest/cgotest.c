@@ -34,6 +34,8 @@ int cgotest_rounding_up(uintptr_t f)
     return up;
 }
 
+void cgotest_round_up(void) { fesetround(FE_UPWARD); }
+
 void cgotest_call(uintptr_t callback) { cgotestCallback(callback); }
 
 static void call(void *callback) { cgotestCallback(*(uintptr_t *)callback); }

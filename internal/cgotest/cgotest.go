@@ -89,6 +89,9 @@ func RoundingUp(f func()) bool {
 	return C.cgotest_rounding_up(C.uintptr_t(h)) != 0
 }
 
+// RoundUp sets the rounding mode to upward, and leaves it so.
+func RoundUp() { C.cgotest_round_up() }
+
 // RoundsUp says whether the thread rounds upward now, in the vector unit and, where
 // there is one, the x87.
 func RoundsUp() bool { return C.cgotest_rounds_up() != 0 }

@@ -355,6 +355,19 @@ func (t *Thread) resume(c *Coro) {
 	c.plain, c.cut, c.ncgo, c.fast = true, false, 0, c.owner
 }
 
+// Clean gives the running coroutine the thread's control words, if it has others.
+//
+//go:norace
+func (t *Thread) Clean() {
+	m := *at[uintptr](getg() + gM)
+	if n := *at[uint64](m + mNcgocall); n != t.ncgocall {
+		if controlWords() != t.fp {
+			setControlWords(t.fp)
+		}
+		t.ncgocall = n
+	}
+}
+
 func (t *Thread) try(to uintptr, cut bool) bool {
 	if t.official || trace.IsEnabled() {
 		return false

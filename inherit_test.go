@@ -1,0 +1,115 @@
+package greenlet_test
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/pprof"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/cgotest"
+)
+
+// What a greenlet has from whoever makes it, and what it must not have from one that
+// has ended before, on whose goroutine or C stack it may run.
+
+// labelsOf returns the profiler labels of the calling goroutine as a goroutine profile
+// shows them.
+func labelsOf(t testing.TB) string {
+	t.Helper()
+	var b strings.Builder
+	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
+	for _, entry := range strings.Split(b.String(), "\n\n") {
+		if strings.Contains(entry, "greenlet_test.labelsOf") {
+			for _, line := range strings.Split(entry, "\n") {
+				if l, ok := strings.CutPrefix(line, "# labels: "); ok {
+					return l
+				}
+			}
+			return ""
+		}
+	}
+	t.Error("the caller is not in the profile")
+	return ""
+}
+
+func TestAGreenletHasTheLabelsOfItsMaker(t *testing.T) {
+	ask := func(any) (any, error) { return labelsOf(t), nil }
+	tree(t, func(root *greenlet.Greenlet) {
+		value(t, "")(greenlet.New(ask).Switch(nil))
+		var inside, named, inC, later *greenlet.Greenlet
+		pprof.Do(context.Background(), pprof.Labels("a", "1"), func(context.Context) {
+			inside = greenlet.New(ask)
+			named = greenlet.New(ask, greenlet.WithName("me"))
+			inC = greenlet.New(func(any) (v any, err error) {
+				cgotest.Call(func() { v, err = greenlet.New(ask).Switch(nil) }) // of a child, too
+				return v, err
+			})
+			later = greenlet.New(func(any) (any, error) {
+				before := labelsOf(t)
+				_, err := root.Switch(nil)
+				return before + labelsOf(t), err
+			})
+			value(t, nil)(later.Switch(nil))
+		})
+		assert.Empty(t, labelsOf(t))
+		// Whoever starts it, and whatever ran there before, does not matter.
+		pprof.Do(context.Background(), pprof.Labels("b", "2"), func(context.Context) {
+			value(t, `{"a":"1"}`)(inside.Switch(nil))
+			value(t, `{"a":"1", "greenlet":"me"}`)(named.Switch(nil))
+			value(t, `{"a":"1"}`)(inC.Switch(nil))
+			value(t, `{"a":"1"}{"a":"1"}`)(later.Switch(nil))
+			assert.Equal(t, `{"b":"2"}`, labelsOf(t))
+		})
+		for range 3 {
+			value(t, "")(greenlet.New(ask).Switch(nil))
+		}
+		value(t, `{"greenlet":"me"}`)(greenlet.New(ask, greenlet.WithName("me")).Switch(nil))
+		value(t, "")(greenlet.New(ask).Switch(nil))
+	})
+}
+
+// What a body leaves behind in its goroutine and on its thread reaches nobody.
+func TestNothingOfADeadGreenletReachesTheNext(t *testing.T) {
+	ends := map[string]func(back *greenlet.Greenlet){
+		"returns":   func(*greenlet.Greenlet) {},
+		"panics":    func(*greenlet.Greenlet) { panic(1) },
+		"is killed": func(back *greenlet.Greenlet) { _, _ = back.Switch(nil) },
+		"is killed in C": func(back *greenlet.Greenlet) {
+			cgotest.Call(func() { _, _ = back.Switch(nil) })
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			tree(t, func(root *greenlet.Greenlet) {
+				for range 3 {
+					g := greenlet.New(func(any) (any, error) {
+						debug.SetPanicOnFault(true)
+						pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("left", "behind")))
+						cgotest.RoundUp()
+						end(root)
+						return nil, nil
+					})
+					recovered(func() { _, _ = g.Switch(nil) })
+					assert.False(t, cgotest.RoundsUp(), "the root has its rounding mode")
+					require.NoError(t, g.Kill())
+					assert.False(t, cgotest.RoundsUp(), "the root has its rounding mode")
+					value(t, nil)(greenlet.New(func(any) (any, error) {
+						assert.False(t, debug.SetPanicOnFault(false), "SetPanicOnFault")
+						assert.Empty(t, labelsOf(t))
+						if oneM() {
+							assert.False(t, cgotest.RoundsUp(), "the next one has its rounding mode")
+						}
+						return nil, nil
+					}).Switch(nil))
+				}
+				assert.False(t, debug.SetPanicOnFault(false), "SetPanicOnFault of the root")
+				assert.Empty(t, labelsOf(t))
+			})
+		})
+	}
+}
