@@ -34,7 +34,7 @@ int cgotest_rounding_up(uintptr_t f)
     return up;
 }
 
-void cgotest_round_up(void) { fesetround(FE_UPWARD); }
+int cgotest_round_up(void) { return fesetround(FE_UPWARD); }
 
 void cgotest_call(uintptr_t callback) { cgotestCallback(callback); }
 
