@@ -324,7 +324,7 @@ func TestExecutionTracesCanBeRead(t *testing.T) {
 	}
 }
 
-func goroutines(t *testing.T) string {
+func goroutineProfile(t *testing.T) string {
 	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
@@ -336,7 +336,7 @@ func goroutines(t *testing.T) string {
 func profiled(t *testing.T, text string) {
 	t.Helper()
 	for range 100 {
-		if strings.Contains(goroutines(t), text) {
+		if strings.Contains(goroutineProfile(t), text) {
 			return
 		}
 	}
@@ -349,7 +349,7 @@ func TestDumpsShowGreenletsWithTheirNames(t *testing.T) {
 		value(t, 1)(g.Switch(1))
 		profiled(t, `"greenlet":"the named one"`)
 		require.NoError(t, g.Kill())
-		assert.NotContains(t, goroutines(t), "the named one", "its worker waits for the next one")
+		assert.NotContains(t, goroutineProfile(t), "the named one", "its worker waits for the next one")
 	})
 }
 
@@ -371,7 +371,7 @@ func TestLabelsEndWithTheirGreenlet(t *testing.T) {
 			})
 			_, _ = g.Switch(greenlet.Current())
 			profiled(t, "of the dead")
-			defer func() { assert.NotContains(t, goroutines(t), "of the dead", name) }()
+			defer func() { assert.NotContains(t, goroutineProfile(t), "of the dead", name) }()
 			_ = g.Kill()
 		}()
 		<-done
@@ -404,11 +404,11 @@ func TestSetName(t *testing.T) {
 		assert.Equal(t, "fourth", g.Name())
 		profiled(t, `"greenlet":"third"`)
 		g.SetName("")
-		assert.NotContains(t, goroutines(t), `"third"`)
+		assert.NotContains(t, goroutineProfile(t), `"third"`)
 		require.NoError(t, g.Kill())
 		g.SetName("dead")
 		assert.Contains(t, g.String(), "dead/")
-		assert.NotContains(t, goroutines(t), `"dead"`)
+		assert.NotContains(t, goroutineProfile(t), `"dead"`)
 
 		root.SetName("the root")
 		assert.Equal(t, "the root", root.Name())

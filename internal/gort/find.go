@@ -62,6 +62,9 @@ func init() {
 	returnPC = f
 }
 
+// swCut is called by its address only.
+func swCut()
+
 // find finds the runtime's functions, without linkname, which the linker does not allow
 // for them. A goroutine that is suspended in iter.Pull has its saved pc in
 // runtime.coroswitch, and runtime.newcoro lies before that. It needs the offsets, so
