@@ -29,7 +29,7 @@ func greenletThreadExit(h C.uintptr_t) { mustValue[*thread](h).exit() }
 //
 //export greenletReady
 func greenletReady() C.int {
-	if ready() != nil || oneM {
+	if ready() != nil || oneM && useFibers() != nil {
 		return C.GLET_EWORD
 	}
 	return C.GLET_OK

@@ -97,7 +97,7 @@ const (
 )
 
 func init() {
-	gort.SwitchInC = switchInC
+	gort.SwitchInC, gort.ReleaseContext = switchInC, releaseContext
 	bound, bindm := gort.Hooks()
 	keeps := C.int(0)
 	if raceEnabled {
@@ -152,8 +152,6 @@ func chooseEngine() {
 		why = "GREENLET_RUNTIME=" + v
 	} else if Backend() == "ucontext" {
 		why = "built with ucontext"
-	} else if C.glet_fiber_wanted() != 0 {
-		why = "csrc/fiber.h is used"
 	} else if !asanEnabled {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()

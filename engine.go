@@ -109,17 +109,18 @@ type oneMEngine struct{}
 
 func (oneMEngine) enterThread(th *thread) {
 	th.one = gort.NewThread(&stacks, currentWord(), uintptr(currentNative()), uintptrOf(th.exceptions))
+	setFiberThread(th.one)
 }
 
 var stacks = gort.Stacks{
-	New:  newStack,
-	Free: freeStack,
+	New:   newStack,
+	Free:  freeStack,
+	Leave: leaveFiber,
 	Trim: func(record uintptr) {
 		if measuring.Load() {
 			trimStack(native(record))
 		}
 	},
-	Release: releaseContext,
 }
 
 func (oneMEngine) enter(th *thread) coro { return th.one.Enter() }
@@ -130,6 +131,7 @@ func (oneMEngine) leave(th *thread) {
 }
 
 func (e oneMEngine) end(th *thread) {
+	setFiberThread(nil)
 	th.one.SetExceptions(uintptrOf(th.exceptions))
 	for _, w := range th.pool.idle {
 		e.discard(w)

@@ -1,13 +1,14 @@
 /*
- * fiber.c - see fiber.h.  A fiber is a thread word and the stack that it goes with.
+ * fiber.c - see fiber.h.  A fiber is a thread word and the stack that it goes with; on
+ * the engine of one M, a goroutine and that stack (fiber_onem.c).
  *
  * The records are never given back to malloc, and the one that was freed first is
  * used again first, so that a late use of a freed one is an error and no crash.
  */
 #define _GNU_SOURCE
-#define GLET_FIBER_ITSELF
 #include "fiber.h"
 #include "fault.h"
+#include "fiber_onem.h"
 #include "go.h"
 #include "word.h"
 
@@ -15,12 +16,6 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
-
-static int wanted;
-
-void glet_fiber_want(void) { wanted = 1; }
-
-int glet_fiber_wanted(void) { return wanted; }
 
 #define STACK_FLOOR ((size_t)16 << 10)
 
@@ -182,6 +177,10 @@ int glet_fiber_new(glet_fiber **out, void *stack, size_t size)
         return GLET_ENOMEM;
     f->lo = stack;
     f->hi = f->lo + size;
+    if (glet_one_used() && (code = glet_one_fiber_new(f)) != GLET_OK) {
+        record_free(f);
+        return code;
+    }
     *out = f;
     return GLET_OK;
 }
@@ -202,24 +201,27 @@ int glet_fiber_switch(glet_fiber *to)
         return code;
     if (to->lost)
         return GLET_EDONE;
-    glet_fiber *from;
-    code = current(&from);
-    if (code != GLET_OK)
-        return code;
     glet_coro *c = glet_coro_current();
     struct glet_fibers *in = glet_coro_fibers(c);
+    glet_fiber *from = in->running != NULL ? in->running : in->own;
+    if (from == NULL && (code = current(&from)) != GLET_OK)
+        return code;
     if (to == from || (to != in->own && to->home != NULL))
         return GLET_EBUSY;
     char *sp = __builtin_frame_address(0);
     if (from->lo != NULL && (sp < from->lo || sp >= from->hi))
         return GLET_ESTACK;
 
-    from->word = glet_word_load();
     from->sp = sp;
     if (from != in->own)
         from->home = NULL;
     to->home = c;
     in->running = to == in->own ? NULL : to;
+    if (glet_one_used()) {
+        glet_one_announce(c, from, to);
+        return GLET_OK;
+    }
+    from->word = glet_word_load();
     glet_go_announce(from->word, to->word);
     glet_word_store(to->word);
     return GLET_OK;
@@ -230,6 +232,8 @@ int glet_fiber_free(glet_fiber *f)
     int code = refusal(f);
     if (code == GLET_OK && f->home != NULL)
         code = GLET_EBUSY;
+    if (code == GLET_OK && f->made != NULL)
+        glet_one_fiber_free(f);
     if (code == GLET_OK && f->word != NULL)
         code = glet_go_drop(f->word);
     if (code == GLET_OK)

@@ -71,15 +71,6 @@ extern "C" {
 typedef struct glet_fiber glet_fiber;
 
 /*
- * A program that includes this file runs on the portable engine (see Runtime in package
- * greenlet), on which fibers are.
- */
-void glet_fiber_want(void);
-#ifndef GLET_FIBER_ITSELF
-static void __attribute__((constructor)) glet_fiber_included(void) { glet_fiber_want(); }
-#endif
-
-/*
  * Makes a fiber for a coroutine that runs on the `size` bytes from `stack` on.
  * NULL and 0 where the library does not tell: then every call of Go from there
  * costs a little more, needs 32 KiB of stack below it, and mistakes are not noticed.

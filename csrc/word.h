@@ -32,12 +32,25 @@ void glet_coro_each(void (*visit)(void *arg, glet_coro *c), void *arg);
 /* Where a coroutine that does not run was left: on its C stack, or if Go has switched, on its goroutine's. */
 void *glet_coro_saved_sp(const glet_coro *c);
 
+/* What a fiber has on the engine of one M, while another one runs; see fiber_onem.c. */
+struct glet_parked {
+    char *g;             /* the goroutine to go on with */
+    uintptr_t bounds[4]; /* g0.stack and guards */
+    uintptr_t sp;        /* g0.sched.sp */
+    uintptr_t bp;        /* g.syscallbp */
+    uint64_t locks;      /* m.lockedExt and lockedInt */
+    int32_t ncgo;        /* m.ncgo */
+    uint8_t accurate;    /* m.g0StackAccurate */
+};
+
 /*
  * A foreign coroutine, or the stack that a coroutine of ours began with, by the
  * word that it has while another one runs.  See fiber.c.
  */
 struct glet_fiber {
-    void *word;
+    void *word;                /* portable engine */
+    struct glet_parked parked; /* engine of one M, */
+    char *made;                /* and the goroutine that was made for it; NULL: for no own one */
     char *lo, *hi;           /* its stack; NULL: not known */
     char *sp;                /* of the announcement by which it was left */
     uint64_t thread;         /* 0: it was freed */
@@ -53,9 +66,6 @@ struct glet_fibers {
 };
 
 struct glet_fibers *glet_coro_fibers(glet_coro *c);
-
-/* Does the program use fibers? */
-int glet_fiber_wanted(void);
 
 /* Called with a coroutine's own fiber when its stack is given back. */
 extern void (*glet_fiber_own_gone)(struct glet_fiber *own);

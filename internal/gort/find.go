@@ -33,6 +33,7 @@ var (
 var (
 	freshPC, freshCtxt, freshLR uintptr
 	freshDepth                  uintptr // of sched.sp below stktopsp
+	goexitPC                    uintptr // where it returns to
 )
 
 var (
@@ -103,6 +104,10 @@ func find() error {
 	g = fresh.gp
 	freshPC, freshCtxt, freshLR = *at[uintptr](g + gSchedPC), *at[uintptr](g + gSchedCtxt), *at[uintptr](g + gSchedLR)
 	freshDepth = *at[uintptr](g + gStktopSP) - *at[uintptr](g + gSchedSP)
+	goexitPC = freshLR
+	if freshDepth != 0 { // as gostartcall pushes it where there is no link register
+		goexitPC = *at[uintptr](*at[uintptr](g + gSchedSP))
+	}
 	if f := runtime.FuncForPC(freshPC); f == nil || f.Name() != "runtime.corostart" || freshDepth > 64 {
 		return fmt.Errorf("a new coroutine's goroutine is not as it should be (depth %d)", freshDepth)
 	}

@@ -89,9 +89,9 @@ type Stacks struct {
 	New  func(size int) (lo, hi, native uintptr, err error)
 	Free func(native uintptr) bool // false: it is in place as its thread ends, and stays
 	Trim func(native uintptr)      // before the stack is used again
-	// Release gives back a traceback context, of a call from C that will not return (see
-	// runtime.SetCgoTraceback). The calls' stubs do it in gcc_libinit.c of runtime/cgo.
-	Release func(context uintptr)
+	// Leave makes the stack its own again if a fiber is in its place (csrc/fiber.h): it
+	// writes the four words of the bounds, and returns the goroutine. 0: there is none.
+	Leave func(native uintptr, bounds *uintptr) uintptr
 }
 
 // A Thread is what the engine keeps for an OS thread, from its first root to its end.
@@ -420,7 +420,7 @@ func (t *Thread) prepare(from, to *Coro) {
 		old = &t.own
 		old.lo, old.hi = *at[uintptr](g0), *at[uintptr](g0 + 8)
 		old.guard0, old.guard1 = *at[uintptr](g0 + gGuard0), *at[uintptr](g0 + gGuard0 + 8)
-		from.plain = t.rootG != 0 && !from.cut && from.fp == t.fp && !t.handling()
+		from.plain = t.rootG == getg() && !from.cut && from.fp == t.fp && !t.handling()
 		t.rootLocks = from.locks
 	} else {
 		inC := *at[uintptr](g0 + gSchedSP) != old.base
@@ -519,8 +519,7 @@ func (t *Thread) Exit(from, to *Coro) {
 	t.raceRelease()
 }
 
-// Discard ends a suspended coroutine whatever is on its stacks. Nothing of that runs: its
-// goroutine is made as it was when it was new, and runs once more to end officially. Any
+// Discard ends a suspended coroutine whatever is on its stacks. Nothing of that runs. Any
 // goroutine may do it that is the only one to use the thread's record.
 //
 //go:norace
@@ -529,13 +528,37 @@ func (t *Thread) Discard(c *Coro) {
 		return
 	}
 	c.over = true
-	contexts := slices.Clone(*at[[]uintptr](c.g + gCgoCtxt))
-	for !renew(c.g, unsafe.Pointer(c.c)) {
+	if c.cs != nil {
+		if g := t.stacks.Leave(c.cs.native, &c.cs.lo); g != 0 {
+			c.g = g // that which waits in the call of C in which the fiber was
+		}
+	}
+	t.raceRelease()
+	end(c.g, c.c)
+	t.raceAcquire()
+	if c.cs != nil {
+		t.giveBack(c.cs)
+	}
+	c.g, c.cs = 0, nil
+}
+
+// ReleaseContext gives back a traceback context of a call from C that will not return (see
+// runtime.SetCgoTraceback); the calls' stubs do it in runtime/cgo. It is set by package
+// greenlet.
+var ReleaseContext func(context uintptr)
+
+// end ends a goroutine that newcoro has made for c, and that waits, whatever is on its
+// stacks: it is made as it was when it was new, and runs once more to end officially.
+//
+//go:norace
+func end(g uintptr, c *coro) {
+	contexts := slices.Clone(*at[[]uintptr](g + gCgoCtxt))
+	for !renew(g, unsafe.Pointer(c)) {
 		runtime.Gosched()
 	}
 	for len(contexts) > 0 { // in the order in which the calls would have returned
 		last := len(contexts) - 1
-		t.stacks.Release(contexts[last])
+		ReleaseContext(contexts[last])
 		contexts = contexts[:last]
 	}
 	m := *at[uintptr](getg() + gM)
@@ -545,18 +568,12 @@ func (t *Thread) Discard(c *Coro) {
 	if *at[uintptr](getg() + gLockedM) != 0 {
 		locked, locks = m, *at[uint64](m + mLocks)
 	}
-	c.c.gp, c.c.mp, c.c.locks = getg(), locked, locks
-	x := &coro{gp: c.g, mp: locked, locks: locks}
-	t.raceRelease()
-	coroswitch(x)
-	t.raceAcquire()
+	c.gp, c.mp, c.locks = getg(), locked, locks
+	coroswitch(&coro{gp: g, mp: locked, locks: locks})
 	if locked != 0 {
 		*at[int32](m + mNcgo) = ncgo
 	}
-	if c.cs != nil {
-		t.giveBack(c.cs)
-	}
-	c.g, c.cs = 0, nil
+	runtime.KeepAlive(c)
 }
 
 // Trim frees the unused C stacks but for keep, and with none to be kept the plain one,

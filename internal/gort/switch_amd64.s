@@ -320,6 +320,9 @@ TEXT ·renew(SB), NOSPLIT|NOFRAME, $0-17
 	MOVQ	CX, (const_gCgoCtxt+16)(BX)
 	MOVB	CX, const_gPanicOnFault(BX)
 	MOVB	CX, const_gThrowSplit(BX)
+	MOVQ	0(BX), CX		// the guard is another one in a system call
+	ADDQ	·stackGuard(SB), CX
+	MOVQ	CX, const_gGuard0(BX)
 	MOVL	$Gwaiting, const_gStatus(BX)
 	MOVB	$1, ret+16(FP)
 	RET

@@ -297,6 +297,10 @@ take:
 	MOVD	ZR, (const_gCgoCtxt+16)(R1)
 	MOVB	ZR, const_gPanicOnFault(R1)
 	MOVB	ZR, const_gThrowSplit(R1)
+	MOVD	0(R1), R3		// the guard is another one in a system call
+	MOVD	·stackGuard(SB), R4
+	ADD	R4, R3
+	MOVD	R3, const_gGuard0(R1)
 	MOVD	$Gwaiting, R6
 	STLRW	R6, (R5)
 	MOVD	$1, R0

@@ -1,0 +1,53 @@
+/*
+ * fiber_onem.h - fibers on the engine of one M (internal/gort/onem.go); in fiber_onem.c.
+ */
+#ifndef GLET_FIBER_ONEM_H
+#define GLET_FIBER_ONEM_H
+
+#include "coro.h"
+#include <stdint.h>
+
+struct glet_fiber;
+
+/*
+ * What is to be known of the runtime and of internal/gort, which says what each is and
+ * why that is sound (offsets.go, fiber.go). Offsets are distances in bytes.
+ */
+typedef struct {
+    uint32_t g_guard0, g_panic, g_defer, g_m, g_sched_sp, g_sched_pc, g_sched_ctxt, g_sched_lr, g_sched_bp;
+    uint32_t g_syscall_sp, g_syscall_pc, g_syscall_bp, g_stktopsp, g_status, g_wait_reason, g_throw_split,
+        g_locked_m;
+    uint32_t m_g0, m_curg, m_incgo, m_accurate, m_ncgo, m_locked_g, m_locks, m_trace_buf[2];
+    uint32_t thread_gp, thread_in_place, thread_own; /* of gort.Thread */
+    uint32_t wait_reason, stack_guard, fresh_depth;
+    uintptr_t fresh_pc, goexit_pc; /* of a goroutine that newcoro has made; where its outermost frame returns to */
+    /* By Go's internal ABI: */
+    uintptr_t coroswitch, reentersyscall, landing, nothing;
+    /* Exported: makes a goroutine that has not run, or NULL; and ends it. */
+    uintptr_t (*fiber_new)(void);
+    void (*fiber_end)(uintptr_t g);
+} glet_one_layout;
+
+/* From now on fibers are on that engine. */
+void glet_one_use(const glet_one_layout *layout);
+int glet_one_used(void);
+
+/* The calling thread's gort.Thread; 0: it has none any more. */
+void glet_one_thread(uintptr_t thread);
+
+/* Gives a new fiber its goroutine: GLET_OK or GLET_EWORD. */
+int glet_one_fiber_new(struct glet_fiber *f);
+
+/* Ends the goroutine of a fiber that does not run. */
+void glet_one_fiber_free(struct glet_fiber *f);
+
+/* Go is to take the thread, where c is the current coroutine, for `to` in place of `from`. */
+void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_fiber *to);
+
+/*
+ * As glet_coro_leave_fiber: returns the goroutine that the stack began with, and writes
+ * its bounds as they are in a g; 0: no fiber runs there.
+ */
+uintptr_t glet_one_leave_fiber(glet_coro *c, uintptr_t bounds[4]);
+
+#endif

@@ -1,0 +1,48 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// landing
+//
+// Contract: runtime.gogo jumps here, on the stack of a fiber's goroutine in which C has
+// prepared g.sched, below all that is in use there, with 64 bytes of room above SP.
+//
+//	DX	*arrival, in C's memory
+//	R14	the goroutine, which runs, and is to be in the system call again in which it was
+//
+// It does not return: it calls arrival.land in C, on the C stack at arrival.cSP, with the
+// *arrival, and as the M's g0, as C is called in a system call.
+//
+// runtime.reentersyscall(pc, sp, bp) is called by the internal ABI. It may spill its
+// arguments into the three words above its return address.
+TEXT ·landing(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	DX, 32(SP)
+	MOVQ	arrival_pc(DX), AX
+	MOVQ	arrival_sp(DX), BX
+	MOVQ	arrival_bp(DX), CX
+	MOVQ	arrival_reentersyscall(DX), R12
+	XORPS	X15, X15
+	CALL	R12
+	MOVQ	32(SP), DI
+	MOVQ	const_gM(R14), R8
+	MOVQ	const_mG0(R8), R8
+	MOVQ	TLS, CX
+	MOVQ	R8, 0(CX)(TLS*1)
+	MOVQ	arrival_cSP(DI), SP
+	MOVQ	arrival_land(DI), AX
+	CALL	AX
+	INT	$3
+
+// nothing
+//
+// Contract: a func(unsafe.Pointer) by the internal ABI that does nothing. A call of it
+// from C ends a system call and begins one, and sees what the runtime wants meanwhile.
+TEXT ·nothing(SB), NOSPLIT|NOFRAME, $0-0
+	RET
+
+// func fiberPCs() (landing, nothing uintptr)
+TEXT ·fiberPCs(SB), NOSPLIT|NOFRAME, $0-16
+	LEAQ	·landing(SB), AX
+	MOVQ	AX, landing+0(FP)
+	LEAQ	·nothing(SB), AX
+	MOVQ	AX, nothing+8(FP)
+	RET

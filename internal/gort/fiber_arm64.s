@@ -1,0 +1,40 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// landing
+//
+// Contract: as in fiber_amd64.s, with the *arrival in R26 and the goroutine in R28. g is
+// in thread-local storage, too, at slot. reentersyscall may spill its arguments into the
+// three words above the one at RSP.
+TEXT ·landing(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	R26, 40(RSP)
+	MOVD	arrival_pc(R26), R0
+	MOVD	arrival_sp(R26), R1
+	MOVD	arrival_bp(R26), R2
+	MOVD	arrival_reentersyscall(R26), R3
+	CALL	(R3)
+	MOVD	40(RSP), R0
+	MOVD	const_gM(g), R8
+	MOVD	const_mG0(R8), g
+	MRS	TPIDR_EL0, R3
+	MOVD	·slot(SB), R4
+	MOVD	g, (R3)(R4)
+	MOVD	arrival_cSP(R0), R5
+	MOVD	R5, RSP
+	MOVD	arrival_land(R0), R3
+	CALL	(R3)
+	BRK
+
+// nothing
+//
+// Contract: as in fiber_amd64.s.
+TEXT ·nothing(SB), NOSPLIT|NOFRAME, $0-0
+	RET
+
+// func fiberPCs() (landing, nothing uintptr)
+TEXT ·fiberPCs(SB), NOSPLIT|NOFRAME, $0-16
+	MOVD	$·landing(SB), R0
+	MOVD	R0, landing+0(FP)
+	MOVD	$·nothing(SB), R0
+	MOVD	R0, nothing+8(FP)
+	RET
