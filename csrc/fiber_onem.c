@@ -42,10 +42,10 @@ enum { GSYSCALL = 3, GWAITING = 4, SCAN = 0x1000 }; /* runtime2.go */
  * find the P in a system call, and does not look again (stopTheWorldWithSema): it waits
  * until the thread calls Go. So every so many announcements one does.
  */
-enum { EVERY = 32 };
+enum { EVERY = 128 };
 
 static glet_one_layout rt;
-static int used;
+int glet_one_in_use;
 
 static __thread struct {
     char *thread; /* gort.Thread */
@@ -58,10 +58,8 @@ static __thread struct {
 void glet_one_use(const glet_one_layout *layout)
 {
     rt = *layout;
-    __atomic_store_n(&used, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&glet_one_in_use, 1, __ATOMIC_RELEASE);
 }
-
-int glet_one_used(void) { return __atomic_load_n(&used, __ATOMIC_ACQUIRE); }
 
 void glet_one_thread(uintptr_t thread) { local.thread = (char *)thread; }
 

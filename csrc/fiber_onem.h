@@ -30,7 +30,9 @@ typedef struct {
 
 /* From now on fibers are on that engine. */
 void glet_one_use(const glet_one_layout *layout);
-int glet_one_used(void);
+
+extern int glet_one_in_use;
+static inline int glet_one_used(void) { return __atomic_load_n(&glet_one_in_use, __ATOMIC_ACQUIRE); }
 
 /* The calling thread's gort.Thread; 0: it has none any more. */
 void glet_one_thread(uintptr_t thread);

@@ -14,13 +14,13 @@ import (
 
 // A FiberLayout is what C needs to know.
 type FiberLayout struct {
-	GGuard0, GPanic, GDefer, GM, GSchedSP, GSchedPC, GSchedCtxt, GSchedLR, GSchedBP                      uint32
+	GGuard0, GPanic, GDefer, GM, GSchedSP, GSchedPC, GSchedCtxt, GSchedLR, GSchedBP            uint32
 	GSyscallSP, GSyscallPC, GSyscallBP, GStktopSP, GStatus, GWaitReason, GThrowSplit, GLockedM uint32
-	MG0, MCurg, MIncgo, MAccurate, MNcgo, MLockedG, MLocks, MTraceBuf0, MTraceBuf1                       uint32
-	ThreadGP, ThreadInPlace, ThreadOwn                                                                   uint32 // of Thread
-	WaitReason, StackGuard, FreshDepth                                                                   uint32
-	FreshPC, GoexitPC                                                                                    uintptr
-	Coroswitch, Reentersyscall, Landing, Nothing                                                         uintptr // entries
+	MG0, MCurg, MIncgo, MAccurate, MNcgo, MLockedG, MLocks, MTraceBuf0, MTraceBuf1             uint32
+	ThreadGP, ThreadInPlace, ThreadOwn                                                         uint32 // of Thread
+	WaitReason, StackGuard, FreshDepth                                                         uint32
+	FreshPC, GoexitPC                                                                          uintptr
+	Coroswitch, Reentersyscall, Landing, Nothing                                               uintptr // entries
 }
 
 // arrival is where landing goes on: the beginning of struct by_way in fiber_onem.c. It is
