@@ -24,6 +24,9 @@ int foreign_free(foreign *f);
  */
 int foreign_announce(foreign *f, long n);
 
+/* The same for that long. */
+int foreign_announce_for(foreign *f, long ms);
+
 /* In misuse.c. */
 int foreign_misuse(const foreign_library *lib);
 

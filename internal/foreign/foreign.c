@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 extern int foreignCallback(uintptr_t body, uintptr_t self);
 extern void foreignRun(uintptr_t f);
@@ -88,6 +89,20 @@ int foreign_announce(foreign *f, long n)
             code = glet_fiber_switch(own);
     }
     return code;
+}
+
+int foreign_announce_for(foreign *f, long ms)
+{
+    struct timespec end, now;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += ms / 1000;
+    end.tv_nsec += ms % 1000 * 1000000;
+    for (;;) {
+        int code = foreign_announce(f, 1000);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (code != GLET_OK || now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec >= end.tv_nsec))
+            return code;
+    }
 }
 
 static void *run(void *f)

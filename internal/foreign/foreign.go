@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 	"unsafe"
 
 	_ "github.com/go-greenlet/greenlet" // the runtime's hooks
@@ -71,6 +72,11 @@ func (co *Coroutine) Resume() error { return failure(C.foreign_resume(co.c)) }
 // Announce announces n pairs of switches, to the coroutine, which is of adoption
 // Unknown, and back, without making them.
 func (co *Coroutine) Announce(n int) error { return failure(C.foreign_announce(co.c, C.long(n))) }
+
+// AnnounceFor does that for some time, all in C.
+func (co *Coroutine) AnnounceFor(d time.Duration) error {
+	return failure(C.foreign_announce_for(co.c, C.long(d.Milliseconds())))
+}
 
 // Done says that body has returned false.
 func (co *Coroutine) Done() bool { return co.c.done != 0 }
@@ -136,6 +142,7 @@ const (
 	ErrFrames Error = C.GLET_EFRAMES // Go functions are suspended on it
 	ErrKey    Error = C.GLET_EKEY    // no thread-local key
 	ErrNoMem  Error = C.GLET_ENOMEM  // no memory
+	ErrThread Error = C.GLET_ETHREAD // it is another thread's
 )
 
 func (e Error) Error() string { return C.GoString(C.glet_text(C.int(e))) }

@@ -187,7 +187,9 @@ func TestFreeWithSuspendedFrames(t *testing.T) {
 	})
 }
 
-func keepsFrames() bool { return !oneM() && (raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain")) }
+func keepsFrames() bool {
+	return !oneM() && (raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain"))
+}
 
 func oneM() bool { return strings.HasPrefix(greenlet.Runtime(), "one M") }
 
@@ -284,7 +286,7 @@ func TestAPullIsBegunAndEndedOnTwoStacks(t *testing.T) {
 // Beside an execution trace that then can be read: in processes of their own, which
 // have no Ms from before.
 func TestExecutionTracesCanBeRead(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || raceEnabled && !oneM() {
 		t.Skip("it runs go tool trace")
 	}
 	if strings.HasPrefix(greenlet.Runtime(), "plain") {
@@ -317,6 +319,10 @@ func traced(t *testing.T, l foreign.Library, file string) {
 	defer func() { assert.NoError(t, f.Close()) }()
 	require.NoError(t, trace.Start(f))
 	defer trace.Stop()
+	if oneM() {
+		foreigntest.Locked(func() { mixed(t, l) })
+		assert.NoError(t, foreign.Thread(func() { mixed(t, l) }))
+	}
 	foreigntest.Locked(func() {
 		var all []*foreign.Coroutine
 		for range 10 {
