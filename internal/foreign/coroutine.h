@@ -11,6 +11,7 @@ typedef struct {
     glet_fiber *fiber, *caller; /* NULL: not adopted */
     uintptr_t body;
     int done, code;
+    long announced; /* pairs of foreign_announce */
 } foreign;
 
 int foreign_new(foreign **out, const foreign_library *lib, int adopt, size_t known, uintptr_t body);

@@ -87,6 +87,7 @@ int foreign_announce(foreign *f, long n)
         code = glet_fiber_switch(f->fiber);
         if (code == GLET_OK)
             code = glet_fiber_switch(own);
+        f->announced++;
     }
     return code;
 }

@@ -78,6 +78,9 @@ func (co *Coroutine) AnnounceFor(d time.Duration) error {
 	return failure(C.foreign_announce_for(co.c, C.long(d.Milliseconds())))
 }
 
+// Announced is how many pairs were.
+func (co *Coroutine) Announced() int { return int(co.c.announced) }
+
 // Done says that body has returned false.
 func (co *Coroutine) Done() bool { return co.c.done != 0 }
 

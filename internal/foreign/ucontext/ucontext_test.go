@@ -320,8 +320,8 @@ func traced(t *testing.T, l foreign.Library, file string) {
 	require.NoError(t, trace.Start(f))
 	defer trace.Stop()
 	if oneM() {
-		foreigntest.Locked(func() { mixed(t, l) })
-		assert.NoError(t, foreign.Thread(func() { mixed(t, l) }))
+		foreigntest.Locked(func() { announce(t, l); mixed(t, l) })
+		assert.NoError(t, foreign.Thread(func() { announce(t, l); mixed(t, l) }))
 	}
 	foreigntest.Locked(func() {
 		var all []*foreign.Coroutine
