@@ -8,7 +8,7 @@
  * the calls do not return in the opposite order, memory is corrupted.
  *
  * So say which stack runs.  Each foreign coroutine gets a *fiber*, by which Go
- * takes it for a thread of its own, with a goroutine of its own.  Three calls:
+ * has a goroutine of its own for it.  Three calls:
  *
  *     glet_fiber *f, *back = glet_fiber_current();
  *     int e = glet_fiber_new(&f, stack, size);  // its stack: make the coroutine
@@ -43,8 +43,13 @@
  * began it, which may be a fiber's.  It ends when that one is done with greenlets, and
  * not when another fiber ends the last of them.
  *
- * Traces.  While an execution trace is written Go's right to run, the P, does not go
- * along with an announcement, and each one takes longer.  The library sees by the trace's
+ * A greenlet's own fiber is that of the stack that C runs on.  Between two calls of C
+ * from Go the greenlet need not have one, and may get another one: ask in each call
+ * (glet_fiber_current), and do not keep it from one to the next.
+ *
+ * Traces.  While an execution trace is written each announcement goes by way of Go, and
+ * takes longer (on the portable engine, since Go's right to run, the P, does not go along
+ * then).  The library sees by the trace's
  * buffer whether there is one; a thread that has been in C as the tracer took its
  * buffers, once a second, looks as if there were none, and if it announces a switch
  * before it has called Go again, that trace may not be readable.
@@ -54,8 +59,8 @@
  * same holds for runtime.Goexit.
  *
  * Threads.  A fiber belongs to the thread that made it.  All calls about it come
- * from that thread, and it must be freed before the thread ends, or Go keeps an M
- * (its record of a thread) for it for ever.
+ * from that thread, and it must be freed before the thread ends, or Go keeps its
+ * goroutine (on the portable engine an M, too) for ever.
  *
  * Errors.  A GLET_ code of coro.h; unless it is GLET_OK, nothing has changed.
  */
@@ -82,9 +87,8 @@ typedef struct glet_fiber glet_fiber;
 int glet_fiber_new(glet_fiber **out, void *stack, size_t size);
 
 /*
- * Announces that the library's next switch is to `to`.  Takes some 10 ns; the first
- * Go function that is called on a new fiber then waits until Go has made a goroutine
- * for it, as the first call from a new thread does.
+ * Announces that the library's next switch is to `to`.  Takes some 10 ns, and
+ * now and then calls Go, which needs the room of any call of Go.
  *
  * GLET_ENULL to is NULL; GLET_EFREED; GLET_ETHREAD; GLET_EDONE it ran in a greenlet
  * that was suspended and has been given up since; GLET_EBUSY it is the current
@@ -98,8 +102,8 @@ int glet_fiber_switch(glet_fiber *to);
 /*
  * Frees a fiber that does not run.  Its coroutine's stack may be freed before or
  * after.  Go functions that are suspended on it are given up: their deferred calls
- * never run.  Where that cannot be done (on the plain path, see Runtime in package
- * greenlet, and with the race detector) it is GLET_EFRAMES: let them return first.
+ * never run.  Where that cannot be done (on the portable engine, see Runtime in
+ * package greenlet, if it is plain or with the race detector) it is GLET_EFRAMES: let them return first.
  *
  * GLET_ENULL; GLET_EFREED (as long as its memory serves no other fiber);
  * GLET_ETHREAD; GLET_EBUSY it runs, or is a greenlet's or the thread's own.
