@@ -9,6 +9,8 @@ import (
 	"unsafe"
 )
 
+//lint:file-ignore U1000 The assembly uses what Go does not.
+
 // Fibers: coroutines of C libraries, whose calls of Go run on goroutines of their own
 // (csrc/fiber_onem.c, which says how, and knows of the runtime what is here).
 
