@@ -99,7 +99,7 @@ static inline void save(struct glet_fiber *from, char *m, char *g0)
  * What m and g0 are to have while `to` runs; and the greenlets' engine, which puts a
  * greenlet's C stack into g0 when it goes on, finds the fiber's bounds there.
  */
-static inline void load(const glet_coro *c, const struct glet_fiber *from, struct glet_fiber *to, char *m, char *g0)
+static inline void load(const glet_coro *c, struct glet_fiber *to, char *m, char *g0)
 {
     char *g = to->parked.g, *thread = local.thread;
 
@@ -113,8 +113,8 @@ static inline void load(const glet_coro *c, const struct glet_fiber *from, struc
     *FIELD(char *, g, rt.g_locked_m) = locked ? m : NULL;
     if (thread == NULL)
         return;
-    if (*FIELD(char *, thread, rt.thread_gp) == from->parked.g)
-        *FIELD(char *, thread, rt.thread_gp) = g;
+    /* The goroutine is another one than the engine has noted for the coroutine: no short way. */
+    *FIELD(char *, thread, rt.thread_gp) = NULL;
     copy_bounds(glet_coro_is_root(c) ? thread + rt.thread_own : *FIELD(char *, thread, rt.thread_in_place),
                 to->parked.bounds);
 }
@@ -214,7 +214,7 @@ static __attribute__((noinline)) void by_way_of_go(const glet_coro *c, struct gl
         leave(&b);
 
     *FIELD(uint8_t, m, rt.m_incgo) = 1;
-    load(c, from, to, m, g0);
+    load(c, to, m, g0);
     set_sched(z, to_sched);
     take(a, GWAITING, GWAITING | SCAN);
     const struct stack now = *(struct stack *)a;
@@ -261,7 +261,7 @@ void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_
     take(z, GWAITING, GSYSCALL);
     take(a, GSYSCALL, GSYSCALL | SCAN); /* m.p stays as it is from here */
     save(from, m, g0);
-    load(c, from, to, m, g0);
+    load(c, to, m, g0);
     __atomic_store_n(FIELD(char *, m, rt.m_curg), z, __ATOMIC_RELEASE);
     from->parked.bp = *FIELD(uintptr_t, a, rt.g_syscall_bp);
     *FIELD(uintptr_t, a, rt.g_syscall_bp) = 0;
