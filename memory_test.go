@@ -271,6 +271,7 @@ func TestOlderKernelsGuardPages(t *testing.T) {
 
 func TestNoThreadLocalKeyIsAnError(t *testing.T) {
 	if os.Getenv("GREENLET_TEST_CHILD") == "key" {
+		before := handle.Live() // of tests that have a callback for good
 		g := greenlet.New(returns(1, nil))
 		for range 2 {
 			reset := fault.Set(fault.Key, 1, 1)
@@ -288,7 +289,7 @@ func TestNoThreadLocalKeyIsAnError(t *testing.T) {
 		assert.ErrorIs(t, err, syscall.EAGAIN)
 		reset()
 		assert.Equal(t, greenlet.Pending, g.State())
-		assert.Zero(t, handle.Live())
+		assert.Equal(t, before, handle.Live())
 		value(t, 1)(g.Switch(nil))
 		return
 	}

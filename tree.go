@@ -210,13 +210,13 @@ func newTree(implicit bool) (*tree, error) {
 	th := (*thread)(local(wordThread))
 	if th == nil {
 		th = &thread{tid: syscall.Gettid(), exceptions: threadExceptions()}
-		engine.enterThread(th)
 		th.handle = handle.New(th)
 		if err := attachThread(th.handle); err != nil {
 			err = errors.Join(err, th.handle.Delete())
 			unlockThread()
 			return nil, err
 		}
+		engine.enterThread(th)
 		setLocal(wordThread, unsafe.Pointer(th))
 	}
 	th.raceAcquire()

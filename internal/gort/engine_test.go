@@ -32,11 +32,14 @@ func newThread(t testing.TB) (th *Thread, root *Coro) {
 			lo = uintptr(unsafe.Pointer(&b[0])) // stays: nobody unmaps it
 			return lo, lo + size, lo, nil
 		},
-		Free: func(uintptr) bool { return true },
+		Free:  func(uintptr) bool { return true },
+		Trim:  func(uintptr) {},
+		Leave: func(uintptr, *uintptr) uintptr { return 0 },
 	}
 	current := &make([]uintptr, 1000)[0] // large enough not to be on a stack, which moves
-	th = NewThread(stacks, uintptr(unsafe.Pointer(current)), 1, 0)
-	t.Cleanup(func() { runtime.KeepAlive(current) })
+	own := &make([]uintptr, 1000)[0]
+	th = NewThread(stacks, uintptr(unsafe.Pointer(current)), uintptr(unsafe.Pointer(own)), 0)
+	t.Cleanup(func() { runtime.KeepAlive(current); runtime.KeepAlive(own) })
 	return th, th.Enter()
 }
 
