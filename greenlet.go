@@ -40,6 +40,7 @@ func (*noCopy) Unlock() {}
 
 // core is what a greenlet consists of.
 type core struct {
+	coro  coro // its worker's, or the thread's for a root; nil: it is pending or dead
 	id    uint64
 	name  atomic.Pointer[string] // nil: none; csrc/go.c reads it
 	body  uintptr                // where the code of what it runs begins; see place.Body
@@ -55,7 +56,6 @@ type core struct {
 	// The rest is the own thread's business.
 	waiter     *waiter                // who is to get control back in place of the parent
 	worker     *worker                // while it runs
-	coro       coro                   // the worker's, or the thread's for a root
 	held       *Greenlet              // the user's reference, until the collector has run; see watch
 	self       weak.Pointer[Greenlet] // after that
 	forget     runtime.Cleanup

@@ -47,33 +47,61 @@ const (
 func (g *Greenlet) Switch(v any) (any, error) {
 	// The common case first, and nothing else in it. Other goroutines, to which g does not
 	// belong, get no further than quiet.
+	//
+	// What is used after the Cross is kept by this goroutine's stack until then: nothing
+	// that leads to a Greenlet must be. And the frame is to be small: it is one of the
+	// things that a switch among many has to fetch.
 	if g.valid() && g.c.coro != nil {
-		c, to := g.c, g.c.coro
-		if t := (*tree)(to.Fast()); t != nil && t.quiet() {
-			// What is used after the switch is kept by this goroutine's stack until then:
-			// no Greenlet must be.
+		to := g.c.coro
+		if t := (*tree)(to.Fast()); t != nil && t.one.Running() && t.calm() {
 			from := t.current.c
 			t.inbox.value = v
 			t.current = g
-			if way := t.one.Cross(to); way != gort.Refused {
+			switch t.one.Cross(to) {
+			case gort.Returned:
 				if t.plain() {
 					v = t.inbox.value
 					t.inbox.value = nil // not retained
-					if way == gort.Jumped {
-						return leaveSwitch(v, nil)
-					}
 					return v, nil
 				}
-				m := t.take()
-				t.done()
-				return m.open()
+				return t.unusual()
+			case gort.Jumped:
+				if t.plain() {
+					v = t.inbox.value
+					t.inbox.value = nil
+					return leaveSwitch(v, nil)
+				}
+				return t.unusual()
 			}
-			v, t.inbox.value = t.inbox.value, nil
-			t.current = from.greenlet()
-			return c.greenlet().send("Switch", message{kind: kindValue, value: v})
+			return t.again(from)
 		}
 	}
+	return g.switchTo(v)
+}
+
+// switchTo is Switch in full.
+//
+//go:noinline
+func (g *Greenlet) switchTo(v any) (any, error) {
 	return g.send("Switch", message{kind: kindValue, value: v})
+}
+
+// again is Switch in full after a Cross that was refused: from runs still.
+//
+//go:noinline
+func (t *tree) again(from *core) (any, error) {
+	g, v := t.current, t.inbox.value
+	t.current, t.inbox.value = from.greenlet(), nil
+	return g.switchTo(v)
+}
+
+// unusual is the rest of a Switch to which something else has come than a plain value.
+//
+//go:noinline
+func (t *tree) unusual() (any, error) {
+	m := t.take()
+	t.done()
+	return m.open()
 }
 
 var leaveSwitch = gort.Return[func(any, error) (any, error)]()

@@ -28,16 +28,17 @@ type thread struct {
 // A tree is a root and the greenlets under it: all that run on one thread. Only
 // that thread touches it, but for the fields that say otherwise.
 type tree struct {
-	th      *thread
-	tid     int // of th; to be read by anybody
-	root    *Greenlet
 	current *Greenlet
 	one     *gort.Thread // th's; nil on the portable engine
 
-	inbox message   // what the greenlet that is switched to will find
-	busy  busy      // why a switch is not just a switch
-	epoch uint32    // collections, when reap was last at work
-	heir  *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
+	inbox message // what the greenlet that is switched to will find
+	busy  busy    // why a switch is not just a switch
+	epoch uint32  // collections, when reap was last at work
+
+	th   *thread
+	tid  int // of th; to be read by anybody
+	root *Greenlet
+	heir *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
 
 	sections  int  // of C code that must not be left, around whoever runs
 	live      core // list of the started greenlets, oldest first; the ring's head
@@ -65,9 +66,10 @@ const (
 
 // quiet says whether the calling goroutine runs in this tree, and nothing is to be done
 // but what it wants to do. Any goroutine may ask.
-func (t *tree) quiet() bool {
-	return t.one != nil && t.one.Running() && t.busy == 0 && t.epoch == epoch.Load()
-}
+func (t *tree) quiet() bool { return t.one != nil && t.one.Running() && t.calm() }
+
+// calm is quiet for the goroutine that runs in the tree.
+func (t *tree) calm() bool { return t.busy == 0 && t.epoch == epoch.Load() }
 
 // What asked says about an implicit tree. Whoever changes it first decides: a
 // root that somebody has a reference to is not released.
