@@ -332,6 +332,9 @@ func Return[F any]() (f F) {
 // Switch suspends from, the running coroutine, and goes on with to. It returns when
 // somebody has switched back. Ready must have said yes.
 func (t *Thread) Switch(from, to *Coro) {
+	if to.plain && t.Cross(to) != Refused {
+		return
+	}
 	t.prepare(from, to)
 	from.g = getg()
 	t.gp = to.g
