@@ -94,11 +94,17 @@ const (
 func currentTree() *tree { return (*tree)(local(wordTree)) }
 
 func init() {
-	layer.Here = func() (*layer.Layer, unsafe.Pointer) {
+	layer.Here = func() (kept layer.Layer, current unsafe.Pointer) {
 		if t := currentTree(); t != nil {
-			return &t.layer, unsafe.Pointer(t.current)
+			kept, current = t.layer, unsafe.Pointer(t.current)
+			t.raceRelease()
 		}
-		return nil, nil
+		return kept, current
+	}
+	layer.Keep = func(l layer.Layer) {
+		t := currentTree()
+		t.layer = l
+		t.raceRelease()
 	}
 	layer.Root = func() unsafe.Pointer {
 		t := currentTree()

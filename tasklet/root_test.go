@@ -676,3 +676,18 @@ func TestKillOfAGreenletOfATasklet(t *testing.T) {
 		assert.False(t, a.Alive())
 	})
 }
+
+// A thread that ends takes its scheduler with it, after all that its goroutine has done.
+// The race detector has to know.
+func TestAThreadEndsAfterItsTasklets(t *testing.T) {
+	for range 20 {
+		done := make(chan error)
+		go func() {
+			tasklet.Go(tasklet.Schedule)
+			err := tasklet.Run()
+			tasklet.RunCount()
+			done <- err // and the goroutine ends, locked to its thread
+		}()
+		assert.NoError(t, <-done)
+	}
+}

@@ -35,16 +35,15 @@ var errByHand = errors.New("somebody has switched to the tasklet's greenlet, pas
 // none. Whoever calls is the head of the ring then. It panics with the error if the
 // operating system refuses what a root takes.
 func here() *scheduler {
-	place, g := layer.Here()
-	if place == nil {
+	kept, g := layer.Here()
+	if g == nil {
 		greenlet.Current() // makes it a root
-		place, g = layer.Here()
+		kept, g = layer.Here()
 	}
-	s, ok := (*place).(*scheduler)
+	s, ok := kept.(*scheduler)
 	if !ok {
 		s = newScheduler()
-		*place = s
-		greenlet.Current() // tells the race detector, which does not see that End comes later
+		layer.Keep(s)
 	}
 	s.enter(g)
 	return s
@@ -52,8 +51,8 @@ func here() *scheduler {
 
 // own says whether the caller is one of the scheduler's, and is here for it if so.
 func (s *scheduler) own() bool {
-	place, g := layer.Here()
-	if place == nil || *place != layer.Layer(s) {
+	kept, g := layer.Here()
+	if g == nil || kept != layer.Layer(s) {
 		return false
 	}
 	s.enter(g)

@@ -46,10 +46,9 @@ type opError struct {
 // fail makes the error of operation op on who, seen from the calling goroutine.
 func fail(op string, who fmt.Stringer, err error) error {
 	e := &opError{op: op, who: who, err: err}
-	if at, _ := layer.Here(); at != nil {
-		if s, ok := (*at).(*scheduler); ok {
-			e.from = s.head
-		}
+	kept, _ := layer.Here()
+	if s, ok := kept.(*scheduler); ok {
+		e.from = s.head
 	}
 	return e
 }

@@ -14,10 +14,12 @@ type Layer interface {
 }
 
 var (
-	// Here returns the place of the calling goroutine's root, and the running greenlet,
-	// to be compared. Both are nil if the goroutine has no root. Only the root's own
-	// thread may use the place.
-	Here func() (place *Layer, current unsafe.Pointer)
+	// Here returns what is kept with the calling goroutine's root, if anything is, and the
+	// running greenlet, to be compared: nil if the goroutine has no root.
+	Here func() (kept Layer, current unsafe.Pointer)
+
+	// Keep sets what is kept with the calling goroutine's root, which it has.
+	Keep func(l Layer)
 
 	// Root returns the calling goroutine's root, which it has. The way there by Parent
 	// can go in circles: Parent is who waits for a greenlet, if somebody does.
