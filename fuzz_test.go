@@ -25,7 +25,10 @@ const maxSteps = 120
 // Goexit, or by refusing to die, where those cannot be freed.
 var lost, maxLost = 0, 3000
 
-var frees = sync.OnceValue(func() bool { return !raceEnabled && strings.HasPrefix(greenlet.Runtime(), "fast") })
+var frees = sync.OnceValue(func() bool {
+	report := greenlet.Runtime()
+	return strings.HasPrefix(report, "one M") || !raceEnabled && strings.HasPrefix(report, "fast")
+})
 
 func library() model.Side[*greenlet.Greenlet] {
 	return model.Side[*greenlet.Greenlet]{
