@@ -79,6 +79,12 @@ func (e *opError) Error() string {
 
 func (e *opError) Unwrap() error { return e.err }
 
+// An unsent is the error of a Switch or Throw that has sent nothing. One that was sent back,
+// or thrown, is not.
+type unsent struct{ error }
+
+func (u unsent) Unwrap() error { return u.error }
+
 // fail makes the error of operation op on g, seen from the calling goroutine.
 func fail(op string, g *Greenlet, err error, detail string) error {
 	e := &opError{op: op, err: err, detail: detail, current: "a goroutine without greenlets"}

@@ -171,7 +171,7 @@ func (g *Greenlet) transfer(op string, m message, accepted func()) (message, err
 	}
 	target, m, err := t.resolve(g, m)
 	if err != nil {
-		err = fail(op, g, err, "")
+		err = unsent{fail(op, g, err, "")}
 		t.done()
 		return message{}, err
 	}

@@ -106,6 +106,10 @@ func init() {
 		t.layer = l
 		t.raceRelease()
 	}
+	layer.Refused = func(err error) bool {
+		_, yes := err.(unsent)
+		return yes
+	}
 	layer.Root = func() unsafe.Pointer {
 		t := currentTree()
 		t.ask()

@@ -691,3 +691,43 @@ func TestAThreadEndsAfterItsTasklets(t *testing.T) {
 		assert.NoError(t, <-done)
 	}
 }
+
+// What the deferred calls of a forgotten greenlet throw at the caller of Run is the
+// caller's, and not the failure of a tasklet that is about to begin.
+func TestAForgottenGreenletThrowsAtTheCallerOfRun(t *testing.T) {
+	world(t, func() {
+		oops := errors.New("oops")
+		root := greenlet.Current()
+		ended := false
+		func() {
+			_, err := greenlet.New(func(any) (any, error) {
+				defer func() {
+					ended = true
+					_, _ = root.Throw(oops)
+				}()
+				_, err := root.Switch(nil)
+				return nil, err
+			}).Switch(nil)
+			require.NoError(t, err)
+		}()
+		ran := 0
+		for range 100 {
+			var err error
+			tasklet.Go(func() { ran++ })
+			for range 2 {
+				runtime.GC()
+				time.Sleep(time.Millisecond) // it is another goroutine that tells of it
+			}
+			if err = tasklet.Run(); err == nil {
+				continue
+			}
+			require.True(t, ended)
+			assert.Equal(t, oops, err)
+			before := ran
+			require.NoError(t, tasklet.Run())
+			assert.Equal(t, before+1, ran)
+			return
+		}
+		t.Fatal("nobody has ended it")
+	})
+}

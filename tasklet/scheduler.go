@@ -245,7 +245,7 @@ func (s *scheduler) next() *Tasklet {
 // its switch returned: nil, unless it was not this package that switched to it, or
 // nothing was.
 func (s *scheduler) arrive(me *Tasklet, err error) error {
-	for err != nil && s.head != me && !s.head.started && s.head.own.State() == greenlet.Pending {
+	for layer.Refused(err) && s.head != me && !s.head.started && s.head.own.State() == greenlet.Pending {
 		if _, mine := greenlet.Current().Switch(nil); mine != nil {
 			break // it is me who may not switch, in a section of C code
 		}

@@ -21,6 +21,10 @@ var (
 	// Keep sets what is kept with the calling goroutine's root, which it has.
 	Keep func(l Layer)
 
+	// Refused says whether err, which a Switch has returned, is why it was refused: what
+	// was thrown at the caller is not.
+	Refused func(err error) bool
+
 	// Root returns the calling goroutine's root, which it has. The way there by Parent
 	// can go in circles: Parent is who waits for a greenlet, if somebody does.
 	Root func() unsafe.Pointer
