@@ -17,7 +17,10 @@ import (
 // goroutine. It returns when the worker is retired.
 //
 //export greenletEnter
-func greenletEnter(h C.uintptr_t) { mustValue[*worker](h).serve() }
+func greenletEnter(h C.uintptr_t) {
+	C.glet_go_entered()
+	mustValue[*worker](h).serve()
+}
 
 // greenletThreadExit is called as the thread ends, by the C library's destructor
 // for thread-local keys.

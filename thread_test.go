@@ -2,6 +2,7 @@ package greenlet_test
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -493,4 +494,43 @@ func TestUnlockingTheThreadOnceTooOften(t *testing.T) {
 func locked() bool {
 	header, _, _ := strings.Cut(string(debug.Stack()), "\n")
 	return strings.Contains(header, "locked to thread")
+}
+
+// Many threads that begin with greenlets at once, and end at once, take their turns: none
+// spins until there is an M for it.
+func TestManyFirstUsesAtOnce(t *testing.T) {
+	if raceEnabled || emulator != "" {
+		t.Skip("it compares times")
+	}
+	all := func(use func()) time.Duration {
+		start := time.Now()
+		var over sync.WaitGroup
+		for range 800 {
+			over.Add(1)
+			go func() {
+				defer over.Done()
+				use()
+			}()
+		}
+		over.Wait()
+		return time.Since(start)
+	}
+	var took, control time.Duration
+	for range 3 {
+		control += all(func() {
+			runtime.LockOSThread() // a thread for each, here too
+			next, stop := iter.Pull(count(2))
+			next()
+			stop()
+		})
+		took += all(func() {
+			next, _ := greenlet.Pull(count(2))
+			next()
+		})
+	}
+	slack := 2 * time.Second
+	if !strings.HasPrefix(greenlet.Runtime(), "one M") {
+		slack = 15 * time.Second // each greenlet needs one, too
+	}
+	assert.Less(t, took, 5*control+slack)
 }

@@ -686,6 +686,15 @@ void *glet_go_local(int i) { return local.words[i]; }
 void glet_go_local_set(int i, void *v) { local.words[i] = v; }
 
 /*
+ * Whoever is about to get an extra M holds this. Each takes one and leaves one for the next
+ * (needextram in cgocallbackg, cgocall.go); without an order, many at once use them up, and
+ * all spin until somebody has made more (lockextra, proc.go).
+ */
+static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER;
+
+void glet_go_entered(void) { pthread_mutex_unlock(&entering); }
+
+/*
  * At the end of a thread that Go made, g still is the g0 of an M that is gone
  * (mexit, proc.go): the callback has to come as from an unknown thread.  On a
  * thread that C made, g is a living M's g0, or nil when its turn came first.
@@ -694,7 +703,9 @@ static void thread_exit(void *thread)
 {
     if (!local.bound)
         glet_word_store(NULL);
+    pthread_mutex_lock(&entering);
     calls.thread_exit((uintptr_t)thread);
+    pthread_mutex_unlock(&entering);
 }
 
 /* Makes the key at the first call, or says why it cannot. */
@@ -758,7 +769,8 @@ int glet_go_attach(uintptr_t thread)
 
 static glet_coro *worker_main(void *worker)
 {
-    calls.enter((uintptr_t)worker);
+    pthread_mutex_lock(&entering);
+    calls.enter((uintptr_t)worker); /* and glet_go_entered */
 
     /* Retired.  Without a pthread key the runtime has dropped the M already. */
     void *g0 = glet_word_load();

@@ -57,6 +57,9 @@ void glet_go_local_set(int i, void *v);
 /* From now on calls.thread_exit(thread) is made when the calling thread ends. */
 int glet_go_attach(uintptr_t thread);
 
+/* Called first of all by what calls.enter calls in Go. */
+void glet_go_entered(void);
+
 /*
  * Where the runtime's structs have the fields that a switch touches: distances in
  * bytes, from internal/gort, which says what each is and why that is sound.
