@@ -447,5 +447,6 @@ func TestABlockTrapOfADeadTasklet(t *testing.T) {
 		require.NoError(t, tasklet.Run())
 		a.SetBlockTrap(false)
 		(*tasklet.Tasklet)(nil).SetBlockTrap(true)
+		assert.Nil(t, (*tasklet.Tasklet)(nil).SetName("nobody"))
 	})
 }

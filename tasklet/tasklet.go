@@ -150,6 +150,9 @@ func Go(f func()) *Tasklet {
 // SetName sets a name for people, and returns t. It shows in String, in deadlock
 // reports and errors, and, as that of the tasklet's greenlet, in profiles.
 func (t *Tasklet) SetName(name string) *Tasklet {
+	if t == nil {
+		return nil
+	}
 	t.name.Store(&name)
 	t.own.SetName(name)
 	return t
