@@ -44,7 +44,7 @@ func (t *tree) answer(m message) {
 }
 
 // inside matches our own machinery under Switch.
-var inside = regexp.MustCompile(`^github\.com/go-greenlet/greenlet\.(\(\*tree\)\.|\(\*Greenlet\)\.(send|transfer)$)`)
+var inside = regexp.MustCompile(`^github\.com/go-greenlet/greenlet\.(\(\*tree\)\.|\(\*Greenlet\)\.(send|transfer|switchTo)$)`)
 
 // ownFrames collects the frames below answer, which has called what calls it.
 func ownFrames() (frames []runtime.Frame) {

@@ -147,6 +147,7 @@ func (t *Thread) Enter() *Coro {
 	t.isExtra = *at[uint8](m + mIsExtra) != 0
 	t.official = raceEnabled || *at[uintptr](g + gBubble) != 0
 	t.fp, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
+	t.noteOwn(*at[uintptr](m + mG0))
 	t.root = Coro{root: true, g: g}
 	t.gp = g
 	t.rootG = g
@@ -154,6 +155,13 @@ func (t *Thread) Enter() *Coro {
 		t.rootG = 0
 	}
 	return &t.root
+}
+
+// noteOwn notes the bounds of the thread's own stack, which is in place. They can change on
+// threads that C made (callbackUpdateSystemStack), and only there.
+func (t *Thread) noteOwn(g0 uintptr) {
+	t.own.lo, t.own.hi = *at[uintptr](g0), *at[uintptr](g0 + 8)
+	t.own.guard0, t.own.guard1 = *at[uintptr](g0 + gGuard0), *at[uintptr](g0 + gGuard0 + 8)
 }
 
 // pinned is what Pin adds to m.lockedExt, which counts LockOSThread less UnlockOSThread
@@ -421,8 +429,7 @@ func (t *Thread) prepare(from, to *Coro) {
 	old, next := t.inPlace, to.cs
 	if from.root {
 		old = &t.own
-		old.lo, old.hi = *at[uintptr](g0), *at[uintptr](g0 + 8)
-		old.guard0, old.guard1 = *at[uintptr](g0 + gGuard0), *at[uintptr](g0 + gGuard0 + 8)
+		t.noteOwn(g0)
 		from.plain = t.rootG == getg() && !from.cut && from.fp == t.fp && !t.handling()
 		t.rootLocks = from.locks
 	} else {
