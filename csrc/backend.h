@@ -28,23 +28,23 @@ void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self);
 void glet_coro_main(void *self);
 
 #ifdef GLET_UCONTEXT
-int glet_context_switch(glet_context *from, const glet_context *to);
+int glet_context_switch(const glet_context *to, glet_context *from);
 #define glet_context_switch_alike glet_context_switch
 #else
-/* In assembly: store the stack pointer in *from and go on at to.  They return 0. */
-int glet_jump(void **from, void *to);
-int glet_jump_alike(void **from, void *to);
+/* In assembly: store the stack pointer in *from and go on at *to.  They return 0. */
+int glet_jump(void *const *to, void **from);
+int glet_jump_alike(void *const *to, void **from);
 /* In assembly: the first return address of a fresh stack. */
 void glet_start(void);
 
-static inline int glet_context_switch(glet_context *from, const glet_context *to)
+static inline int glet_context_switch(const glet_context *to, glet_context *from)
 {
-    return glet_jump(&from->sp, to->sp);
+    return glet_jump(&to->sp, &from->sp);
 }
 
-static inline int glet_context_switch_alike(glet_context *from, const glet_context *to)
+static inline int glet_context_switch_alike(const glet_context *to, glet_context *from)
 {
-    return glet_jump_alike(&from->sp, to->sp);
+    return glet_jump_alike(&to->sp, &from->sp);
 }
 #endif
 

@@ -2,6 +2,7 @@
  * coro.c - coroutines: a stack, a context, and the thread they belong to.
  */
 #define _GNU_SOURCE
+#define GLET_CORO_ITSELF
 #include "coro.h"
 #include "annotate.h"
 #include "backend.h"
@@ -18,6 +19,8 @@
 #include <unistd.h>
 
 ptrdiff_t glet_word_offset;
+/* The same for switch_amd64.S: it is here in shared libraries, too. */
+extern ptrdiff_t glet_word_offset_here __attribute__((alias("glet_word_offset"), visibility("hidden")));
 
 struct glet_thread;
 
@@ -25,6 +28,7 @@ struct glet_coro {
     glet_context ctx;          /* where it goes on; valid while suspended */
     void *word;                /* its thread word; valid while suspended */
     struct glet_thread *owner; /* NULL once it has finished */
+    const void *gate;          /* its owner; itself once it has finished, or while it has exceptions */
     glet_body body;
     void *arg;
     glet_stack stack; /* slab is NULL for a thread's own */
@@ -46,6 +50,8 @@ struct glet_thread {
     glet_coro *current; /* NULL: nobody has switched yet */
     struct glet_exceptions *exceptions; /* of who runs; NULL: no C++ here */
     size_t handling; /* suspended coroutines that have exceptions */
+    const void *gate; /* itself; NULL: nothing is set up, or every switch is told */
+    const struct glet_exceptions *watched; /* of who runs; some that are none if there is no C++ here */
     glet_coro *all;  /* that have not finished, without the root */
     glet_coro root;
 };
@@ -56,7 +62,45 @@ _Static_assert(offsetof(struct glet_thread, current) == 0 && offsetof(struct gle
                "struct glet_thread is not as internal/gort expects");
 #endif
 
-static __thread struct glet_thread self_ __attribute__((tls_model("initial-exec")));
+#ifndef GLET_INLINE_NOT
+/* The numbers are those of switch_amd64.S. */
+_Static_assert(offsetof(glet_coro, gate) == 0x18 && offsetof(struct glet_thread, gate) == 0x18 &&
+                   offsetof(struct glet_thread, watched) == 0x20 && offsetof(struct glet_thread, current) == 0,
+               "the switch in assembly looks elsewhere");
+_Static_assert(offsetof(glet_coro, ctx.sp) == offsetof(struct glet_inline_coro, sp) &&
+                   offsetof(glet_coro, word) == offsetof(struct glet_inline_coro, word) &&
+                   offsetof(glet_coro, gate) == offsetof(struct glet_inline_coro, gate) &&
+                   offsetof(struct glet_thread, current) == offsetof(struct glet_inline_thread, current) &&
+                   offsetof(struct glet_thread, gate) == offsetof(struct glet_inline_thread, gate) &&
+                   offsetof(struct glet_thread, watched) == offsetof(struct glet_inline_thread, watched) &&
+                   offsetof(struct glet_exceptions, caught) == offsetof(struct glet_inline_exceptions, caught) &&
+                   offsetof(struct glet_exceptions, uncaught) == offsetof(struct glet_inline_exceptions, uncaught),
+               "the inline form in coro.h looks elsewhere");
+#endif
+
+#if defined(GLET_UCONTEXT) || defined(GLET_ASAN) || defined(GLET_TSAN)
+#define EVERY_SWITCH_IS_TOLD 1 /* to the sanitizers, or is the C library's */
+#endif
+
+__thread struct glet_thread glet_thread_here __attribute__((tls_model("initial-exec")));
+
+static void ask_for_exceptions(struct glet_thread *t)
+{
+    static const struct glet_exceptions none;
+    t->exceptions = glet_exceptions_of_thread();
+    t->watched = t->exceptions != NULL ? t->exceptions : &none;
+}
+
+static __attribute__((noinline)) void set_up(struct glet_thread *t)
+{
+    t->root.owner = t;
+    t->root.gate = t;
+    ask_for_exceptions(t);
+#ifndef EVERY_SWITCH_IS_TOLD
+    t->gate = t;
+#endif
+    t->current = &t->root;
+}
 
 /*
  * Compilers may keep the address of a thread-local variable across calls.  Here
@@ -64,18 +108,17 @@ static __thread struct glet_thread self_ __attribute__((tls_model("initial-exec"
  */
 static inline struct glet_thread *thread_self(void)
 {
-    struct glet_thread *t = &self_;
-    if (__builtin_expect(t->current == NULL, 0)) {
-        t->root.owner = t;
-        t->exceptions = glet_exceptions_of_thread();
-        t->current = &t->root;
-    }
+    struct glet_thread *t = &glet_thread_here;
+    if (__builtin_expect(t->current == NULL, 0))
+        set_up(t);
     return t;
 }
 
 struct glet_exceptions *glet_coro_exceptions(void)
 {
-    return thread_self()->exceptions = glet_exceptions_of_thread();
+    struct glet_thread *t = thread_self();
+    ask_for_exceptions(t);
+    return t->exceptions;
 }
 
 glet_coro *glet_coro_current(void) { return thread_self()->current; }
@@ -157,7 +200,7 @@ void glet_coro_trim_stack(glet_coro *c, size_t keep)
 
 size_t glet_coro_overflowed(const void *address)
 {
-    const glet_coro *c = self_.current; /* as it is: a signal handler must not set up a thread */
+    const glet_coro *c = glet_thread_here.current; /* as it is: a signal handler must not set up a thread */
     if (c == NULL || glet_coro_is_root(c))
         return 0;
     const char *lo = c->stack.lo, *at = address;
@@ -167,6 +210,7 @@ size_t glet_coro_overflowed(const void *address)
 static void enlist(struct glet_thread *t, glet_coro *c)
 {
     c->owner = t;
+    c->gate = t;
     c->prev = NULL;
     c->next = t->all;
     if (c->next != NULL)
@@ -180,6 +224,7 @@ static void delist(struct glet_thread *t, glet_coro *c)
     if (c->next != NULL)
         c->next->prev = c->prev;
     c->owner = NULL;
+    c->gate = c;
 }
 
 void glet_coro_each(void (*visit)(void *arg, glet_coro *c), void *arg)
@@ -263,6 +308,7 @@ static void lose_exceptions(glet_coro *c)
     if (!glet_exceptions_any(&c->exceptions))
         return;
     c->exceptions = (struct glet_exceptions){0};
+    c->gate = c->owner;
     c->owner->handling--;
 }
 
@@ -310,6 +356,9 @@ static __attribute__((noinline)) void swap_exceptions(struct glet_thread *t, gle
     to->exceptions = (struct glet_exceptions){0};
     t->handling += glet_exceptions_any(&from->exceptions);
     t->handling -= glet_exceptions_any(t->exceptions);
+    if (glet_exceptions_any(&from->exceptions))
+        from->gate = from;
+    to->gate = t;
 }
 
 /* As the jump of internal/gort sees it: then it leaves the switch to us. */
@@ -318,30 +367,79 @@ static inline int must_swap_exceptions(const struct glet_thread *t)
     return __builtin_expect(t->exceptions != NULL, 0) && (t->handling != 0 || glet_exceptions_any(t->exceptions));
 }
 
-/* In a build without sanitizers both end with a jump to `jump`, which returns GLET_OK. */
-static inline __attribute__((always_inline)) int
-switch_by(int (*jump)(glet_context *, const glet_context *), glet_coro *to)
+/* Admits `to`, but for what the fast way sees to; or says why it may not go on. */
+static int admit(glet_coro *to)
 {
     struct glet_thread *t = thread_self();
+
+    if (to == NULL || to->owner != t)
+        return refusal(to);
+    if (must_swap_exceptions(t) && to != t->current)
+        swap_exceptions(t, t->current, to);
+    return GLET_OK;
+}
+
+int glet_inline_admit(glet_coro *to)
+{
+#ifdef EVERY_SWITCH_IS_TOLD
+    return glet_coro_switch(to);
+#else
+    int code = admit(to);
+    return code == GLET_OK ? GLET_INLINE_GO_ON : code;
+#endif
+}
+
+/*
+ * In a build without sanitizers it ends with a jump to `jump`, which returns GLET_OK. To
+ * the current coroutine, too, so nothing of `to` is read before that of `from` is written.
+ */
+static inline __attribute__((always_inline)) int go(int (*jump)(const glet_context *, glet_context *), glet_coro *to)
+{
+    struct glet_thread *t = &glet_thread_here;
     glet_coro *from = t->current;
 
-    if (__builtin_expect(to == NULL || to->owner != t, 0))
-        return refusal(to);
+#ifdef EVERY_SWITCH_IS_TOLD
     if (to == from)
         return GLET_OK;
-    if (__builtin_expect(must_swap_exceptions(t), 0))
-        swap_exceptions(t, from, to);
-    from->word = glet_word_load();
+#endif
     t->current = to;
     glet_note_leave(&from->notes, &to->notes, 0);
-    glet_word_store(to->word);
-    int code = jump(&from->ctx, &to->ctx);
+    glet_word_exchange(&from->word, &to->word);
+    int code = jump(&to->ctx, &from->ctx);
     glet_note_arrive(&from->notes);
     return code;
 }
 
-int glet_coro_switch(glet_coro *to) { return switch_by(glet_context_switch, to); }
-int glet_coro_switch_alike(glet_coro *to) { return switch_by(glet_context_switch_alike, to); }
+__attribute__((visibility("hidden"))) int glet_coro_switch_slow(glet_coro *to);
+
+/* Out of line, for else the compiler saves registers in the fast way for the calls in these. */
+__attribute__((noinline)) int glet_coro_switch_slow(glet_coro *to)
+{
+    int code = admit(to);
+    return code != GLET_OK ? code : go(glet_context_switch, to);
+}
+
+static __attribute__((noinline)) int slow_alike(glet_coro *to)
+{
+    int code = admit(to);
+    return code != GLET_OK ? code : go(glet_context_switch_alike, to);
+}
+
+/*
+ * One comparison says that the thread is set up, that `to` is its own and has not
+ * finished, and that it has no exceptions.
+ */
+static inline int is_open(const glet_coro *to)
+{
+    const struct glet_thread *t = &glet_thread_here;
+    return __builtin_expect(to != NULL && to->gate == t->gate && !glet_exceptions_any(t->watched), 1);
+}
+
+#if !defined(__x86_64__) || defined(EVERY_SWITCH_IS_TOLD) /* else it is in switch_amd64.S */
+int glet_coro_switch(glet_coro *to) { return is_open(to) ? go(glet_context_switch, to) : glet_coro_switch_slow(to); }
+#endif
+
+int glet_coro_switch_alike(glet_coro *to) { return is_open(to) ? go(glet_context_switch_alike, to) : slow_alike(to); }
 
 void glet_coro_main(void *p)
 {
@@ -360,7 +458,7 @@ void glet_coro_main(void *p)
     t->current = next;
     glet_note_leave(&c->notes, &next->notes, 1);
     glet_word_store(next->word);
-    glet_context_switch(&c->ctx, &next->ctx);
+    glet_context_switch(&next->ctx, &c->ctx);
     __builtin_trap(); /* nobody can switch to a coroutine without an owner */
 }
 

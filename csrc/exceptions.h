@@ -22,6 +22,7 @@
 #define GLET_EXCEPTIONS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct glet_exceptions {
     void *caught;
@@ -42,7 +43,7 @@ struct glet_exceptions *glet_coro_exceptions(void);
 
 static inline int glet_exceptions_any(const struct glet_exceptions *e)
 {
-    return e->caught != NULL || e->uncaught != 0;
+    return ((uintptr_t)e->caught | e->uncaught) != 0;
 }
 
 #endif

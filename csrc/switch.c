@@ -28,7 +28,7 @@ void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 }
 
 /* AddressSanitizer could have the context elsewhere. */
-__attribute__((no_sanitize_address)) int glet_context_switch(glet_context *from, const glet_context *to)
+__attribute__((no_sanitize_address)) int glet_context_switch(const glet_context *to, glet_context *from)
 {
     ucontext_t here; /* up to 4.5 KiB: too much for a thread-local record, as a root's is */
     from->at = &here; /* cppcheck-suppress autoVariables ; it is used while we are suspended here */

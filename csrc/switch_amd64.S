@@ -5,19 +5,28 @@
  *
  * Contract
  *
- *   int glet_jump(void **from, void *to)        rdi, rsi
+ *   int glet_jump(void *const *to, void **from)        rdi, rsi
  *       Saves what the ABI calls callee-saved on the present stack, suspends it
- *       in *from, and goes on where the stack `to` left off.  Everything else may
- *       change, as at any call.  Returns 0 when somebody has switched back.
+ *       in *from, and goes on where the stack *to left off.  Everything else may
+ *       change, as at any call.  Returns 0 when somebody has switched back; at once
+ *       if from and to are the same.
  *
- *       All that it asks of the stack `to` is that the saved stack pointer points
+ *       All that it asks of the stack *to is that the saved stack pointer points
  *       at an address to go on at.  What else is on the stack is the business of
  *       the code there.  That code finds the control words of the stack that
- *       stopped in eax (MXCSR) and dx (x87).  Go's assembly
- *       (internal/gort/switch_amd64.s) keeps to the same rule.
+ *       stopped in eax (MXCSR) and dx (x87), or all ones, which no control words
+ *       are, for words that nobody has looked at.  Go's assembly
+ *       (internal/gort/jump_amd64.s) and the inline form in coro.h keep to the
+ *       same rule.
  *
- *   int glet_jump_alike(void **from, void *to)
+ *   int glet_jump_alike(void *const *to, void **from)
  *       The same, for callers that were all called by the same code.
+ *
+ *   int glet_coro_switch(glet_coro *to)                rdi
+ *       coro.h has the contract. Here is the ordinary case, without the jump from C
+ *       to here: what is_open and go do in coro.c, which asserts the offsets, and has
+ *       all others (glet_coro_switch_slow).  It is weak, since coro.c has a whole one
+ *       where sanitizers want to be told. It falls into glet_jump.
  *
  *   glet_start
  *       Not called: it is the address at which a fresh stack goes on.
@@ -34,7 +43,7 @@
  *   +0x20  | r13                  |
  *   +0x18  | r14                  |
  *   +0x10  | r15                  |
- *   +0x08  | MXCSR | x87 CW | 0   |  4 + 2 + 2 bytes
+ *   +0x08  | MXCSR | x87 CW | -   |  4 + 2 + 2 bytes
  *   +0x00  | address to go on at  |  label 3
  *          +----------------------+  <- saved stack pointer
  *            low addresses
@@ -46,7 +55,7 @@
  *   +0x00  | glet_start           |
  *          +----------------------+  <- saved stack pointer
  *
- * Three odd choices:
+ * Odd choices:
  *
  *   - glet_jump ends with an indirect jump and not with `ret`, as boost.context and
  *     corosensei do: C code mostly switches to and fro between two places, so the
@@ -54,102 +63,125 @@
  *     remembers. The price is that the predictor is one entry off for the callers'
  *     returns. Where these are the same on both stacks, and many, that price is
  *     high, so glet_jump_alike returns. (Measured: docs/performance.md.)
- *   - The control words are stored always, which is cheap, but loaded only when
- *     they differ from the present ones, since ldmxcsr and fldcw are not.
+ *   - A stack that was suspended in the same function goes on without a jump, so
+ *     that there is one indirect jump in a switch and not two.
+ *   - MXCSR is stored and loaded always. On the processor that this was measured on,
+ *     stmxcsr takes as long as all the rest, and to wait for what it has stored, in
+ *     order to compare it, costs 2 ns, while ldmxcsr costs next to nothing. The x87's
+ *     word is compared, since fldcw is what is slow there on other processors.
  *   - endbr64 is for places entered by an indirect branch.  No Go executable has
  *     the shadow stack property, so there is no shadow stack to switch.
  */
 
         .text
 
-        .macro  JUMP name, returns
+        .macro  JUMP name, returns, align
         .globl  \name
         .hidden \name
         .type   \name, @function
-        .p2align 4
+        .p2align \align
 \name:
         .cfi_startproc
-        endbr64
-        pushq   %rbp
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset rbp, 0
-        pushq   %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset rbx, 0
-        pushq   %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset r12, 0
-        pushq   %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset r13, 0
-        pushq   %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset r14, 0
-        pushq   %r15
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset r15, 0
-        leaq    -8(%rsp), %rsp
-        .cfi_adjust_cfa_offset 8
-        stmxcsr (%rsp)
-        fnstcw  4(%rsp)
-
-        movl    (%rsp), %eax            /* the control words of the old ...  */
-        movzwl  4(%rsp), %edx
+        leaq    -0x40(%rsp), %rsp
+        .cfi_adjust_cfa_offset 0x40
         leaq    3f(%rip), %rcx
-        pushq   %rcx
-        .cfi_adjust_cfa_offset 8
-        movq    %rsp, (%rdi)            /* here the old stack is suspended   */
-        movq    %rsi, %rsp              /* and from here on we are the other */
-        popq    %rcx
-        .cfi_adjust_cfa_offset -8
-        jmp     *%rcx
+        movq    %rcx, (%rsp)
+        movq    %r15, 0x10(%rsp)
+        movq    %r14, 0x18(%rsp)
+        movq    %r13, 0x20(%rsp)
+        movq    %r12, 0x28(%rsp)
+        movq    %rbx, 0x30(%rsp)
+        movq    %rbp, 0x38(%rsp)
+        .cfi_rel_offset r15, 0x10
+        .cfi_rel_offset r14, 0x18
+        .cfi_rel_offset r13, 0x20
+        .cfi_rel_offset r12, 0x28
+        .cfi_rel_offset rbx, 0x30
+        .cfi_rel_offset rbp, 0x38
+        stmxcsr 0x08(%rsp)
+        fnstcw  0x0c(%rsp)
+        movzwl  0x0c(%rsp), %edx
+        movq    %rsp, (%rsi)            /* here the old stack is suspended   */
+        movq    (%rdi), %rsp            /* and from here on we are the other */
+        cmpq    (%rsp), %rcx
+        jne     4f
 
-3:      endbr64
-        cmpl    (%rsp), %eax            /* ... and those of the new stack    */
+2:      ldmxcsr 0x08(%rsp)
+        cmpw    0x0c(%rsp), %dx
         jne     1f
-        cmpw    4(%rsp), %dx
-        jne     1f
+5:      movq    0x10(%rsp), %r15
+        movq    0x18(%rsp), %r14
+        movq    0x20(%rsp), %r13
+        movq    0x28(%rsp), %r12
+        movq    0x30(%rsp), %rbx
+        movq    0x38(%rsp), %rbp
+        xorl    %eax, %eax
         .cfi_remember_state
-2:      xorl    %eax, %eax
-        leaq    8(%rsp), %rsp
-        .cfi_adjust_cfa_offset -8
-        popq    %r15
-        .cfi_adjust_cfa_offset -8
         .cfi_restore r15
-        popq    %r14
-        .cfi_adjust_cfa_offset -8
         .cfi_restore r14
-        popq    %r13
-        .cfi_adjust_cfa_offset -8
         .cfi_restore r13
-        popq    %r12
-        .cfi_adjust_cfa_offset -8
         .cfi_restore r12
-        popq    %rbx
-        .cfi_adjust_cfa_offset -8
         .cfi_restore rbx
-        popq    %rbp
-        .cfi_adjust_cfa_offset -8
         .cfi_restore rbp
         .if     \returns
+        leaq    0x40(%rsp), %rsp
+        .cfi_adjust_cfa_offset -0x40
         ret
         .else
-        popq    %rcx
-        .cfi_adjust_cfa_offset -8
+        movq    0x40(%rsp), %rcx
+        leaq    0x48(%rsp), %rsp
+        .cfi_adjust_cfa_offset -0x48
         .cfi_register rip, rcx
         jmp     *%rcx
         .endif
 
-1:      .cfi_restore_state              /* this tail comes before the above */
-        ldmxcsr (%rsp)
-        fldcw   4(%rsp)
+        .cfi_restore_state
+4:      movq    (%rsi), %rcx            /* the other was suspended elsewhere */
+        movl    0x08(%rcx), %eax
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        jmp     *%rcx
+
+3:      endbr64                         /* somebody else goes on with us     */
+        leaq    -8(%rsp), %rsp
+        .cfi_adjust_cfa_offset 8
         jmp     2b
+
+1:      fldcw   0x0c(%rsp)
+        jmp     5b
         .cfi_endproc
         .size   \name, .-\name
         .endm
 
-        JUMP    glet_jump, 0
-        JUMP    glet_jump_alike, 1
+        .weak   glet_coro_switch
+        .type   glet_coro_switch, @function
+        .p2align 5
+glet_coro_switch:
+        .cfi_startproc
+        testq   %rdi, %rdi
+        jz      glet_coro_switch_slow
+        movq    glet_thread_here@gottpoff(%rip), %r9
+        movq    %fs:0x18(%r9), %rax     /* the thread's gate is its address  */
+        cmpq    0x18(%rdi), %rax
+        jne     glet_coro_switch_slow
+        movq    0x20(%rax), %rcx        /* exceptions that are handled?      */
+        movl    8(%rcx), %edx
+        orq     (%rcx), %rdx
+        jnz     glet_coro_switch_slow
+        movq    (%rax), %rsi            /* from                              */
+        movq    %rdi, (%rax)
+        movq    glet_word_offset_here(%rip), %r10
+        testq   %r10, %r10
+        jz      glet_jump
+        movq    %fs:(%r10), %r8
+        movq    %r8, 8(%rsi)            /* before the next, for to may be from */
+        movq    8(%rdi), %r11
+        movq    %r11, %fs:(%r10)
+        .cfi_endproc
+        .size   glet_coro_switch, .-glet_coro_switch
+
+        JUMP    glet_jump, 0, 0
+        JUMP    glet_jump_alike, 1, 5
 
         .globl  glet_start
         .hidden glet_start

@@ -5,20 +5,22 @@
  *
  * Contract
  *
- *   int glet_jump(void **from, void *to)        x0, x1
+ *   int glet_jump(void *const *to, void **from)        x0, x1
  *       Saves what the ABI calls callee-saved on the present stack, suspends it
- *       in *from, and goes on where the stack `to` left off.  Returns 0 when
- *       somebody has switched back.
+ *       in *from, and goes on where the stack *to left off.  Returns 0 when
+ *       somebody has switched back; at once if from and to are the same.
  *
- *   int glet_jump_alike(void **from, void *to)
+ *   int glet_jump_alike(void *const *to, void **from)
  *       On amd64 another function; see there.
  *
  *   glet_swap
  *       The whole of the switch: pushes the address to go on at, stores the stack
- *       pointer in *from, takes `to` for the new one, pops the address there and
- *       goes on at it.  What else is on the stack is the business of the code
- *       there, which finds the FPCR of the stack that stopped in x9.  Go's assembly
- *       (internal/gort/switch_arm64.s) keeps to the same rule.
+ *       pointer in *from, takes *to for the new one, pops the address there and
+ *       goes on at it with a `ret`, which needs no landing pad.  What else is on the
+ *       stack is the business of the code there, which finds the FPCR of the stack
+ *       that stopped in x9, or all ones, which no FPCR is, if nobody has looked at
+ *       it.  Go's assembly (internal/gort/jump_arm64.s) and the inline form in
+ *       coro.h keep to the same rule.
  *
  *   glet_start
  *       Not called: it is the address at which a fresh stack goes on.
@@ -124,8 +126,9 @@ glet_swap:
         .cfi_adjust_cfa_offset 16
         .cfi_rel_offset x30, 0
         mov     x10, sp
-        str     x10, [x0]               /* here the old stack is suspended   */
-        mov     sp, x1                  /* and from here on we are the other */
+        str     x10, [x1]               /* here the old stack is suspended   */
+        ldr     x10, [x0]
+        mov     sp, x10                 /* and from here on we are the other */
         ldr     x30, [sp], #16
         .cfi_adjust_cfa_offset -16
         .cfi_restore x30

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* The word's distance from the thread pointer, in bytes; 0: there is no word. */
-extern ptrdiff_t glet_word_offset;
+extern ptrdiff_t glet_word_offset; /* as in coro.h */
 
 /*
  * The calling thread's word for the coroutine that runs. It is for an engine that puts
@@ -108,6 +108,26 @@ static inline void glet_word_store(void *w)
     __asm__ volatile("movq %0, %%fs:(%1)" : : "r"(w), "r"(glet_word_offset) : "memory");
 #else
     *(void *volatile *)(glet_thread_pointer() + glet_word_offset) = w;
+#endif
+}
+
+/* Stores the word in *from and takes *to for it, in this order: they may be the same. */
+static inline void glet_word_exchange(void **from, void *const *to)
+{
+    ptrdiff_t at = glet_word_offset;
+    if (at == 0)
+        return;
+    void *w;
+#if defined(__x86_64__)
+    __asm__ volatile("movq %%fs:(%1), %0" : "=r"(w) : "r"(at) : "memory");
+    *from = w;
+    w = *to;
+    __asm__ volatile("movq %0, %%fs:(%1)" : : "r"(w), "r"(at) : "memory");
+#else
+    void *volatile *word = (void *volatile *)(glet_thread_pointer() + at);
+    w = *word;
+    *from = w;
+    *word = *to;
 #endif
 }
 
