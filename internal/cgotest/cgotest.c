@@ -166,7 +166,7 @@ static glet_coro *to_nobody(void *arg)
 static void *free_elsewhere(void *c)
 {
     return (void *)(intptr_t)(glet_coro_free(c) == GLET_ETHREAD && glet_coro_switch(c) == GLET_ETHREAD &&
-                              glet_coro_switch_alike(c) == GLET_ETHREAD &&
+                              glet_coro_switch_alike(c) == GLET_ETHREAD && glet_coro_switch_inline(c) == GLET_ETHREAD &&
                               glet_coro_restart(c, to_nobody, NULL) == GLET_ETHREAD);
 }
 
@@ -184,6 +184,7 @@ int cgotest_misuse(void)
     WANT(GLET_ESIZE, glet_coro_new(&c, (size_t)-1, to_root, root));
     WANT(GLET_ESIZE, glet_coro_new(&c, GLET_STACK_MAX + 1, to_root, root));
     WANT(GLET_ENULL, glet_coro_switch(NULL));
+    WANT(GLET_ENULL, glet_coro_switch_inline(NULL));
     WANT(GLET_ENULL, glet_coro_free(NULL));
     void *lo, *hi;
     glet_coro_bounds(NULL, &lo, &hi);
@@ -193,6 +194,7 @@ int cgotest_misuse(void)
     glet_stack_usage(NULL);
     WANT(GLET_EBUSY, glet_coro_free(root));
     WANT(GLET_OK, glet_coro_switch(root));
+    WANT(GLET_OK, glet_coro_switch_inline(root));
 
     WANT(GLET_OK, glet_coro_new(&c, 1, to_root, root));
     glet_coro_bounds(c, &lo, &hi);
@@ -206,6 +208,7 @@ int cgotest_misuse(void)
     WANT(GLET_OK, glet_coro_switch(c));
     WANT(1, glet_coro_finished(c));
     WANT(GLET_EDONE, glet_coro_switch(c));
+    WANT(GLET_EDONE, glet_coro_switch_inline(c));
     WANT(GLET_OK, glet_coro_free(c));
 
     /* A body that returns nobody ends at the thread's own stack. */

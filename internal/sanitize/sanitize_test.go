@@ -61,6 +61,101 @@ func TestWithoutGo(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
+// The switch that is compiled into its caller, with all that compilers are told to do
+// with registers and frames, beside those that are called. Sanitizers get calls.
+func TestTheInlineSwitch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles a program many times")
+	}
+	emulator := strings.Fields(os.Getenv("GREENLET_EMULATOR"))
+	compilers := map[string]bool{}
+	for _, variable := range []string{"CC", "CXX"} {
+		out, err := exec.Command("go", "env", variable).Output()
+		require.NoError(t, err)
+		compilers[strings.TrimSpace(string(out))] = true
+	}
+	if len(emulator) == 0 {
+		compilers["clang"], compilers["clang++"] = true, true
+	}
+	for compiler := range compilers {
+		for _, flags := range []string{
+			"-O0", "-O1", "-O2", "-O3 -funroll-loops", "-O2 -fno-omit-frame-pointer -fPIC",
+			"-O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables -g0", "-O2 -march=native",
+			"-O2 -fcf-protection", "-O2 -mbranch-protection=standard", "-O2 -DGLET_UCONTEXT=1", "-O1 -fsanitize=address",
+		} {
+			t.Run(compiler+" "+flags, func(t *testing.T) {
+				if len(emulator) > 0 && (strings.Contains(flags, "native") || strings.Contains(flags, "sanitize")) {
+					t.Skip("about this machine")
+				}
+				if runtime.GOARCH != "amd64" && strings.Contains(flags, "cf-") || runtime.GOARCH != "arm64" && strings.Contains(flags, "branch-") {
+					t.Skip("of another CPU")
+				}
+				exe := mixed(t, compiler, flags)
+				out, err := run(t, emulator, exe)
+				require.NoError(t, err, "%s", out)
+				assert.Contains(t, out, "done")
+			})
+		}
+	}
+}
+
+// mixed compiles the program with a compiler of C or C++, and the core with C's.
+func mixed(t *testing.T, compiler, flags string) string {
+	t.Helper()
+	command := strings.Fields(compiler)
+	if _, err := exec.LookPath(command[0]); err != nil {
+		t.Skip("needs " + command[0])
+	}
+	language := "-xc -std=gnu11"
+	if strings.Contains(compiler, "++") {
+		language = "-xc++ -std=c++11 -Wno-deprecated-declarations"
+	}
+	object := filepath.Join(t.TempDir(), "inline.o")
+	args := append(command[1:], strings.Fields("-g -Wall -Wextra -Werror -pthread -I../../csrc "+language+" "+flags+" -c testdata/inline.c -o "+object)...)
+	out, err := exec.Command(command[0], args...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	cc, err := exec.Command("go", "env", "CC").Output()
+	require.NoError(t, err)
+	exe, core := filepath.Join(t.TempDir(), "exe"), ""
+	for _, flag := range []string{"-DGLET_UCONTEXT=1", "-fsanitize=address"} {
+		if strings.Contains(flags, flag) {
+			core += " " + flag // by which the two have to agree
+		}
+	}
+	link := strings.Fields(string(cc) + core + " -g -O1 -I../../csrc ../../csrc/coro.c ../../csrc/stack.c ../../csrc/switch.c ../../csrc/fault.c" +
+		" ../cgotest/fill_" + runtime.GOARCH + ".S " + object + " -o " + exe + " -lm -lpthread")
+	if !strings.Contains(core, "UCONTEXT") {
+		link = append(link, "../../csrc/switch_"+runtime.GOARCH+".S")
+	}
+	if strings.Contains(compiler, "++") {
+		link = append(link, "-lstdc++")
+	}
+	out, err = exec.Command(link[0], link[1:]...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return exe
+}
+
+// A program that does not know that the core was built with ucontext gets its switch.
+func TestTheInlineSwitchOnUcontext(t *testing.T) {
+	if testing.Short() || os.Getenv("GREENLET_EMULATOR") != "" {
+		t.Skip("it compiles C programs for this machine")
+	}
+	object := filepath.Join(t.TempDir(), "switch.o")
+	cc, err := exec.Command("go", "env", "CC").Output()
+	require.NoError(t, err)
+	args := strings.Fields(string(cc) + " -O2 -Wall -Wextra -Werror -I../../csrc -c testdata/unaware.c -o " + object)
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	exe := filepath.Join(t.TempDir(), "exe")
+	args = strings.Fields(string(cc) + " -DGLET_UCONTEXT=1 -I../../csrc ../../csrc/coro.c ../../csrc/stack.c ../../csrc/switch.c ../../csrc/fault.c " +
+		object + " -o " + exe + " -lpthread")
+	out, err = exec.Command(args[0], args[1:]...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	text, err := run(t, nil, exe)
+	require.NoError(t, err, "%s", text)
+	assert.Equal(t, "ucontext 12121 6 1\n", text)
+}
+
 // build compiles the program and the core's files that know nothing of Go.
 func build(t *testing.T, flags string) string { return compile(t, "main.c", flags) }
 
