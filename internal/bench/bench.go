@@ -74,7 +74,9 @@ func Cases() []Case {
 	)
 	for _, shape := range []struct{ live, frames int }{{1, 0}, {1, 3}, {1000, 0}, {1000, 3}, {10_000, 0}} {
 		all = append(all, Case{Name: fmt.Sprintf("C/%d/frames-%d", shape.live, shape.frames), Op: "one way, C to C", AtMost: 1, Procs: []int{1},
-			Sides: cSides(shape.live, shape.frames)})
+			Sides: cSides(shape.live, shape.frames, "glet_coro_switch", "jump_fcontext", "minimal", "swapcontext")})
+		all = append(all, Case{Name: fmt.Sprintf("C-inline/%d/frames-%d", shape.live, shape.frames), Op: "one way, C to C, compiled in", AtMost: 0.5, Procs: []int{1},
+			Sides: cSides(shape.live, shape.frames, "glet_coro_switch_inline", "jump_fcontext")})
 	}
 	return all
 }

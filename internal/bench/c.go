@@ -10,10 +10,10 @@ import (
 // ErrNotBuiltIn is what a peer's Do returns when the program was built without it.
 var ErrNotBuiltIn = errors.New("not built in (build tag boost)")
 
-// cSides are the switches of C code, all in the same shape.
-func cSides(live, frames int) []Side {
+// cSides are switches of C code, all in the same shape.
+func cSides(live, frames int, kinds ...string) []Side {
 	var sides []Side
-	for _, kind := range []string{"glet_coro_switch", "jump_fcontext", "minimal", "swapcontext"} {
+	for _, kind := range kinds {
 		sides = append(sides, Side{kind, func(measure func(op func(n int))) error {
 			return locked(func() error {
 				b, err := cbench.New(kind, live, frames, order(live))

@@ -32,10 +32,22 @@ static glet_coro *glet_back;
 #define OUT() (void)glet_coro_switch(glet_back)
 #include "shape.inc"
 
+typedef coro_glet coro_glet_inline;
+#define KIND glet_inline
+#define IN(x) (void)glet_coro_switch_inline((x)->c)
+#define OUT() (void)glet_coro_switch_inline(glet_back)
+#include "shape.inc"
+
 static glet_coro *begin_glet(void *arg)
 {
     (void)arg;
     body_glet();
+}
+
+static glet_coro *begin_glet_inline(void *arg)
+{
+    (void)arg;
+    body_glet_inline();
 }
 
 static void end_glet(cbench *b)
@@ -45,15 +57,18 @@ static void end_glet(cbench *b)
         glet_coro_free(all[i].c);
 }
 
-static int make_glet(cbench *b)
+static int make_glet_with(cbench *b, glet_body begin)
 {
     coro_glet *all = b->all;
     glet_back = glet_coro_current();
     for (unsigned i = 0; i < b->shape.live; i++)
-        if (glet_coro_new(&all[i].c, STACK, begin_glet, NULL) != GLET_OK)
+        if (glet_coro_new(&all[i].c, STACK, begin, NULL) != GLET_OK)
             return -1;
     return 0;
 }
+
+static int make_glet(cbench *b) { return make_glet_with(b, begin_glet); }
+static int make_glet_inline(cbench *b) { return make_glet_with(b, begin_glet_inline); }
 
 /* ---- swapcontext; musl has none */
 
@@ -157,6 +172,7 @@ static const struct kind {
     void (*end)(cbench *);
 } kinds[] = {
     {"glet_coro_switch", sizeof(coro_glet), 1, make_glet, run_glet, end_glet},
+    {"glet_coro_switch_inline", sizeof(coro_glet), 1, make_glet_inline, run_glet_inline, end_glet},
 #ifdef __GLIBC__
     {"swapcontext", sizeof(coro_swapcontext), 0, make_swapcontext, run_swapcontext, NULL},
 #endif

@@ -1,6 +1,6 @@
 // Package cbench measures the C core's switch beside those of others, which are all
-// driven by the same loops: glet_coro_switch, swapcontext, a minimal hand-written
-// switch (amd64), and with the build tag boost (and Debian's libboost-context-dev)
+// driven by the same loops: glet_coro_switch, its inline form, swapcontext, a minimal
+// hand-written switch (amd64), and with the build tag boost (and Debian's libboost-context-dev)
 // boost.context's jump_fcontext.
 package cbench
 

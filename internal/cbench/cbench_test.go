@@ -15,7 +15,7 @@ import (
 func TestAllKindsSwitch(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for _, kind := range []string{"glet_coro_switch", "swapcontext", "minimal", "jump_fcontext"} {
+	for _, kind := range []string{"glet_coro_switch", "glet_coro_switch_inline", "swapcontext", "minimal", "jump_fcontext"} {
 		t.Run(kind, func(t *testing.T) {
 			for _, frames := range []int{0, 3} {
 				b, err := cbench.New(kind, 3, frames, []uint16{0, 2, 1, 2})
