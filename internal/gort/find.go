@@ -10,6 +10,8 @@ import (
 	"unsafe"
 )
 
+//lint:file-ignore U1000 staticcheck does not read assembly
+
 // coro is runtime.coro (coro.go): the same since Go 1.23.
 type coro struct {
 	gp    uintptr // who goes on when somebody switches

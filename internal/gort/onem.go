@@ -9,6 +9,8 @@ import (
 	"unsafe"
 )
 
+//lint:file-ignore U1000 staticcheck does not read assembly
+
 // The engine of one M. A greenlet is a goroutine that runs on its root's own M, and is
 // switched without the scheduler, as runtime.coroswitch does it for iter.Pull.
 //
