@@ -111,12 +111,14 @@ pass values without an allocation.
 
 # What it relies on
 
-Each greenlet is, to the Go runtime, a C thread of its own that called Go: it has
-an extra M and a goroutine, and its C stack is that M's system stack. The library
-carries the runtime's thread-local g from stack to stack. None of that is promised
-by Go; csrc/go.c and internal/gort name the functions of the runtime that matter,
-and the tests run on every Go version that is supported: 1.24 to 1.27, on Linux,
-on amd64 and arm64. It needs cgo and a C compiler.
+A greenlet is a goroutine on the OS thread of its root, switched without Go's
+scheduler, and has a C stack of its own while C code is suspended on it. For that the
+library knows where the runtime keeps some fields, and checks them before the first
+switch. None of that is promised by Go; internal/gort names the fields and functions of
+the runtime that matter, and the tests run on every Go version that is supported: 1.24
+to 1.27, on Linux, on amd64 and arm64. On other versions a portable engine follows the
+same rules, and is slower; [Runtime] says which one is used. It needs cgo and a C
+compiler.
 
 The rules are those of greenlet for Python,
 https://greenlet.readthedocs.io, said in Go's terms.
