@@ -11,17 +11,16 @@ extern void greenletEnter(uintptr_t worker);
 extern void greenletThreadExit(uintptr_t thread);
 extern int greenletHasFrames(void);
 
-static void bridge_init(void *getstackbound, void *bindm, int keeps_frames, size_t tree_current, size_t greenlet_core,
+static void bridge_init(void *getstackbound, void *bindm, size_t tree_current, size_t greenlet_core,
                         size_t core_name, size_t core_id)
 {
-    glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm, greenletHasFrames, keeps_frames,
+    glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm, greenletHasFrames,
                            tree_current, greenlet_core, core_name, core_id};
     glet_go_init(&calls);
 }
 
 // Plain numbers cost no pointer checks on the way.
 static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
-static int bridge_discard(uintptr_t c) { return glet_go_discard((glet_coro *)c); }
 static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_used((glet_coro *)c, out); }
 static void bridge_trim_stack(uintptr_t c, size_t keep) { glet_coro_trim_stack((glet_coro *)c, keep); }
 static struct glet_exceptions *bridge_exceptions(void) { return glet_coro_exceptions(); }
@@ -67,7 +66,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/trace"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -97,13 +95,9 @@ const (
 )
 
 func init() {
-	gort.SwitchInC, gort.ReleaseContext = switchInC, releaseContext
+	gort.ReleaseContext = releaseContext
 	bound, bindm := gort.Hooks()
-	keeps := C.int(0)
-	if raceEnabled {
-		keeps = 1
-	}
-	C.bridge_init(bound, bindm, keeps, C.size_t(unsafe.Offsetof(tree{}.current)), C.size_t(unsafe.Offsetof(Greenlet{}.c)),
+	C.bridge_init(bound, bindm, C.size_t(unsafe.Offsetof(tree{}.current)), C.size_t(unsafe.Offsetof(Greenlet{}.c)),
 		C.size_t(unsafe.Offsetof(core{}.name)), C.size_t(unsafe.Offsetof(core{}.id)))
 	gort.SetHooks(C.glet_go_getstackbound(), C.glet_go_bindm())
 }
@@ -139,70 +133,37 @@ var ready = sync.OnceValue(func() error {
 	return nil
 })
 
-// handing says that switches hand the P over; runtimeReport says why, or why not.
-var (
-	handing       bool
-	runtimeReport string
-)
+// runtimeReport says how greenlets are run in this process, and why.
+var runtimeReport string
 
-// chooseEngine decides how greenlets are run in this process.
+// chooseEngine decides that.
 func chooseEngine() {
-	why := "built for AddressSanitizer"
-	if v := os.Getenv("GREENLET_RUNTIME"); v != "" && v != "auto" {
-		why = "GREENLET_RUNTIME=" + v
-	} else if Backend() == "ucontext" {
-		why = "built with ucontext"
-	} else if !asanEnabled {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		if oneM, why = gort.OneM(uintptr(C.glet_go_word_offset())); oneM {
-			engine = oneMEngine{}
-			runtimeReport = "one M: " + why
-			return
-		}
+	oneM, runtimeReport = choice()
+	if oneM {
+		engine = oneMEngine{}
+		runtimeReport = "one M: " + runtimeReport
+	} else {
+		runtimeReport = "portable: " + runtimeReport
 	}
-	useLayout()
-	runtimeReport += " (not one M: " + why + ")"
 }
 
-// useLayout looks up what is known of the runtime's structs, and lets the C core
-// use it if it holds.
-func useLayout() {
-	l, mode, why := gort.Detect()
-	runtimeReport = "plain: " + why
-	if mode == gort.Plain {
-		return
+func choice() (one bool, why string) {
+	switch v := os.Getenv("GREENLET_RUNTIME"); {
+	case v == "plain" || v == "portable":
+		return false, "GREENLET_RUNTIME=" + v
+	case v != "" && v != "auto":
+		return false, fmt.Sprintf("GREENLET_RUNTIME=%q is none of auto, plain and portable", v)
+	case asanEnabled:
+		return false, "built for AddressSanitizer"
+	case Backend() == "ucontext":
+		return false, "built with ucontext"
 	}
-	c := C.glet_go_layout{
-		mode: C.uint32_t(mode), g_m: C.uint32_t(l.GM), g_status: C.uint32_t(l.GStatus), m_curg: C.uint32_t(l.MCurg), m_g0: C.uint32_t(l.MG0),
-		m_p: C.uint32_t(l.MP), p_m: C.uint32_t(l.PM), m_oldp: C.uint32_t(l.MOldp), m_procid: C.uint32_t(l.MProcid), m_signal: C.uint32_t(l.MSignalPending),
-		m_preempt_gen: C.uint32_t(l.MPreemptGen),
-		m_timer:       C.uint32_t(l.MProfileTimer), m_timer_valid: C.uint32_t(l.MProfileTimerValid),
-		g_stack_hi: C.uint32_t(l.GStackHi), g_sched_sp: C.uint32_t(l.GSchedSP), g_sched_pc: C.uint32_t(l.GSchedPC),
-		g_sched_bp: C.uint32_t(l.GSchedBP), g_syscall_sp: C.uint32_t(l.GSyscallSP), g_syscall_pc: C.uint32_t(l.GSyscallPC),
-		g_syscall_bp: C.uint32_t(l.GSyscallBP), g_stktopsp: C.uint32_t(l.GStktopSP), g_panic: C.uint32_t(l.GPanic),
-		g_defer: C.uint32_t(l.GDefer), m_ncgo: C.uint32_t(l.MNcgo), m_locked_int: C.uint32_t(l.MLockedInt),
-		m_locked_ext: C.uint32_t(l.MLockedExt), m_is_extra_in_c: C.uint32_t(l.MIsExtraInC),
-		m_sigmask: C.uint32_t(l.MSigmask), g_cgo_ctxt: C.uint32_t(l.GCgoCtxt),
-		m_gosigstack: C.uint32_t(l.MGoSigStack), m_new_sigstack: C.uint32_t(l.MNewSigstack),
-		m_trace_writing: C.uint32_t(l.MTraceWriting), m_trace_buf: [2]C.uint32_t{C.uint32_t(l.MTraceBuf0), C.uint32_t(l.MTraceBuf1)},
-		tbuf_pos: C.uint32_t(l.TraceBufPos), tbuf_len_pos: C.uint32_t(l.TraceBufLenPos), tbuf_arr: C.uint32_t(l.TraceBufArr),
-	}
-	for range 100 { // sysmon can take the P away just while it is looked at
-		if C.glet_go_use(&c) == C.GLET_OK {
-			handing, runtimeReport = true, "fast: "+why
-			// The sanitizers want to hear of calls to C.
-			if gort.HasLocal && !raceEnabled && !asanEnabled && Backend() != "ucontext" {
-				gort.Direct(l, mode, uintptr(C.glet_go_word_offset()))
-			}
-			return
-		}
-	}
-	runtimeReport = "plain: the layout of " + runtime.Version() + " does not hold in a system call"
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return gort.OneM(uintptr(C.glet_go_word_offset()))
 }
 
-// spareLocks is how many UnlockOSThreads too many a root stands where the runtime's
-// insides are not known.
+// spareLocks is how many UnlockOSThreads too many a root stands on the portable engine.
 const spareLocks = 1000
 
 // lockThread is LockOSThread for a root. Go ignores an UnlockOSThread that has no
@@ -210,12 +171,8 @@ const spareLocks = 1000
 // undo: its greenlets would stay behind, for whoever comes to the thread next.
 func lockThread() {
 	runtime.LockOSThread()
-	switch {
-	case oneM:
+	if oneM {
 		gort.Pin()
-		return
-	case handing:
-		C.glet_go_pin()
 		return
 	}
 	for range spareLocks {
@@ -226,12 +183,9 @@ func lockThread() {
 // unlockThread takes lockThread back. What the program has locked or unlocked besides
 // counts as it would have without.
 func unlockThread() {
-	switch {
-	case oneM:
+	if oneM {
 		gort.Unpin()
-	case handing:
-		C.glet_go_unpin()
-	default:
+	} else {
 		for range spareLocks {
 			runtime.UnlockOSThread()
 		}
@@ -239,13 +193,28 @@ func unlockThread() {
 	runtime.UnlockOSThread()
 }
 
-// Runtime says how switches work with the running program's Go runtime, for
-// people: "fast: ..." where its insides are known and have been checked, and the
-// processor goes along with every switch; "plain: ..." and the reason where not,
-// and then the rules are the same, but switches are slower, greenlets that are given up
-// when their thread ends stay in memory, execution traces cannot be read, and CPU
-// profiles count a thread's time for each of its greenlets. The environment variable
-// GREENLET_RUNTIME=plain asks for the latter.
+// Runtime says, for people, how greenlets are run in this process, and why.
+//
+// "one M: ..." is the usual case: the insides of the program's Go runtime are known and
+// have been checked, and greenlets are goroutines on their thread's own M.
+//
+// "portable: ..." is for all other cases: a version of Go or a CPU that is not known, a
+// check that failed, a build with ucontext or for AddressSanitizer, and where the
+// environment variable GREENLET_RUNTIME=plain (or portable) asks for it. There each
+// greenlet is a thread of its own to the runtime, of which nothing but documented and
+// linked symbols is used. The rules are the same, with these differences:
+//
+//   - Switches are slower: each is a call of C, and while other goroutines keep all
+//     processors busy, who goes on may have to wait for one.
+//   - Greenlets that are given up stay in memory with their stacks: those that are
+//     suspended as their thread ends, and those that end by [runtime.Goexit]. Fibers of
+//     C libraries on which Go functions are suspended cannot be freed.
+//   - An execution trace in which a thread runs greenlets, or has, cannot be read.
+//   - CPU profiles count a thread's time for each greenlet that has run C code meanwhile.
+//   - A signal to preempt a greenlet can come while another one of its thread runs. Then
+//     none is sent to it again, and a loop without calls in it holds up stops of the
+//     world for as long as it takes.
+//   - A root stands a thousand calls of [runtime.UnlockOSThread] too many, and no more.
 func Runtime() string {
 	if err := ready(); err != nil {
 		return err.Error()
@@ -258,13 +227,10 @@ func Backend() string { return C.GoString(C.glet_backend()) }
 
 func text(code C.int) string { return C.GoString(C.glet_text(code)) }
 
-// switchInC has the C core switch, where Go's side cannot do it by itself.
-func switchInC(to unsafe.Pointer) {
-	fn := C.glet_go_switch_plain
-	if handing && !trace.IsEnabled() {
-		fn = C.glet_go_switch
-	}
-	if code := gort.CgoCall(fn, to); code != C.GLET_OK {
+// switchNative suspends the running coroutine and goes on with another one of its
+// thread. It returns when somebody has switched back. To the runtime it is a call of C.
+func switchNative(to native) {
+	if code := gort.CgoCall(C.glet_coro_switch_alike, to.pointer()); code != C.GLET_OK {
 		panic("greenlet: internal error: switch refused: " + text(C.int(code)))
 	}
 }
@@ -336,13 +302,6 @@ func retireNative(c native) {
 	if code := C.bridge_retire(C.uintptr_t(c)); code != C.GLET_OK {
 		panic("greenlet: internal error: retire refused: " + text(code))
 	}
-}
-
-// discardNative frees a worker's coroutine whatever frames are on it, and says
-// whether it could. The race detector keeps count of every goroutine's calls and
-// returns, which would never match again, so there it is not done.
-func discardNative(c native) bool {
-	return !raceEnabled && C.bridge_discard(C.uintptr_t(c)) == C.GLET_OK
 }
 
 // exceptions has the C++ exceptions that the running coroutine of a thread handles.

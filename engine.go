@@ -34,7 +34,7 @@ type switcher interface {
 	exit(w *worker, to coro)
 	// retire ends an idle worker of the calling thread, on which by runs.
 	retire(w *worker, by coro)
-	// discard ends a suspended worker whatever is on its stacks.
+	// discard ends a suspended worker whatever is on its stacks, or forgets it.
 	discard(w *worker)
 	// cStack is the C stack that c owns, or 0.
 	cStack(c coro) native
@@ -74,9 +74,7 @@ func (portableEngine) newWorker(w *worker) error {
 	return nil
 }
 
-func (portableEngine) switchTo(_ *thread, from, to coro) {
-	gort.Switch(native(from.Native).pointer(), native(to.Native).pointer())
-}
+func (portableEngine) switchTo(_ *thread, _, to coro) { switchNative(native(to.Native)) }
 
 func (portableEngine) ready(*thread, coro) error { return nil }
 
@@ -96,8 +94,8 @@ func (portableEngine) retire(w *worker, _ coro) {
 	}
 }
 
+// discard cannot give the worker's M back, so that and its stacks are lost.
 func (portableEngine) discard(w *worker) {
-	discardNative(native(w.coro.Native))
 	if err := w.handle.Delete(); err != nil {
 		panic(err)
 	}

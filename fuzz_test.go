@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,11 +23,6 @@ const maxSteps = 120
 // maxLost bounds how many stacks the programs of one process may make useless by
 // Goexit, or by refusing to die, where those cannot be freed.
 var lost, maxLost = 0, 3000
-
-var frees = sync.OnceValue(func() bool {
-	report := greenlet.Runtime()
-	return strings.HasPrefix(report, "one M") || !raceEnabled && strings.HasPrefix(report, "fast")
-})
 
 func library() model.Side[*greenlet.Greenlet] {
 	return model.Side[*greenlet.Greenlet]{
@@ -72,7 +66,7 @@ func differ(p model.Program, patience time.Duration) (report string, hangs bool)
 	}
 	n := tree.Lost()
 	tree.Release()
-	if n > 0 && lost+n > maxLost && !frees() {
+	if n > 0 && lost+n > maxLost && !oneM() {
 		return "", false
 	}
 	lost += n

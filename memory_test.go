@@ -168,7 +168,7 @@ func TestTenThousandLiveGreenlets(t *testing.T) {
 	}
 	each := round()
 	t.Logf("%d bytes resident for each of %d suspended greenlets", each, n)
-	if !testing.Short() && !raceEnabled && emulator == "" && strings.HasPrefix(greenlet.Runtime(), "fast") {
+	if !testing.Short() && !raceEnabled && emulator == "" && oneM() {
 		assert.Less(t, each, 16<<10)
 	}
 	steady(t, func() { round() })
@@ -425,9 +425,7 @@ func TestFaultsThatAreNoOverflows(t *testing.T) {
 
 // Greenlets of which nothing will run again, in all the ways that there are.
 func TestAbandonedGreenletsDoNotGrowMemory(t *testing.T) {
-	if raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain") {
-		t.Skip("here their stacks are lost, and the documentation says so")
-	}
+	needsOneM(t, "there their stacks are lost, and the documentation says so")
 	var fatal sync.WaitGroup
 	n := scaled(100_000) / 10
 	for _, c := range []struct {

@@ -379,7 +379,7 @@ func (m *mixer) step(a *actor, s model.Step) (done bool, v any, err error) {
 	case 'p':
 		panic(mixPanic{s.B})
 	case 'x':
-		if lost > maxLost && !frees() || a.name == "root" {
+		if lost > maxLost && !oneM() || a.name == "root" {
 			break
 		}
 		if m.goexits++; m.goexits < 3 {
@@ -866,7 +866,7 @@ func TestMixRandom(t *testing.T) {
 	for i := range count {
 		checkMix(t, randomMix(rand.New(rand.NewPCG(uint64(seed), uint64(i)))))
 	}
-	if frees() {
+	if oneM() {
 		waitFor(t, func() bool { return handle.Live()-handles < 65*20 }) // threads keep some, until they end
 	}
 	assert.LessOrEqual(t, handle.Live()-handles, 65*20+lost)

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"runtime/trace"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,17 +27,28 @@ import (
 	"github.com/go-greenlet/greenlet/internal/fault"
 )
 
-func TestRuntimeSaysWhichPathIsActive(t *testing.T) {
+func TestRuntimeSaysWhichEngineIsInUse(t *testing.T) {
 	want := "one M: layout of go1."
-	if strings.Contains(greenlet.Runtime(), "not one M: built") {
-		want = "fast: layout of go1."
+	switch v := os.Getenv("GREENLET_RUNTIME"); {
+	case v == "plain" || v == "portable":
+		want = "portable: GREENLET_RUNTIME=" + v
+	case v != "" && v != "auto":
+		want = "portable: GREENLET_RUNTIME=" + strconv.Quote(v) + " is none of auto, plain and portable"
+	case asan || greenlet.Backend() == "ucontext":
+		want = "portable: built "
+	case runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64":
+		want = "portable: there is no assembly for this CPU"
 	}
-	if os.Getenv("GREENLET_RUNTIME") == "plain" {
-		want = "plain: GREENLET_RUNTIME=plain"
-	} else if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
-		want = "plain: "
+	assert.True(t, strings.HasPrefix(greenlet.Runtime(), want), "%s", greenlet.Runtime())
+}
+
+func TestTheEngineThatIsAskedFor(t *testing.T) {
+	for _, v := range []string{"", "auto", "plain", "portable", "typo"} {
+		cmd := child(t, "engine", "-test.run=^TestRuntimeSaysWhichEngineIsInUse$")
+		cmd.Env = append(cmd.Env, "GREENLET_RUNTIME="+v)
+		out, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "%s", out)
 	}
-	assert.Contains(t, greenlet.Runtime(), want)
 }
 
 //go:noinline
@@ -151,9 +163,7 @@ func TestCPUProfilesCountTheTimeOnce(t *testing.T) {
 	if testing.Short() || raceEnabled || emulator != "" {
 		t.Skip("it measures times")
 	}
-	if !strings.HasPrefix(greenlet.Runtime(), "fast") {
-		t.Skip("on the plain path every M has its own timer, and on one M there is one")
-	}
+	needsOneM(t, "there every M has its own timer, of the whole thread's time")
 	if os.Getenv("GREENLET_TEST_CHILD") != "profile" {
 		out, err := child(t, "profile", "-test.run=^"+t.Name()+"$", "-test.v").CombinedOutput()
 		t.Logf("%s", out)
@@ -263,9 +273,7 @@ func TestExecutionTracesCanBeRead(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("it runs go tool trace")
 	}
-	if strings.HasPrefix(greenlet.Runtime(), "plain") {
-		t.Skip("on the plain path all greenlets of a thread have the thread's number in a trace")
-	}
+	needsOneM(t, "there all greenlets of a thread have the thread's number in a trace")
 	goTool(t)
 	for _, c := range []struct {
 		name           string
@@ -314,11 +322,7 @@ func TestExecutionTracesCanBeRead(t *testing.T) {
 			require.NoError(t, err, "%s", tail)
 			assert.NotContains(t, string(tail), "failed to advance")
 			if c.during > 0 {
-				born := "NotExist->Syscall"
-				if oneM() {
-					born = "NotExist->Waiting"
-				}
-				assert.Contains(t, string(out), born, "no greenlet began during the trace")
+				assert.Contains(t, string(out), "NotExist->Waiting", "no greenlet began during the trace")
 			}
 		})
 	}
@@ -459,41 +463,8 @@ func TestTracebackContextsAreGivenBack(t *testing.T) {
 		assert.Zero(t, wrong())
 		return
 	}
-	if raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain") {
-		t.Skip("what is given up is lost here")
-	}
+	needsOneM(t, "there what is given up is lost")
 	out, err := child(t, "contexts", "-test.run=^"+t.Name()+"$").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-}
-
-// A profile's timer that cannot be deleted is tried once, and not at every switch.
-func TestATimerThatCannotBeDeleted(t *testing.T) {
-	if os.Getenv("GREENLET_TEST_CHILD") == "timer" {
-		defer fault.Set(fault.Timer, 1, 1<<30)()
-		var prof bytes.Buffer
-		require.NoError(t, pprof.StartCPUProfile(&prof))
-		tree(t, func(root *greenlet.Greenlet) {
-			g := greenlet.New(func(any) (v any, err error) {
-				cgotest.Call(func() { // so that the runtime looks at its timers
-					for err == nil {
-						v, err = root.Switch(nil)
-					}
-				})
-				return v, err
-			})
-			for range 1000 {
-				value(t, nil)(g.Switch(nil))
-			}
-		})
-		pprof.StopCPUProfile()
-		assert.NotZero(t, fault.Count(fault.Timer))
-		assert.Less(t, fault.Count(fault.Timer), uint(10))
-		return
-	}
-	if !strings.HasPrefix(greenlet.Runtime(), "fast") {
-		t.Skip("on the plain path every M has its own timer, and on one M there is one")
-	}
-	out, err := child(t, "timer", "-test.run=^"+t.Name()+"$").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
 

@@ -39,10 +39,8 @@ struct glet_coro {
 };
 
 #ifndef GLET_UCONTEXT
-/* Go's assembly knows these places; see internal/gort/switch.go. */
-_Static_assert(offsetof(glet_coro, ctx.sp) == 0 && offsetof(glet_coro, word) == 8 &&
-                   offsetof(glet_coro, owner) == 16 && sizeof(void *) == 8,
-               "struct glet_coro is not as internal/gort expects");
+/* See CStack.native in internal/gort/onem.go. */
+_Static_assert(offsetof(glet_coro, ctx.sp) == 0, "struct glet_coro is not as internal/gort expects");
 #endif
 
 /* What a thread knows: who runs, and the coroutine that is its own stack. */
@@ -56,11 +54,8 @@ struct glet_thread {
     glet_coro root;
 };
 
-#ifndef GLET_UCONTEXT
-_Static_assert(offsetof(struct glet_thread, current) == 0 && offsetof(struct glet_thread, exceptions) == 8 &&
-                   offsetof(struct glet_thread, handling) == 16 && offsetof(struct glet_exceptions, uncaught) == 8,
-               "struct glet_thread is not as internal/gort expects");
-#endif
+_Static_assert(offsetof(struct glet_exceptions, uncaught) == sizeof(void *),
+               "struct glet_exceptions is not as internal/gort expects");
 
 #ifndef GLET_INLINE_NOT
 /* The numbers are those of switch_amd64.S. */
@@ -361,7 +356,6 @@ static __attribute__((noinline)) void swap_exceptions(struct glet_thread *t, gle
     to->gate = t;
 }
 
-/* As the jump of internal/gort sees it: then it leaves the switch to us. */
 static inline int must_swap_exceptions(const struct glet_thread *t)
 {
     return __builtin_expect(t->exceptions != NULL, 0) && (t->handling != 0 || glet_exceptions_any(t->exceptions));

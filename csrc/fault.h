@@ -17,7 +17,6 @@ enum glet_fault_point {
     GLET_FAULT_RELEASE,  /* madvise(MADV_DONTNEED) */
     GLET_FAULT_KEY,      /* pthread_key_create, pthread_setspecific */
     GLET_FAULT_ADVICE,   /* MADV_GUARD_INSTALL: accepted and not followed, as qemu-user does */
-    GLET_FAULT_TIMER,    /* timer_delete */
     GLET_FAULT_SIGACTION,
     GLET_FAULT_POINTS
 };

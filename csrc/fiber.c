@@ -222,7 +222,6 @@ int glet_fiber_switch(glet_fiber *to)
         return GLET_OK;
     }
     from->word = glet_word_load();
-    glet_go_announce(from->word, to->word);
     glet_word_store(to->word);
     return GLET_OK;
 }

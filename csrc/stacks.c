@@ -3,7 +3,6 @@
  */
 #define _GNU_SOURCE
 #include "greenlet.h"
-#include "go.h"
 #include "word.h"
 
 #include <pthread.h>
@@ -48,11 +47,8 @@ static void one(void *arg, glet_coro *c)
         v->visit(v->arg, left > lo ? left : lo, hi);
         hi = in->running->hi;
     }
-    if (c != glet_coro_current()) {
-        sp = glet_go_c_stack(glet_coro_word(c));
-        if (sp == NULL)
-            sp = glet_coro_saved_sp(c);
-    }
+    if (c != glet_coro_current())
+        sp = glet_coro_saved_sp(c);
     if (hi != NULL)
         v->visit(v->arg, sp, hi);
 }

@@ -29,7 +29,7 @@ void *glet_coro_word(const glet_coro *c);
 /* Calls visit for each coroutine of the calling thread that has not finished, its own stack's first. */
 void glet_coro_each(void (*visit)(void *arg, glet_coro *c), void *arg);
 
-/* Where a coroutine that does not run was left: on its C stack, or if Go has switched, on its goroutine's. */
+/* Where on its C stack a coroutine that does not run was left. */
 void *glet_coro_saved_sp(const glet_coro *c);
 
 /* What a fiber has on the engine of one M, while another one runs; see fiber_onem.c. */

@@ -9,7 +9,7 @@ const char *capitest_misuse(void);
 const char *capitest_rules(void);
 const char *capitest_sections(void);
 const char *capitest_thread(void);
-const char *capitest_mask(int plain); /* see greenlet.Runtime */
+const char *capitest_mask(void);
 
 /* Calls capitestCall(f) in a section. */
 void capitest_section(uintptr_t f);

@@ -20,7 +20,6 @@ const (
 	Release  Point = C.GLET_FAULT_RELEASE // MADV_DONTNEED
 	Key      Point = C.GLET_FAULT_KEY     // thread-local keys
 	Advice   Point = C.GLET_FAULT_ADVICE  // MADV_GUARD_INSTALL, accepted and not followed
-	Timer    Point = C.GLET_FAULT_TIMER   // timer_delete
 	Signal   Point = C.GLET_FAULT_SIGACTION
 )
 

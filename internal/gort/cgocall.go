@@ -10,7 +10,3 @@ import "unsafe"
 //go:linkname CgoCall runtime.cgocall
 //go:noescape
 func CgoCall(fn, arg unsafe.Pointer) int32
-
-// SwitchInC has the C core switch to a coroutine; Switch calls it where it cannot do
-// it itself. It must be set, once, before the first Switch.
-var SwitchInC func(to unsafe.Pointer)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"strconv"
+	"strings"
 	"unsafe"
 )
 
@@ -30,6 +32,17 @@ var (
 	swCutFn    func(t *Thread, to uintptr) bool
 	exchangeFn func(g0 uintptr, from, to *CStack)
 )
+
+// Numbers of runtime2.go that have been the same in all supported versions.
+const (
+	gRunning = 2
+	gWaiting = 4
+)
+
+// slot is g's distance from the thread pointer, for CPUs without a name for it.
+//
+//lint:ignore U1000 staticcheck does not read assembly
+var slot uintptr
 
 // What is the same in all goroutines that newcoro has made and that have not run.
 var (
@@ -122,6 +135,24 @@ func find() error {
 		return fmt.Errorf("the guard of a g0's stack is at %d", stackGuard)
 	}
 	return nil
+}
+
+// goMinor takes "go1.26.8" to 26. Versions with experiments ("X:...") or under
+// development may have other structs, and are not known.
+func goMinor(version string) (minor int, ok bool) {
+	rest, ok := strings.CutPrefix(version, "go1.")
+	if !ok || strings.ContainsAny(rest, " -+") {
+		return 0, false
+	}
+	digits, _, _ := strings.Cut(rest, ".")
+	for i, r := range digits { // go1.27rc1
+		if r < '0' || r > '9' {
+			digits = digits[:i]
+			break
+		}
+	}
+	minor, err := strconv.Atoi(digits)
+	return minor, err == nil
 }
 
 // OneM says whether the engine of one M can be used, after checking what it relies on

@@ -49,5 +49,3 @@ func (r *reader) half(addr uintptr) uint32 {
 	b := r.bytes(addr, 4)
 	return binary.NativeEndian.Uint32(b[:])
 }
-
-func threadID() int { return syscall.Gettid() }

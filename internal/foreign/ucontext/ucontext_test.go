@@ -187,9 +187,7 @@ func TestFreeWithSuspendedFrames(t *testing.T) {
 	})
 }
 
-func keepsFrames() bool {
-	return !oneM() && (raceEnabled || strings.HasPrefix(greenlet.Runtime(), "plain"))
-}
+func keepsFrames() bool { return !oneM() }
 
 func oneM() bool { return strings.HasPrefix(greenlet.Runtime(), "one M") }
 
@@ -286,12 +284,10 @@ func TestAPullIsBegunAndEndedOnTwoStacks(t *testing.T) {
 // Beside an execution trace that then can be read: in processes of their own, which
 // have no Ms from before.
 func TestExecutionTracesCanBeRead(t *testing.T) {
-	if testing.Short() || raceEnabled && !oneM() {
+	if testing.Short() {
 		t.Skip("it runs go tool trace")
 	}
-	if strings.HasPrefix(greenlet.Runtime(), "plain") {
-		t.Skip("on the plain path the Ms of a thread have one name")
-	}
+	needsOneM(t)
 	l := library(t)
 	if file := os.Getenv("GREENLET_TEST_TRACE"); file != "" {
 		traced(t, l, file)
