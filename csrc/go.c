@@ -63,16 +63,23 @@ static int has_frames(void *g0)
 
 int glet_go_drop(void *g0)
 {
-    /*
-     * dropm runs Go code on the present stack, which the g0 must take for its own: the
-     * fiber's may be gone. This call from here has seen to that (callbackUpdateSystemStack).
-     */
     if (has_frames(g0))
         return GLET_EFRAMES;
 
     sigset_t all, mask;
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &mask);
+    /*
+     * dropm runs Go code on the present stack, which the g0 must take for its own: the
+     * fiber's may be gone. This beginning of struct g is known to runtime/cgo (libcgo.h)
+     * and to the linker.
+     */
+    struct { uintptr_t lo, hi, guard[2]; } *g = g0;
+    uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+    g->lo = sp - ((size_t)16 << 10);
+    g->hi = sp + 1024;
+    g->guard[0] = g->guard[1] = g->lo + 2048;
+
     void *word = glet_word_load();
     glet_word_store(g0);
     crosscall2(NULL, g0, 0, 0);
