@@ -3,6 +3,11 @@
     greenlets           lists the coroutines of the process or core file
     greenlet-bt N...    prints the backtrace of suspended ones; all: of each
 
+On the engine of one M greenlets are goroutines: Go's own runtime-gdb.py lists them all
+(info goroutines), and where one goes on is in its g.sched. Listed here are the C stacks
+that suspended ones keep, since they have C frames, and the one in place; their
+backtraces are those of the C frames. On the portable engine each greenlet has one.
+
 Nothing in the process is changed, and a core file will do. Both need the debug
 information of the C core and of Go, which `go build` keeps unless -ldflags=-w is
 given. docs/debugging.md has an example.
@@ -18,6 +23,10 @@ CPUS = {
     "i386:x86-64": ("rip", "rsp", "rbp", 8),
     "aarch64": ("pc", "sp", "x29", 16),
 }
+
+
+# Of a C stack on which nothing is, the engine of one M has at most so much in use.
+UNUSED = 256
 
 
 def word_at(address):
@@ -40,6 +49,16 @@ class Coroutine:
             return int(self.record["ctx"]["sp"])
         except gdb.error:
             raise gdb.GdbError("this program was built with greenlet_ucontext, which is not supported here")
+
+    def kept(self):
+        """Whether it is a C stack of the engine of one M, not run by the C core."""
+        return "<not_run>" in str(self.record["body"])
+
+    def used(self):
+        """How many bytes of its stack are in use; None while it runs."""
+        if self.running() or not self.lo <= self.saved_sp() < self.hi:
+            return None
+        return self.hi - self.saved_sp()
 
     def goroutine(self):
         """The struct g that it is to Go, and whether C has switched it; (None, False)."""
@@ -70,8 +89,11 @@ def coroutines():
             if at == 0:
                 continue
             record = gdb.Value(at).cast(kind.pointer()).dereference()
-            if int(record["owner"]) != 0:
-                found.append(Coroutine(record, int(record["stack"]["lo"]), hi))
+            if int(record["owner"]) == 0:
+                continue
+            c = Coroutine(record, int(record["stack"]["lo"]), hi)
+            if not c.kept() or c.running() or (c.used() or 0) > UNUSED:
+                found.append(c)
         slab = slab["older"]
     return sorted(found, key=lambda c: c.lo)
 
@@ -141,6 +163,11 @@ class Elsewhere(Unwinder):
     def of(self, coroutine):
         """The text of a suspended coroutine's backtrace."""
         sp = coroutine.saved_sp()
+        if coroutine.kept():
+            # It is where cgocallback has left it (asm_amd64.s): four words, and its caller.
+            if gdb.newest_frame().architecture().name() != "i386:x86-64":
+                raise gdb.GdbError("not for this CPU: the C frames of a greenlet on the engine of one M")
+            return self.backtrace(word_at(sp + 32), lambda cpu: sp + 40)
         text = self.backtrace(word_at(sp), lambda cpu: sp + cpu[3])
         g, in_c = coroutine.goroutine()
         if in_c:  # gdb does not find from the C stack to the goroutine's
@@ -184,10 +211,10 @@ class Greenlets(gdb.Command):
             g, _ = c.goroutine()
             print("%-4d %-18s %-7s %-10s %-10s %#x-%#x %s" % (
                 n, hex(c.address), thread_of(c.owner, by_pointer) or "?",
-                "running" if running else "suspended",
+                "in place" if running and c.kept() else "running" if running else "kept" if c.kept() else "suspended",
                 "-" if g is None else int(g["goid"]),
                 c.lo, c.hi,
-                c.hi - c.saved_sp() if not running and c.lo <= c.saved_sp() < c.hi else ""))
+                c.used() or ""))
 
 
 class GreenletBacktrace(gdb.Command):
@@ -209,7 +236,8 @@ class GreenletBacktrace(gdb.Command):
             c = live[int(n) - 1]
             print("greenlet %s:" % n)
             if c.running():
-                print("it is running: see backtrace in its thread")
+                print("it is in place: see backtrace in its thread" if c.kept()
+                      else "it is running: see backtrace in its thread")
             else:
                 print(ELSEWHERE.of(c))
 
