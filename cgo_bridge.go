@@ -201,8 +201,7 @@ func unlockThread() {
 // "portable: ..." is for all other cases: a version of Go or a CPU that is not known, a
 // check that failed, a build with ucontext or for AddressSanitizer, and where the
 // environment variable GREENLET_RUNTIME=plain (or portable) asks for it. There each
-// greenlet is a thread of its own to the runtime, of which nothing but documented and
-// linked symbols is used. The rules are the same, with these differences:
+// greenlet is a thread of its own to the runtime, of whose structs nothing is known. The rules are the same, with these differences:
 //
 //   - Switches are slower: each is a call of C, and while other goroutines keep all
 //     processors busy, who goes on may have to wait for one.

@@ -116,9 +116,15 @@ scheduler, and has a C stack of its own while C code is suspended on it. For tha
 library knows where the runtime keeps some fields, and checks them before the first
 switch. None of that is promised by Go; internal/gort names the fields and functions of
 the runtime that matter, and the tests run on every Go version that is supported: 1.24
-to 1.27, on Linux, on amd64 and arm64. On other versions a portable engine follows the
-same rules, and is slower; [Runtime] says which one is used. It needs cgo and a C
-compiler.
+to 1.27, on Linux, on amd64 and arm64.
+
+Elsewhere, and where a check fails, there is a portable engine, which knows nothing of the
+runtime's structs: each greenlet is, to the runtime, a C thread of its own that called Go.
+The rules are the same. [Runtime] says which engine is in use and what the portable
+one cannot do: above all, what is given up stays in memory, and execution traces cannot be
+read.
+
+It needs cgo and a C compiler.
 
 The rules are those of greenlet for Python,
 https://greenlet.readthedocs.io, said in Go's terms.

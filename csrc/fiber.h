@@ -48,11 +48,10 @@
  * (glet_fiber_current), and do not keep it from one to the next.
  *
  * Traces.  While an execution trace is written each announcement goes by way of Go, and
- * takes longer (on the portable engine, since Go's right to run, the P, does not go along
- * then).  The library sees by the trace's
- * buffer whether there is one; a thread that has been in C as the tracer took its
- * buffers, once a second, looks as if there were none, and if it announces a switch
- * before it has called Go again, that trace may not be readable.
+ * takes longer.  The library sees by the trace's buffer whether there is one; a thread
+ * that has been in C as the tracer took its buffers, once a second, looks as if there
+ * were none, and if it announces a switch before it has called Go again, that trace may
+ * not be readable.  On the portable engine no trace is readable in which fibers call Go.
  *
  * Panics.  A panic in a Go function called on a fiber must be recovered there:
  * nobody below could, and it ends the process, as on any thread that C made.  The
@@ -102,8 +101,8 @@ int glet_fiber_switch(glet_fiber *to);
 /*
  * Frees a fiber that does not run.  Its coroutine's stack may be freed before or
  * after.  Go functions that are suspended on it are given up: their deferred calls
- * never run.  Where that cannot be done (on the portable engine, see Runtime in
- * package greenlet, if it is plain or with the race detector) it is GLET_EFRAMES: let them return first.
+ * never run.  On the portable engine (see Runtime in package greenlet) that
+ * cannot be done, and it is GLET_EFRAMES: let them return first.
  *
  * GLET_ENULL; GLET_EFREED (as long as its memory serves no other fiber);
  * GLET_ETHREAD; GLET_EBUSY it runs, or is a greenlet's or the thread's own.

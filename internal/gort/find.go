@@ -40,8 +40,6 @@ const (
 )
 
 // slot is g's distance from the thread pointer, for CPUs without a name for it.
-//
-//lint:ignore U1000 staticcheck does not read assembly
 var slot uintptr
 
 // What is the same in all goroutines that newcoro has made and that have not run.
