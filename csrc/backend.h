@@ -31,7 +31,10 @@ void glet_coro_main(void *self);
 int glet_context_switch(const glet_context *to, glet_context *from);
 #define glet_context_switch_alike glet_context_switch
 #else
-/* In assembly: store the stack pointer in *from and go on at *to.  They return 0. */
+/*
+ * In assembly: store the stack pointer in *from and go on at *to.  They return 0. On
+ * amd64 these are the beginning of a record with more; see there.
+ */
 int glet_jump(void *const *to, void **from);
 int glet_jump_alike(void *const *to, void **from);
 /* In assembly: the first return address of a fresh stack. */

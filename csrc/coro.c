@@ -29,6 +29,9 @@ struct glet_coro {
     void *word;                /* its thread word; valid while suspended */
     struct glet_thread *owner; /* NULL once it has finished */
     const void *gate;          /* its owner; itself once it has finished, or while it has exceptions */
+#ifdef __x86_64__
+    uint64_t registers[7];     /* while suspended by glet_jump */
+#endif
     glet_body body;
     void *arg;
     glet_stack stack; /* slab is NULL for a thread's own */
@@ -59,6 +62,9 @@ _Static_assert(offsetof(struct glet_exceptions, uncaught) == sizeof(void *),
 
 #ifndef GLET_INLINE_NOT
 /* The numbers are those of switch_amd64.S. */
+#ifdef __x86_64__
+_Static_assert(offsetof(glet_coro, registers) == 0x20, "the switch in assembly looks elsewhere");
+#endif
 _Static_assert(offsetof(glet_coro, gate) == 0x18 && offsetof(struct glet_thread, gate) == 0x18 &&
                    offsetof(struct glet_thread, watched) == 0x20 && offsetof(struct glet_thread, current) == 0,
                "the switch in assembly looks elsewhere");
@@ -238,6 +244,20 @@ void *glet_coro_saved_sp(const glet_coro *c)
 #else
     return c->ctx.sp;
 #endif
+}
+
+void *glet_coro_saved_registers(const glet_coro *c, size_t *size)
+{
+    *size = 0;
+#if !defined(GLET_UCONTEXT) && defined(__x86_64__)
+    if (((void **)c->ctx.sp)[1] == c) { /* it is glet_jump's frame */
+        *size = sizeof c->registers;
+        return (void *)c->registers;
+    }
+#else
+    (void)c;
+#endif
+    return NULL;
 }
 
 static void begin(glet_coro *c, glet_body body, void *arg)

@@ -115,9 +115,9 @@ int glet_coro_switch(glet_coro *to);
 int glet_coro_switch_alike(glet_coro *to);
 
 /*
- * The same, compiled into the caller, for loops that do little else than switch: it
- * saves only what the compiler has in use, and costs less than half of the others.
- * Whoever was suspended by one may be gone on with by any other. Two differences:
+ * The same, compiled into the caller, for few coroutines that do little else than
+ * switch: it saves only what the compiler has in use, and takes half of the others' time.
+ * Whoever was suspended by one may be gone on with by any other.
  *
  * It leaves the floating-point control words alone, since to read them takes longer
  * than all the rest. Who is suspended by it goes on with those of whoever switches
@@ -126,8 +126,8 @@ int glet_coro_switch_alike(glet_coro *to);
  * uses glet_coro_switch there.
  *
  * Where it cannot be compiled in it is a call of glet_coro_switch: other CPUs than
- * amd64 and arm64, other compilers than gcc and clang, sanitizers, code for SVE or APX;
- * and if the core was built with the ucontext backend.
+ * amd64 and arm64, other compilers than gcc and clang, sanitizers, code for SVE, SME or
+ * APX; and if the core was built with the ucontext backend. docs/c-interop.md has more.
  */
 static __inline__ int glet_coro_switch_inline(glet_coro *to);
 

@@ -174,6 +174,7 @@ int greenlet_is_active(greenlet *g);  /* started, and not dead */
  * stacks of greenlets that are suspended, with the registers that their functions have
  * left, and of workers that wait for the next greenlet; the thread's own; and the one
  * that runs, from this call on: what is still in registers is the collector's to look at.
+ * (Registers of a suspended one that are not on its stack are visited as if they were one.)
  * Of a coroutine that was adopted by fiber.h it is the one that runs or that its greenlet
  * is suspended on; the others are for the collector to find where their library has them.
  *

@@ -47,8 +47,13 @@ static void one(void *arg, glet_coro *c)
         v->visit(v->arg, left > lo ? left : lo, hi);
         hi = in->running->hi;
     }
-    if (c != glet_coro_current())
+    if (c != glet_coro_current()) {
+        size_t size;
+        char *registers = glet_coro_saved_registers(c, &size);
         sp = glet_coro_saved_sp(c);
+        if (registers != NULL)
+            v->visit(v->arg, registers, registers + size);
+    }
     if (hi != NULL)
         v->visit(v->arg, sp, hi);
 }

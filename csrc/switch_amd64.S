@@ -6,12 +6,12 @@
  * Contract
  *
  *   int glet_jump(void *const *to, void **from)        rdi, rsi
- *       Saves what the ABI calls callee-saved on the present stack, suspends it
- *       in *from, and goes on where the stack *to left off.  Everything else may
+ *       Saves what the ABI calls callee-saved in the record from, suspends the present
+ *       stack there, and goes on where that of the record to left off.  Everything else may
  *       change, as at any call.  Returns 0 when somebody has switched back; at once
  *       if from and to are the same.
  *
- *       All that it asks of the stack *to is that the saved stack pointer points
+ *       All that it asks of the stack of to is that the saved stack pointer points
  *       at an address to go on at.  What else is on the stack is the business of
  *       the code there.  That code finds the control words of the stack that
  *       stopped in eax (MXCSR) and dx (x87), or all ones, which no control words
@@ -32,21 +32,17 @@
  *       Not called: it is the address at which a fresh stack goes on.
  *       Calls glet_coro_main(self), which does not return.
  *
- * A stack that glet_jump has suspended:
+ * A stack that glet_jump has suspended:       Its record, which from points to:
  *
- *            high addresses
- *          +----------------------+
- *   +0x40  | return address       |  of the call of glet_jump
- *   +0x38  | rbp                  |
- *   +0x30  | rbx                  |
- *   +0x28  | r12                  |
- *   +0x20  | r13                  |
- *   +0x18  | r14                  |
- *   +0x10  | r15                  |
- *   +0x08  | MXCSR | x87 CW | -   |  4 + 2 + 2 bytes
- *   +0x00  | address to go on at  |  label 3
- *          +----------------------+  <- saved stack pointer
- *            low addresses
+ *            high addresses                             high addresses
+ *          +----------------------+                   +----------------------+
+ *   +0x10  | return address       |            +0x50  | rbp                  |
+ *   +0x08  | its record           |            +0x48  | rbx                  |
+ *   +0x00  | address to go on at  |  label 3   +0x28  | r15 r14 r13 r12      |  4 words
+ *          +----------------------+            +0x20  | MXCSR | x87 CW | -   |  4 + 2 + 2 bytes
+ *            low addresses                     +0x08  | (others', in coro.c) |  3 words
+ *                                              +0x00  | stack pointer        |
+ *                                                     +----------------------+
  *
  * A fresh one:
  *
@@ -63,6 +59,9 @@
  *     remembers. The price is that the predictor is one entry off for the callers'
  *     returns. Where these are the same on both stacks, and many, that price is
  *     high, so glet_jump_alike returns. (Measured: docs/performance.md.)
+ *   - The registers are in the record and not on the stack, since whoever goes on
+ *     mostly needs one of them at once, to look up whom to switch to next: that
+ *     would wait for the stack pointer first, in each switch.
  *   - A stack that was suspended in the same function goes on without a jump, so
  *     that there is one indirect jump in a switch and not two.
  *   - MXCSR is stored and loaded always. On the processor that this was measured on,
@@ -75,6 +74,19 @@
 
         .text
 
+/* Unwinders find a register in the record, whose address is at rsp + at. (DWARF 5, 6.4.2.3 and 2.5) */
+        .macro  IN_RECORD reg, at, where        /* DW_CFA_expression: breg7 at, deref, plus_uconst where */
+        .cfi_escape 0x10, \reg, 5, 0x77, \at, 0x06, 0x23, \where
+        .endm
+        .macro  ALL_IN_RECORD at
+        IN_RECORD 15, \at, 0x28
+        IN_RECORD 14, \at, 0x30
+        IN_RECORD 13, \at, 0x38
+        IN_RECORD 12, \at, 0x40
+        IN_RECORD 3, \at, 0x48                  /* rbx */
+        IN_RECORD 6, \at, 0x50                  /* rbp */
+        .endm
+
         .macro  JUMP name, returns, align
         .globl  \name
         .hidden \name
@@ -82,73 +94,71 @@
         .p2align \align
 \name:
         .cfi_startproc
-        leaq    -0x40(%rsp), %rsp
-        .cfi_adjust_cfa_offset 0x40
         leaq    3f(%rip), %rcx
+        leaq    -0x10(%rsp), %rsp
+        .cfi_adjust_cfa_offset 0x10
         movq    %rcx, (%rsp)
-        movq    %r15, 0x10(%rsp)
-        movq    %r14, 0x18(%rsp)
-        movq    %r13, 0x20(%rsp)
-        movq    %r12, 0x28(%rsp)
-        movq    %rbx, 0x30(%rsp)
-        movq    %rbp, 0x38(%rsp)
-        .cfi_rel_offset r15, 0x10
-        .cfi_rel_offset r14, 0x18
-        .cfi_rel_offset r13, 0x20
-        .cfi_rel_offset r12, 0x28
-        .cfi_rel_offset rbx, 0x30
-        .cfi_rel_offset rbp, 0x38
-        stmxcsr 0x08(%rsp)
-        fnstcw  0x0c(%rsp)
-        movzwl  0x0c(%rsp), %edx
+        movq    %rsi, 0x08(%rsp)
+        movq    %r15, 0x28(%rsi)
+        movq    %r14, 0x30(%rsi)
+        movq    %r13, 0x38(%rsi)
+        movq    %r12, 0x40(%rsi)
+        movq    %rbx, 0x48(%rsi)
+        movq    %rbp, 0x50(%rsi)
+        ALL_IN_RECORD 8
+        stmxcsr 0x20(%rsi)
+        fnstcw  0x24(%rsi)
+        movzwl  0x24(%rsi), %edx
         movq    %rsp, (%rsi)            /* here the old stack is suspended   */
         movq    (%rdi), %rsp            /* and from here on we are the other */
         cmpq    (%rsp), %rcx
         jne     4f
 
-2:      ldmxcsr 0x08(%rsp)
-        cmpw    0x0c(%rsp), %dx
+2:      ldmxcsr 0x20(%rdi)
+        cmpw    0x24(%rdi), %dx
         jne     1f
-5:      movq    0x10(%rsp), %r15
-        movq    0x18(%rsp), %r14
-        movq    0x20(%rsp), %r13
-        movq    0x28(%rsp), %r12
-        movq    0x30(%rsp), %rbx
-        movq    0x38(%rsp), %rbp
+5:      movq    0x28(%rdi), %r15
+        movq    0x30(%rdi), %r14
+        movq    0x38(%rdi), %r13
+        movq    0x40(%rdi), %r12
+        movq    0x48(%rdi), %rbx
+        movq    0x50(%rdi), %rbp
         xorl    %eax, %eax
         .cfi_remember_state
-        .cfi_restore r15
-        .cfi_restore r14
-        .cfi_restore r13
-        .cfi_restore r12
-        .cfi_restore rbx
-        .cfi_restore rbp
+        .cfi_same_value r15
+        .cfi_same_value r14
+        .cfi_same_value r13
+        .cfi_same_value r12
+        .cfi_same_value rbx
+        .cfi_same_value rbp
         .if     \returns
-        leaq    0x40(%rsp), %rsp
-        .cfi_adjust_cfa_offset -0x40
+        leaq    0x10(%rsp), %rsp
+        .cfi_adjust_cfa_offset -0x10
         ret
         .else
-        movq    0x40(%rsp), %rcx
-        leaq    0x48(%rsp), %rsp
-        .cfi_adjust_cfa_offset -0x48
+        movq    0x10(%rsp), %rcx
+        leaq    0x18(%rsp), %rsp
+        .cfi_adjust_cfa_offset -0x18
         .cfi_register rip, rcx
         jmp     *%rcx
         .endif
 
         .cfi_restore_state
-4:      movq    (%rsi), %rcx            /* the other was suspended elsewhere */
-        movl    0x08(%rcx), %eax
+1:      fldcw   0x24(%rdi)
+        jmp     5b
+
+4:      movl    0x20(%rsi), %eax        /* the other was suspended elsewhere */
         popq    %rcx
         .cfi_adjust_cfa_offset -8
+        ALL_IN_RECORD 0
         jmp     *%rcx
 
 3:      endbr64                         /* somebody else goes on with us     */
+        movq    (%rsp), %rdi
         leaq    -8(%rsp), %rsp
         .cfi_adjust_cfa_offset 8
+        ALL_IN_RECORD 8
         jmp     2b
-
-1:      fldcw   0x0c(%rsp)
-        jmp     5b
         .cfi_endproc
         .size   \name, .-\name
         .endm

@@ -32,6 +32,9 @@ void glet_coro_each(void (*visit)(void *arg, glet_coro *c), void *arg);
 /* Where on its C stack a coroutine that does not run was left. */
 void *glet_coro_saved_sp(const glet_coro *c);
 
+/* The registers of a coroutine that does not run, if they are elsewhere than on its stack; else NULL. */
+void *glet_coro_saved_registers(const glet_coro *c, size_t *size);
+
 /* What a fiber has on the engine of one M, while another one runs; see fiber_onem.c. */
 struct glet_parked {
     char *g;             /* the goroutine to go on with */
