@@ -201,7 +201,8 @@ func unlockThread() {
 // "portable: ..." is for all other cases: a version of Go or a CPU that is not known, a
 // check that failed, a build with ucontext or for AddressSanitizer, and where the
 // environment variable GREENLET_RUNTIME=plain (or portable) asks for it. There each
-// greenlet is a thread of its own to the runtime, of whose structs nothing is known. The rules are the same, with these differences:
+// greenlet is a thread of its own to the runtime, of whose structs nothing is known. The
+// rules are the same, with these differences:
 //
 //   - Switches are slower: each is a call of C, and while other goroutines keep all
 //     processors busy, who goes on may have to wait for one.
@@ -213,6 +214,8 @@ func unlockThread() {
 //   - A signal to preempt a greenlet can come while another one of its thread runs. Then
 //     none is sent to it again, and a loop without calls in it holds up stops of the
 //     world for as long as it takes.
+//   - Greenlets that start on many threads at once may wait for each other: each needs an
+//     extra M, of which the runtime keeps one ready.
 //   - A root stands a thousand calls of [runtime.UnlockOSThread] too many, and no more.
 func Runtime() string {
 	if err := ready(); err != nil {
