@@ -156,6 +156,7 @@ func (t *Thread) Enter() *Coro {
 	if t.isExtra || t.official {
 		t.rootG = 0
 	}
+	t.root.plain, t.root.fp = t.rootG != 0, t.fp // as resume leaves them
 	return &t.root
 }
 
