@@ -81,8 +81,9 @@ var measuring atomic.Bool
 // a stack is cleaned before the next greenlet gets it, which takes some microseconds. A
 // greenlet that was started before that may be told of one that had its stack earlier.
 //
-// It is 0 for a greenlet without a C stack of its own: a root, and one that is pending
-// or dead. For one of another thread it is ErrWrongThread or ErrThreadExited.
+// It is 0 for a greenlet without a C stack of its own: a root, one that is pending or dead,
+// and on the engine of one M (see Runtime) one that was given no size by WithStackSize and
+// is not suspended in C, since those share a stack. For one of another thread it is ErrWrongThread or ErrThreadExited.
 func (g *Greenlet) StackUsed() (int, error) {
 	if !g.valid() {
 		return 0, fail("StackUsed", g, errNil, "")

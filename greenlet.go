@@ -124,6 +124,9 @@ func WithParent(p *Greenlet) Option {
 // 256 KiB. Less than 64 KiB is taken for 64 KiB, and sizes are rounded up to whole
 // pages. Memory is taken only as it is used. A negative size or one over 1 GiB is
 // an error of the first Switch.
+//
+// On the engine of one M (see Runtime) a greenlet of the default size has a C stack only
+// while C is suspended on it; one that was given a size has its own from its start.
 func WithStackSize(bytes int) Option { return func(c *core) { c.stack = bytes } }
 
 // WithName sets a name for people: it shows in String, in errors, and as the

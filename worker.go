@@ -12,9 +12,8 @@ import (
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
-// A worker is a coroutine of the C core together with the extra M and the
-// goroutine that the Go runtime gave it when it first called Go (csrc/go.h). It
-// runs one greenlet after the other.
+// A worker is a goroutine, with what its engine gives it besides, that runs one greenlet
+// after the other.
 type worker struct {
 	th      *thread
 	coro    coro
@@ -25,9 +24,9 @@ type worker struct {
 	retired bool          // to return from serve
 }
 
-// minIdle is how many idle workers a thread keeps whatever happens, so that
-// making and ending greenlets costs no system calls. It keeps more only while as
-// many greenlets live.
+// minIdle is how many idle workers a tree keeps whatever happens (and on the portable
+// engine its thread, after that), since to make one takes longer than to use one. It keeps
+// more only while as many greenlets live.
 const minIdle = 64
 
 // A pool holds a thread's idle workers, the last used at the end.
@@ -89,8 +88,8 @@ func (p *pool) abandon(w *worker) {
 	p.lost = append(p.lost, w)
 }
 
-// sweep frees the abandoned workers, as far as that can be done: where the
-// runtime's insides are not known, their stacks and Ms are lost.
+// sweep frees the abandoned workers. On the portable engine that cannot be done: their
+// stacks and Ms are lost.
 func (p *pool) sweep() {
 	for _, w := range p.lost {
 		engine.discard(w)
