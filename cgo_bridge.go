@@ -160,7 +160,14 @@ func choice() (one bool, why string) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return gort.OneM(uintptr(C.glet_go_word_offset()))
+	if one, why = gort.OneM(uintptr(C.glet_go_word_offset())); !one {
+		return false, why
+	}
+	th := gort.NewThread(&stacks, currentWord(), uintptr(currentNative()), uintptrOf(threadExceptions()))
+	if err := th.Try(); err != nil {
+		return false, "a switch failed: " + err.Error()
+	}
+	return true, why
 }
 
 // spareLocks is how many UnlockOSThreads too many a root stands on the portable engine.

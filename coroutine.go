@@ -84,7 +84,7 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		return out, false, fail("Resume", nil, errNil, "make a Coroutine with NewCoroutine")
 	}
 	s := c.s
-	if t := s.ready; t != nil && t.quiet() {
+	if t := s.swift(); t != nil && t.quiet() {
 		s.enter(t, c.g)
 		s.in = in
 		if t.one.Cross(c.g.c.coro) != gort.Refused {

@@ -23,6 +23,14 @@ type hand struct {
 // one function with the Cross: every return between a switch and the user's code is one
 // that the processor predicts wrongly, since the other end got there another way.
 
+// swift is ready for any goroutine that calls; see Switch.
+func (h *hand) swift() *tree {
+	if raceEnabled {
+		return nil
+	}
+	return h.ready
+}
+
 // enter comes before the Cross to the body.
 func (h *hand) enter(t *tree, g *Greenlet) {
 	h.ready = nil
@@ -53,6 +61,9 @@ func (h *hand) stay(t *tree) {
 
 // leave says to whom a yield can go by a Cross; nil: it has to take the long way.
 func (h *hand) leave() *tree {
+	if raceEnabled {
+		return nil
+	}
 	t, by := h.t, h.waiter.by
 	if t == nil || !t.quiet() || t.current.c != h.c || h.c.waiter != &h.waiter || h.waiter.next != nil ||
 		by.c.coro == nil || !by.c.coro.Plain() {

@@ -70,7 +70,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	})
 	leave := leaveNext[V]()
 	next = func() (v V, ok bool) {
-		if t := p.ready; t != nil && t.quiet() {
+		if t := p.swift(); t != nil && t.quiet() {
 			p.enter(t, g)
 			if way := t.one.Cross(g.c.coro); way != gort.Refused {
 				if p.entered(t) {
@@ -131,7 +131,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 		return nil, nil
 	})
 	next = func() (k K, v V, ok bool) {
-		if t := p.ready; t != nil && t.quiet() {
+		if t := p.swift(); t != nil && t.quiet() {
 			p.enter(t, g)
 			if t.one.Cross(g.c.coro) != gort.Refused {
 				if p.entered(t) || p.unusual(g, "next of Pull2") {

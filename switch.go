@@ -51,7 +51,9 @@ func (g *Greenlet) Switch(v any) (any, error) {
 	// What is used after the Cross is kept by this goroutine's stack until then: nothing
 	// that leads to a Greenlet must be. And the frame is to be small: it is one of the
 	// things that a switch among many has to fetch.
-	if g.valid() && g.c.coro != nil {
+	// (What they read of it may be changing meanwhile, and they go the long way whatever they
+	// find; but the race detector takes note.)
+	if !raceEnabled && g.valid() && g.c.coro != nil {
 		to := g.c.coro
 		if t := (*tree)(to.Fast()); t != nil && t.one.Running() && t.calm() {
 			from := t.current.c
