@@ -52,15 +52,17 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			if err := t.foreign(p); err != nil {
 				return fail("SetParent", g, err, "the new parent is "+p.String())
 			}
-			for c.waiter != nil && c.waiter.kill {
-				c.remove(c.waiter) // as in Python: being killed, it may still choose its heir
-			}
 		case lifeDead:
 			if o := p.owner(); o != nil {
 				c.tree.Store(o)
 			}
 		}
 		c.parent.Store(p)
+		if c.tree.Load() == currentTree() {
+			for c.waiter != nil && c.waiter.kill {
+				c.remove(c.waiter) // as in Python: being killed, it may still choose its heir
+			}
+		}
 		return nil
 	}
 }
