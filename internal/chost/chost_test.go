@@ -44,6 +44,9 @@ func TestSeveralGoLibrariesInOneProgram(t *testing.T) {
 	if strings.Contains(os.Getenv("CC"), "musl") {
 		t.Skip("musl cannot load what Go makes a shared library of")
 	}
+	if runtime.GOARCH != "amd64" {
+		t.Skip("elsewhere g is searched for, and a second library does not find its own")
+	}
 	const copies = 4
 	dir := t.TempDir()
 	lib := filepath.Join(dir, "lib.so")

@@ -1,10 +1,11 @@
+//go:build amd64 && linux
+
 package gort
 
 import (
 	"runtime"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -35,17 +36,5 @@ func TestTheThreadsOwnStackComesBack(t *testing.T) {
 	for range 2 {
 		th.Switch(root, c)
 		require.Equal(t, before, words())
-	}
-}
-
-func TestGoMinor(t *testing.T) {
-	for version, want := range map[string]int{"go1.24": 24, "go1.26.8": 26, "go1.27rc1": 27, "go1.127.3": 127} {
-		minor, ok := goMinor(version)
-		assert.True(t, ok, version)
-		assert.Equal(t, want, minor, version)
-	}
-	for _, version := range []string{"", "go2.1", "devel go1.28-abc", "go1.26.8 X:synctest", "go1.28-abc123", "go1.", "go1.x"} {
-		_, ok := goMinor(version)
-		assert.False(t, ok, version)
 	}
 }

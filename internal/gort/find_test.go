@@ -1,0 +1,19 @@
+package gort
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestGoMinor(t *testing.T) {
+	for version, want := range map[string]int{"go1.24": 24, "go1.26.8": 26, "go1.27rc1": 27, "go1.127.3": 127} {
+		minor, ok := goMinor(version)
+		assert.True(t, ok, version)
+		assert.Equal(t, want, minor, version)
+	}
+	for _, version := range []string{"", "go2.1", "devel go1.28-abc", "go1.26.8 X:synctest", "go1.28-abc123", "go1.", "go1.x"} {
+		_, ok := goMinor(version)
+		assert.False(t, ok, version)
+	}
+}
