@@ -160,7 +160,7 @@ func collected(*sentinel) {
 // reference to a Greenlet has gone.
 func forget(p weak.Pointer[core]) {
 	c := p.Value()
-	if c.life.Load() != lifeStarted {
+	if c == nil || c.life.Load() != lifeStarted {
 		return
 	}
 	if t := c.tree.Load(); t.end.Load() == endNot {
