@@ -15,9 +15,8 @@
  *       at an address to go on at.  What else is on the stack is the business of
  *       the code there.  That code finds the control words of the stack that
  *       stopped in eax (MXCSR) and dx (x87), or all ones, which no control words
- *       are, for words that nobody has looked at.  Go's assembly
- *       (internal/gort/jump_amd64.s) and the inline form in coro.h keep to the
- *       same rule.
+ *       are, for words that nobody has looked at.  The inline form in coro.h
+ *       keeps to the same rule.
  *
  *   int glet_jump_alike(void *const *to, void **from)
  *       The same, for callers that were all called by the same code.

@@ -19,8 +19,7 @@
  *       goes on at it with a `ret`, which needs no landing pad.  What else is on the
  *       stack is the business of the code there, which finds the FPCR of the stack
  *       that stopped in x9, or all ones, which no FPCR is, if nobody has looked at
- *       it.  Go's assembly (internal/gort/jump_arm64.s) and the inline form in
- *       coro.h keep to the same rule.
+ *       it.  The inline form in coro.h keeps to the same rule.
  *
  *   glet_start
  *       Not called: it is the address at which a fresh stack goes on.
