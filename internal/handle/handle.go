@@ -30,8 +30,10 @@ const (
 	highAt   = bits.UintSize - highBits
 )
 
+// An entry's handle is stored when its address is known, and by then go-pointer has
+// it already: who still has a deleted handle of the same address may look meanwhile.
 type entry struct {
-	h    Handle
+	h    atomic.Uintptr
 	v    any
 	gone atomic.Bool
 }
@@ -50,12 +52,13 @@ func New(v any) Handle {
 		pointer.Unref(p)
 		panic(fmt.Sprintf("greenlet: malloc returned %#x, which leaves no room for a handle's generation", addr))
 	}
-	e.h = Handle(addr | gen&lowMask)
+	h := addr | gen&lowMask
 	if highBits > 0 {
-		e.h |= Handle(gen >> lowBits << highAt)
+		h |= gen >> lowBits << highAt
 	}
+	e.h.Store(h)
 	live.Add(1)
-	return e.h
+	return Handle(h)
 }
 
 // Value returns what the handle was made for.
@@ -83,7 +86,7 @@ func Live() int { return int(live.Load()) }
 
 func (h Handle) entry() *entry {
 	e, _ := pointer.Restore(h.pointer()).(*entry)
-	if e == nil || e.h != h {
+	if e == nil || e.h.Load() != uintptr(h) {
 		return nil
 	}
 	return e
