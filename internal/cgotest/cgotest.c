@@ -56,7 +56,7 @@ int cgotest_on_thread(uintptr_t callback)
 
 __attribute__((noinline)) int cgotest_locals(uintptr_t callback, size_t bytes)
 {
-    volatile unsigned char a[bytes];
+    volatile unsigned char a[bytes + 1]; /* an array of nothing is undefined */
     unsigned char seed = (unsigned char)(callback >> 4);
     for (size_t i = 0; i < bytes; i++)
         a[i] = (unsigned char)(seed + i);
