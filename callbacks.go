@@ -23,10 +23,10 @@ func greenletEnter(h C.uintptr_t) {
 }
 
 // greenletThreadExit is called as the thread ends, by the C library's destructor
-// for thread-local keys.
+// for thread-local keys; or elsewhere, by a thread that was made for that.
 //
 //export greenletThreadExit
-func greenletThreadExit(h C.uintptr_t) { mustValue[*thread](h).exit() }
+func greenletThreadExit(h C.uintptr_t, elsewhere C.int) { mustValue[*thread](h).exit(elsewhere != 0) }
 
 // greenletReady is called before a thread's first fiber.
 //

@@ -8,7 +8,7 @@ package greenlet
 
 // Exported by callbacks.go.
 extern void greenletEnter(uintptr_t worker);
-extern void greenletThreadExit(uintptr_t thread);
+extern void greenletThreadExit(uintptr_t thread, int elsewhere);
 extern int greenletHasFrames(void);
 
 static void bridge_init(void *getstackbound, void *bindm, size_t tree_current, size_t greenlet_core,
@@ -328,7 +328,11 @@ func (e *exceptions) lose() {
 
 // attachThread makes the thread's end known to greenletThreadExit.
 func attachThread(h handle.Handle) error {
-	if code, errno := C.glet_go_attach(C.uintptr_t(h)); code != C.GLET_OK {
+	elsewhere := 0
+	if oneM { // on the other one a worker's M can be given back on its own thread only
+		elsewhere = 1
+	}
+	if code, errno := C.glet_go_attach(C.uintptr_t(h), C.int(elsewhere)); code != C.GLET_OK {
 		return fmt.Errorf("greenlet: cannot watch for the thread's end: %s: %w", text(code), errno)
 	}
 	return nil

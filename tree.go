@@ -336,17 +336,20 @@ func (t *tree) drop(c *core) {
 	t.die(c)
 }
 
-// exit is called by the C library as the thread ends. What is suspended there
-// can never run again.
-func (th *thread) exit() {
+// exit is called as the thread ends, or elsewhere. What is suspended there can never run
+// again.
+func (th *thread) exit(elsewhere bool) {
 	th.raceAcquire()
-	th.exceptions = threadExceptions() // LLVM's C++ runtime frees its own as the thread ends
+	th.exceptions = nil
+	if !elsewhere {
+		th.exceptions = threadExceptions() // LLVM's C++ runtime frees its own as the thread ends
+		setLocal(wordTree, nil)
+		setLocal(wordThread, nil)
+	}
 	if t := th.tree; t != nil {
 		t.finish(endThread)
 		th.tree = nil
 	}
-	setLocal(wordTree, nil)
-	setLocal(wordThread, nil)
 	th.pool.sweep()
 	engine.end(th)
 	if err := th.handle.Delete(); err != nil {

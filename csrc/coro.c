@@ -356,6 +356,22 @@ int glet_coro_free(glet_coro *c)
     return GLET_OK;
 }
 
+void glet_coro_thread_end(void)
+{
+    struct glet_thread *t = thread_self();
+    const char *sp = __builtin_frame_address(0);
+
+    for (glet_coro *next, *c = t->all; c != NULL; c = next) {
+        next = c->next;
+        if (sp > (char *)c->stack.lo && sp < (char *)c->stack.hi)
+            continue; /* the thread ends on it */
+        if (c == t->current)
+            t->current = &t->root;
+        lose_exceptions(c);
+        delist(t, c);
+    }
+}
+
 /* Why t may not switch to `to`. */
 static int refusal(const glet_coro *to)
 {

@@ -154,6 +154,13 @@ int glet_coro_restart(glet_coro *c, glet_body body, void *arg);
  */
 int glet_coro_free(glet_coro *c);
 
+/*
+ * For the last function that uses coroutines on a thread that ends, as a destructor of
+ * thread-specific data: the thread's coroutines count as finished, and any thread may free
+ * them. A coroutine on whose stack this is called is left as it is.
+ */
+void glet_coro_thread_end(void);
+
 /* The coroutine's stack: lowest usable address and the one past the highest. */
 void glet_coro_bounds(const glet_coro *c, void **lo, void **hi);
 

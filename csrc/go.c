@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include "go.h"
 #include "fault.h"
+#include "fiber_onem.h"
 #include "overflow.h"
 #include "word.h"
 
@@ -32,6 +33,7 @@ static __thread struct {
     glet_coro *retirer;   /* who waits in glet_go_retire */
     const sigset_t *mask; /* of who starts a worker, until that has its M */
     int bound;            /* runtime/cgo's own bindm was called on this thread */
+    int elsewhere;        /* see glet_go_attach */
 } local __attribute__((tls_model("initial-exec")));
 
 void glet_go_init(const glet_go_calls *c) { calls = *c; }
@@ -231,18 +233,44 @@ static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER;
 
 void glet_go_entered(void) { pthread_mutex_unlock(&entering); }
 
+static void tell_of_exit(void *thread, int elsewhere)
+{
+    pthread_mutex_lock(&entering);
+    calls.thread_exit((uintptr_t)thread, elsewhere);
+    pthread_mutex_unlock(&entering);
+}
+
+static void *teller(void *thread)
+{
+    tell_of_exit(thread, 1);
+    return NULL;
+}
+
 /*
- * At the end of a thread that Go made, g still is the g0 of an M that is gone
- * (mexit, proc.go): the callback has to come as from an unknown thread.  On a
- * thread that C made, g is a living M's g0, or nil when its turn came first.
+ * At the end of a thread that Go made, g still is the g0 of an M that is gone (mexit,
+ * proc.go), so a callback would have to come as from an unknown thread. But that M's events
+ * are still in its buffers (they are written out when sched.freem is walked), and those of
+ * the M that the callback gets would be of the same thread, in a buffer of their own: no
+ * tool can read such an execution trace. So another thread calls Go, one that has nothing
+ * else to do. If there is none to be had, a trace that cannot be read is the lesser evil.
+ *
+ * On a thread that C made, g is a living M's g0, or nil when its turn came first.
  */
 static void thread_exit(void *thread)
 {
-    if (!local.bound)
+    if (!local.bound) {
         glet_word_store(NULL);
-    pthread_mutex_lock(&entering);
-    calls.thread_exit((uintptr_t)thread);
-    pthread_mutex_unlock(&entering);
+        if (local.elsewhere) {
+            pthread_t t;
+            glet_one_thread(0);
+            glet_coro_thread_end();
+            if (pthread_create(&t, NULL, teller, thread) == 0) {
+                (void)pthread_detach(t);
+                return;
+            }
+        }
+    }
+    tell_of_exit(thread, 0);
 }
 
 /* Makes the key at the first call, or says why it cannot. */
@@ -292,14 +320,16 @@ static size_t who(char *buf, size_t size)
 
 int glet_go_explain_overflows(void) { return glet_explain_overflows(who); }
 
-int glet_go_attach(uintptr_t thread)
+int glet_go_attach(uintptr_t thread, int elsewhere)
 {
     pthread_key_t key;
     int e = exit_key(&key);
     if (e == 0)
         e = glet_fault(GLET_FAULT_KEY) ? errno : pthread_setspecific(key, (void *)thread);
-    if (e == 0)
+    if (e == 0) {
+        local.elsewhere = elsewhere;
         return GLET_OK;
+    }
     errno = e;
     return GLET_EKEY;
 }

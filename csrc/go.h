@@ -27,7 +27,7 @@
 /* What Go hands in, once, before the first worker. */
 typedef struct {
     void (*enter)(uintptr_t worker);       /* exported: the life of a worker */
-    void (*thread_exit)(uintptr_t thread); /* exported: the thread ends */
+    void (*thread_exit)(uintptr_t thread, int elsewhere); /* exported: the thread ends; or has ended, and this is another one */
     void *getstackbound;                   /* runtime/cgo's own two hooks, */
     void *bindm;                           /* which ours pass calls on to  */
     int (*has_frames)(void);               /* exported: are there Go frames below the caller's? */
@@ -60,8 +60,12 @@ intptr_t glet_go_local_offset(void);
 void *glet_go_local(int i);
 void glet_go_local_set(int i, void *v);
 
-/* From now on calls.thread_exit(thread) is made when the calling thread ends. */
-int glet_go_attach(uintptr_t thread);
+/*
+ * From now on calls.thread_exit(thread) is made when the calling thread ends. With
+ * `elsewhere` it is made on another thread, if it is a thread of Go's that ends: then none
+ * of its coroutines may have an M.
+ */
+int glet_go_attach(uintptr_t thread, int elsewhere);
 
 /* Called first of all by what calls.enter calls in Go. */
 void glet_go_entered(void);

@@ -77,6 +77,35 @@ static void *thread(void *unused)
     return unused;
 }
 
+static glet_coro *left[4];
+static pthread_key_t at_end;
+
+static void thread_ends(void *unused)
+{
+    (void)unused;
+    glet_coro_thread_end();
+}
+
+/* A thread that ends with suspended coroutines, which another thread frees. */
+static void *leaves(void *unused)
+{
+    for (int i = 0; i < 4; i++) {
+        CHECK(glet_coro_new(&left[i], 0, forever, glet_coro_current()));
+        CHECK(glet_coro_switch(left[i]));
+    }
+    CHECK(pthread_setspecific(at_end, left));
+    return unused;
+}
+
+static void free_left(void)
+{
+    for (int i = 0; i < 4; i++) {
+        if (!glet_coro_finished(left[i]) || glet_coro_switch(left[i]) != GLET_EDONE)
+            exit(3);
+        CHECK(glet_coro_free(left[i]));
+    }
+}
+
 static int shared; /* of two threads: the mistake "race" */
 static pthread_barrier_t both;
 
@@ -128,6 +157,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < 2; i++)
         if (pthread_join(t[i], NULL) != 0)
             return 2;
+    if (pthread_key_create(&at_end, thread_ends) != 0 || pthread_create(&t[0], NULL, leaves, NULL) != 0 ||
+        pthread_join(t[0], NULL) != 0)
+        return 2;
+    free_left();
     thread(NULL);
     keep();
     puts("done");
