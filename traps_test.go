@@ -265,6 +265,7 @@ func TestAGreenletStaysOnItsThread(t *testing.T) {
 // What a body does with LockOSThread and UnlockOSThread is its own matter: it cannot
 // unlock the thread, and it leaves no lock to others.
 func TestBodiesThatLockAndUnlockTheThread(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // with one P there may be nowhere to move to
 	moved := func() bool { // says whether the calling goroutine can be moved
 		tid := syscall.Gettid()
 		for range 10 {
