@@ -374,6 +374,10 @@ func TestTheGuard(t *testing.T) {
 		"Recurse": func() { cgotest.Recurse(1000) },
 		"Step":    func() { cgotest.Step(100 << 10) }, // a frame that is larger than the stack
 	}
+	if oneM() {
+		// C leaves little, and Go's own code runs out of it.
+		overflow["Go"] = func() { leaveLittle(64<<10, func() { runtime.GC() }) }
+	}
 	if f := overflow[os.Getenv("GREENLET_TEST_CHILD")]; f != nil {
 		size := greenlet.WithStackSize(64 << 10)
 		for range 8 { // below the guard there is another stack, which would not fault
@@ -388,6 +392,13 @@ func TestTheGuard(t *testing.T) {
 	}
 }
 
+// leaveLittle calls f from C with ever less room on a C stack of that size, to the last.
+func leaveLittle(size int, f func()) {
+	for left := 8 << 10; left > 0; left -= 256 {
+		cgotest.Locals(size-left, f)
+	}
+}
+
 func overflows(t *testing.T, how string) {
 	out, err := child(t, how, "-test.run=^TestTheGuard$").CombinedOutput()
 	var exit *exec.ExitError
@@ -395,6 +406,11 @@ func overflows(t *testing.T, how string) {
 	const report = `(?s)greenlet: deep/\d+ has overflowed its C stack of 65536 bytes; WithStackSize \(in C: stack_size\) gives it a larger one\n.*`
 	if strings.Contains(string(out), "AddressSanitizer") {
 		assert.Regexp(t, report+"AddressSanitizer: stack-overflow", string(out))
+		return
+	}
+	if how == "Go" {
+		assert.Regexp(t, report+`SIGSEGV: segmentation violation.*goroutine \d+ .*runtime\.GC\(.*cgotest\.Locals\(.*TestTheGuard`, string(out))
+		assert.Equal(t, 2, exit.ExitCode())
 		return
 	}
 	assert.Regexp(t, report+`SIGSEGV: segmentation violation.*signal arrived during cgo execution.*goroutine \d+ .*locked to thread\]`+

@@ -194,8 +194,6 @@ func checkOffsets() error {
 	runtime.LockOSThread()
 	more := r.word(m + mLocks)
 	runtime.UnlockOSThread()
-	var here byte
-	sp := uintptr(unsafe.Pointer(&here))
 	between := func(x, lo, hi uintptr) uint64 {
 		if x >= lo && x < hi {
 			return 1
@@ -209,7 +207,7 @@ func checkOffsets() error {
 		{"g.m.curg", uint64(r.word(m + mCurg)), uint64(g)},
 		{"g.m.g0.m", uint64(r.word(g0 + gM)), uint64(m)},
 		{"g.atomicstatus", uint64(r.half(g + gStatus)), gRunning},
-		{"g.stack around SP", between(sp, r.word(g), r.word(g+8)), 1},
+		{"g.stack around SP", aroundSP(g), 1},
 		{"g0.stack around g0.sched.sp", between(r.word(g0+gSchedSP), r.word(g0), r.word(g0+8)), 1},
 		{"g0.stackguard1 - stackguard0", uint64(r.word(g0+gGuard0+8) - r.word(g0+gGuard0)), 0},
 		{"g.lockedm", uint64(r.word(g + gLockedM)), uint64(m)},
@@ -242,4 +240,16 @@ func checkOffsets() error {
 		}
 	}
 	return nil
+}
+
+// aroundSP is 1 if the first two words of g are the bounds of the stack that it runs on.
+// It has the address of a variable for SP, and any call that is not inlined may move that.
+//
+//go:nosplit
+func aroundSP(g uintptr) uint64 {
+	var here byte
+	if sp := uintptr(unsafe.Pointer(&here)); sp >= *at[uintptr](g) && sp < *at[uintptr](g + 8) {
+		return 1
+	}
+	return 0
 }
