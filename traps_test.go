@@ -266,7 +266,7 @@ func TestAGreenletStaysOnItsThread(t *testing.T) {
 // unlock the thread, and it leaves no lock to others.
 func TestBodiesThatLockAndUnlockTheThread(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // with one P there may be nowhere to move to
-	moved := func() bool { // says whether the calling goroutine can be moved
+	moved := func() bool {                          // says whether the calling goroutine can be moved
 		tid := syscall.Gettid()
 		for range 10 {
 			time.Sleep(10 * time.Microsecond)
