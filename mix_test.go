@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 	"time"
@@ -321,7 +322,7 @@ func (m *mixer) do(a *actor, s model.Step) (done bool, v any, err error) {
 		}
 	}()
 	if s.C == 2 && strings.IndexByte("nio", s.Op) < 0 {
-		cgotest.Call(func() { done, v, err = m.step(a, s) })
+		callC(func() { done, v, err = m.step(a, s) })
 	} else {
 		done, v, err = m.step(a, s)
 	}
@@ -475,7 +476,7 @@ func (m *mixer) create(s model.Step) {
 			}
 		}
 		if s.C == 6 {
-			cgotest.Call(func() { v, err = m.live(a) })
+			callC(func() { v, err = m.live(a) })
 			return v, err
 		}
 		return m.live(a)
@@ -515,7 +516,7 @@ func (m *mixer) iterate(s model.Step) {
 	}
 	in := func(yield func(int) bool) {
 		if s.C == 6 {
-			cgotest.Call(func() { body(yield) })
+			callC(func() { body(yield) })
 		} else {
 			body(yield)
 		}
@@ -866,8 +867,19 @@ func TestMixRandom(t *testing.T) {
 	for i := range count {
 		checkMix(t, randomMix(rand.New(rand.NewPCG(uint64(seed), uint64(i)))))
 	}
-	if oneM() {
-		waitFor(t, func() bool { return handle.Live()-handles < 65*20 }) // threads keep some, until they end
+	if oneM() { // threads keep some, until they end
+		waitFor(t, func() bool { return handle.Live()-handles-int(inC.Load()) < 100 })
+		return
 	}
 	assert.LessOrEqual(t, handle.Live()-handles, 65*20+lost)
+}
+
+// inC is how many calls of callC have not come back: those of greenlets that were given up
+// never do, and cgotest keeps a handle for each.
+var inC atomic.Int64
+
+func callC(f func()) {
+	inC.Add(1)
+	defer inC.Add(-1)
+	cgotest.Call(f)
 }
