@@ -18,8 +18,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/go-greenlet/greenlet/internal/callback"
-	"github.com/go-greenlet/greenlet/internal/handle"
+	"github.com/go-greenlet/greenlet/callback"
 )
 
 // A document is one that is being parsed.
@@ -46,7 +45,7 @@ func Parse(r io.Reader) iter.Seq2[xml.Token, error] {
 		}
 		defer C.XML_ParserFree(d.parser)
 		var err error
-		callback.During(d, func(h handle.Handle) {
+		callback.During(d, func(h uintptr) {
 			C.sax_begin(d.parser, C.uintptr_t(h))
 			err = d.parse(r)
 		})

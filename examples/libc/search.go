@@ -7,8 +7,7 @@ import (
 	"cmp"
 	"unsafe"
 
-	"github.com/go-greenlet/greenlet/internal/callback"
-	"github.com/go-greenlet/greenlet/internal/handle"
+	"github.com/go-greenlet/greenlet/callback"
 )
 
 type looker = func(i int) int
@@ -26,7 +25,7 @@ func Search[T any](s []T, look func(T) int) (index int, found bool) {
 	for i := range order {
 		order[i] = i
 	}
-	callback.During(func(i int) int { return look(s[i]) }, func(h handle.Handle) {
+	callback.During(func(i int) int { return look(s[i]) }, func(h uintptr) {
 		index = int(C.libc_search((*C.intptr_t)(unsafe.Pointer(&order[0])), C.size_t(len(order)), C.uintptr_t(h)))
 	})
 	if index < 0 {

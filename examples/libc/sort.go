@@ -7,8 +7,7 @@ import (
 	"cmp"
 	"unsafe"
 
-	"github.com/go-greenlet/greenlet/internal/callback"
-	"github.com/go-greenlet/greenlet/internal/handle"
+	"github.com/go-greenlet/greenlet/callback"
 )
 
 type comparer = func(i, j int) int
@@ -27,7 +26,7 @@ func Sort[T any](s []T, compare func(a, b T) int) {
 	for i := range order {
 		order[i] = i
 	}
-	callback.During(func(i, j int) int { return compare(s[i], s[j]) }, func(h handle.Handle) {
+	callback.During(func(i, j int) int { return compare(s[i], s[j]) }, func(h uintptr) {
 		C.libc_sort((*C.intptr_t)(unsafe.Pointer(&order[0])), C.size_t(len(order)), C.uintptr_t(h))
 	})
 	sorted := make([]T, len(s))

@@ -9,8 +9,7 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/go-greenlet/greenlet/internal/callback"
-	"github.com/go-greenlet/greenlet/internal/handle"
+	"github.com/go-greenlet/greenlet/callback"
 )
 
 // Info is what nftw tells about an entry.
@@ -37,7 +36,7 @@ func Walk(dir string) iter.Seq2[string, Info] {
 		cdir, err := syscall.BytePtrFromString(dir)
 		code := C.int(-1)
 		if err == nil {
-			callback.During(visitor(yield), func(h handle.Handle) {
+			callback.During(visitor(yield), func(h uintptr) {
 				code, err = C.libc_walk((*C.char)(unsafe.Pointer(cdir)), C.uintptr_t(h))
 			})
 		}

@@ -18,7 +18,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/go-greenlet/greenlet/internal/callback"
+	"github.com/go-greenlet/greenlet/callback"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
@@ -72,7 +72,7 @@ func (db *DB) Query(query string) iter.Seq2[[]sql.NullString, error] {
 		defer func() { C.sqlite3_free(unsafe.Pointer(text)) }()
 		code := C.int(C.SQLITE_OK)
 		r := &rows{yield: yield}
-		callback.During(r, func(h handle.Handle) {
+		callback.During(r, func(h uintptr) {
 			code = C.query_exec(db.db, cquery, C.uintptr_t(h), &text)
 		})
 		if p := db.panicked; p != nil {

@@ -12,7 +12,7 @@ import (
 	"unsafe"
 
 	_ "github.com/go-greenlet/greenlet" // which the header is of
-	"github.com/go-greenlet/greenlet/internal/callback"
+	"github.com/go-greenlet/greenlet/callback"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
@@ -81,7 +81,7 @@ const (
 
 // InSection calls f in a section of C that must not be left.
 func InSection(f func()) {
-	callback.During(f, func(h handle.Handle) { C.capitest_section(C.uintptr_t(h)) })
+	callback.During(f, func(h uintptr) { C.capitest_section(C.uintptr_t(h)) })
 }
 
 //export capitestCall
@@ -89,7 +89,7 @@ func capitestCall(h C.uintptr_t) { callback.Do(uintptr(h), func(f func()) { f() 
 
 // Hold calls f from a C function that has the complement of secret, which nobody else has.
 func Hold(secret uintptr, f func()) {
-	callback.During(f, func(h handle.Handle) { C.capitest_hold(C.uintptr_t(secret), C.uintptr_t(h)) })
+	callback.During(f, func(h uintptr) { C.capitest_hold(C.uintptr_t(secret), C.uintptr_t(h)) })
 }
 
 // Find returns on how many of the thread's C stacks the complement of secret is found.
