@@ -6,7 +6,10 @@ PREFIX ?= /usr/local
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/foreign/*.c internal/foreign/*/*.c)
+C_FILES := $(filter-out examples/php/%,$(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/foreign/*.c internal/foreign/*/*.c))
+# Where PHP's headers are only php-config knows.
+PHP := CGO_CFLAGS="-O2 -g $$(php-config --includes)"
+PHP_TAGS := greenlet_foreign,greenlet_php
 LIBRARIES := cxx boost pcl lua expat sqlite
 ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static
@@ -19,7 +22,7 @@ C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-asan test-ubsan test-foreign stress stress-calls stress-short install bench lint docker-test deps clean
+	test-musl test-arm64 test-asan test-ubsan test-foreign test-php php stress stress-calls stress-short install bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -77,6 +80,14 @@ test-foreign: ## what needs other libraries: boost.context, PCL, Lua, expat, SQL
 	then set -x; $(LIBCXX) $(TEST) -tags greenlet_foreign ./internal/foreign/throw ./internal/foreign/cxx; \
 	else echo "skipped: LLVM's C++ runtime (clang, libc++-dev, libc++abi-dev)"; fi
 
+php: ## PHP's fibers wait for Go: examples/php
+	@scripts/need cc php sqlite
+	@$(PHP) $(GO) run -tags $(PHP_TAGS) ./examples/php/demo
+
+test-php: ## the tests of examples/php
+	@scripts/need cc php sqlite
+	$(PHP) $(TEST) -tags $(PHP_TAGS) ./examples/php/...
+
 stress: ## the suite under all that finds mistakes in the dark corners; long
 	@scripts/need cc
 	$(TEST) -timeout 30m -race -count=$(COUNT) ./...
@@ -109,12 +120,14 @@ bench: ## the benchmarks; then a table, and a plot in build/performance.svg
 	build/greenlet bench -svg build/performance.svg
 
 lint: ## what finds mistakes without running anything
-	@scripts/need cc cppcheck shellcheck $(LIBRARIES)
+	@scripts/need cc cppcheck shellcheck php $(LIBRARIES)
 	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted (gofmt -w):" $$files; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags greenlet_foreign,boost ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run $(STATICCHECK) -tags greenlet_foreign,boost ./...
+	$(PHP) $(GO) run $(STATICCHECK) -tags $(PHP_TAGS) ./examples/php/...
+	for f in examples/php/*.c; do $(CC) $(C_FLAGS) $$(php-config --includes | sed 's/-I/-isystem /g') -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o - $$f >/dev/null || exit 1; done
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign $(C_FILES)
@@ -124,7 +137,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 musl cppcheck shellcheck buildah gdb valgrind $(LIBRARIES)
+	scripts/need cc arm64 musl cppcheck shellcheck buildah gdb valgrind php $(LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build

@@ -1,0 +1,6 @@
+//go:build greenlet_php
+
+package php
+
+// Unadopted has PHP start without a word to Go of its fibers.
+func Unadopted() { php.unsafe = true }

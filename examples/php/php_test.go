@@ -1,0 +1,372 @@
+//go:build greenlet_php
+
+package php_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/examples/php"
+)
+
+// oneM says that fibers have no Ms, see greenlet.Runtime: then thousands of them cost little,
+// and all can be freed.
+var oneM = strings.HasPrefix(greenlet.Runtime(), "one M")
+
+// run runs a script, and sees that none of its fibers is left.
+func run(t *testing.T, code string) string {
+	t.Helper()
+	_, before := php.Fibers()
+	out, err := php.Run(t.Context(), code)
+	require.NoError(t, err, "%s", out)
+	known, kept := php.Fibers()
+	assert.Zero(t, known)
+	assert.Equal(t, before, kept)
+	return out
+}
+
+// slow answers each request with its path, after d.
+func slow(t *testing.T, d time.Duration) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(d)
+		fmt.Fprint(w, r.URL.Path)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// As long as two requests take, and not two hundred: what a single fiber takes is the measure.
+func TestFibersWaitAtOnce(t *testing.T) {
+	url := slow(t, 200*time.Millisecond)
+	code := `
+		$n = 0;
+		for ($i = 0; $i < %d; $i++) {
+			(new Fiber(function () use ($i, &$n) {
+				$a = http_get("%[2]s/$i");
+				$b = http_get("%[2]s" . "$a/again");
+				if ($b === "/$i/again") $n++; else echo "$i: $b\n";
+			}))->start();
+		}
+		echo "all wait\n";
+		finish();
+		echo $n;`
+	start := time.Now()
+	run(t, fmt.Sprintf(code, 1, url))
+	one := time.Since(start)
+	start = time.Now()
+	assert.Equal(t, "all wait\n100", run(t, fmt.Sprintf(code, 100, url)))
+	assert.Less(t, time.Since(start), 10*one)
+}
+
+func TestTheMainScriptWaitsAndFibersRunMeanwhile(t *testing.T) {
+	out := run(t, `
+		$ran = false;
+		$f = new Fiber(function () use (&$ran) { sleep_ms(1); echo "fiber\n"; $ran = true; });
+		$f->start();
+		while (!$ran) sleep_ms(1);
+		echo "main\n";
+		try { (new Fiber(fn () => finish()))->start(); } catch (Exception $e) { echo $e->getMessage(), "\n"; }`)
+	assert.Equal(t, "fiber\nmain\nfinish() and serve() are for the main script, not for a fiber\n", out)
+}
+
+func TestQueries(t *testing.T) {
+	out := run(t, `
+		query("create table if not exists t (a, b); delete from t; insert into t values (1, 'x'), (2, null)");
+		(new Fiber(fn () => print(json_encode(query("select * from t order by a")))))->start();
+		finish();
+		try { query("select missing"); } catch (Exception $e) { echo "\n", $e->getMessage(); }`)
+	assert.Equal(t, `[["1","x"],["2",null]]`+"\nsqlite: no such column: missing", out)
+}
+
+func TestErrorsAndPanicsAreExceptions(t *testing.T) {
+	out := run(t, `
+		foreach ([fn () => http_get("nowhere:"), fn () => go_panic("a panic")] as $f) {
+			try { $f(); } catch (Exception $e) { echo $e->getMessage(), "\n"; }
+			(new Fiber(function () use ($f) {
+				try { through_go($f); } catch (Exception $e) { echo $e->getMessage(), "\n"; }
+			}))->start();
+			finish();
+		}`)
+	get := "Get \"nowhere:\": unsupported protocol scheme \"nowhere\"\n"
+	assert.Equal(t, get+get+"panic: a panic\npanic: a panic\n", out)
+}
+
+// PHP -> Go -> PHP -> Go, and three fibers that are in the midst of that.
+func TestNestedCallsGoOnInAnyOrder(t *testing.T) {
+	out := run(t, `
+		function deep($n, $name) {
+			try {
+				if ($n == 0) return Fiber::suspend($name);
+				return through_go(fn () => deep($n - 1, $name)) . $n;
+			} finally { echo $n; }
+		}
+		[$a, $b, $c] = array_map(fn ($name) => new Fiber(fn () => deep(3, $name)), ["a", "b", "c"]);
+		echo $a->start(), $b->start(), $c->start(), " ";
+		$a->resume("A");
+		echo $a->getReturn(), " ";
+		try { $b->throw(new Exception("E")); } catch (Exception $e) { echo $e->getMessage(), " "; }
+		$c = null; // it is destroyed, and its finally blocks run
+		echo " end";`)
+	assert.Equal(t, "abc 0123A123 0123E 0123 end", out)
+}
+
+// A fiber that is destroyed while it waits for a goroutine, and one that still waits at the end.
+func TestWhoWaitsIsDestroyedWithItsRequest(t *testing.T) {
+	before := runtime.NumGoroutine()
+	out := run(t, `
+		for ($i = 0; $i < 20; $i++) {
+			(new Fiber(function () { try { through_go(fn () => sleep_ms(3600000)); } finally { echo "."; } }))->start();
+		}
+		echo "end";`)
+	assert.Equal(t, "end"+strings.Repeat(".", 20), out)
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		stacks := make([]byte, 1<<20)
+		require.True(t, time.Now().Before(deadline), "%s", stacks[:runtime.Stack(stacks, true)])
+	}
+}
+
+func TestAFiberIsResumedTooEarly(t *testing.T) {
+	out := run(t, `
+		$f = new Fiber(function () {
+			try { sleep_ms(5); } catch (Exception $e) { echo $e->getMessage(), "\n"; }
+			sleep_ms(20);
+			echo "and on";
+		});
+		$f->start();
+		$f->resume();
+		finish();`)
+	assert.Equal(t, "the fiber was resumed while it waited for Go\nand on", out)
+}
+
+// A fatal error skips no Go frames, and the next script finds all in order.
+func TestFatalErrors(t *testing.T) {
+	for range 3 {
+		out, err := php.Run(t.Context(), `
+			for ($i = 0; $i < 10; $i++)
+				(new Fiber(function () { through_go(fn () => sleep_ms(3600000)); }))->start();
+			(new Fiber(function () {
+				sleep_ms(1);
+				through_go(function () { through_go(function () { eval("function f() {} function f() {}"); }); });
+			}))->start();
+			finish();
+			echo "not reached";`)
+		require.ErrorIs(t, err, php.ErrFatal)
+		assert.Contains(t, out, "Cannot redeclare f()")
+		assert.NotContains(t, out, "not reached")
+		known, kept := php.Fibers()
+		assert.Zero(t, known)
+		if oneM {
+			assert.Zero(t, kept)
+		}
+	}
+	assert.Equal(t, "well", run(t, `(new Fiber(function () { sleep_ms(1); echo "well"; }))->start(); finish();`))
+}
+
+func TestTheContextEndsAScript(t *testing.T) {
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(10*time.Millisecond, func() { cancel(cause) })
+	out, err := php.Run(ctx, `try { sleep_ms(3600000); } catch (Exception $e) { echo $e->getMessage(); }`)
+	require.NoError(t, err)
+	assert.Equal(t, "enough", out)
+}
+
+func TestServer(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, code string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("<?php "+code), 0o644))
+	}
+	write("get.php", `parse_str(parse_url($request, PHP_URL_QUERY), $q); echo "<", http_get($q["url"]), ">";`)
+	write("fibers.php", `
+		$done = 0;
+		for ($i = 0; $i < 3; $i++) (new Fiber(function () use ($i, &$done) { sleep_ms(1); echo "x"; $done++; }))->start();
+		while ($done < 3) sleep_ms(1);`)
+	write("throws.php", `sleep_ms(1); throw new Exception("thrown");`)
+	write("exits.php", `sleep_ms(1); echo "left"; exit; echo "not reached";`)
+	s, err := php.NewServer(dir)
+	require.NoError(t, err)
+	web := httptest.NewServer(s)
+	defer web.Close()
+	get := func(path string) string {
+		p, err := http.Get(web.URL + path)
+		if !assert.NoError(t, err) {
+			return ""
+		}
+		defer func() { assert.NoError(t, p.Body.Close()) }()
+		text, err := io.ReadAll(p.Body)
+		assert.NoError(t, err)
+		return strconv.Itoa(p.StatusCode) + " " + string(text)
+	}
+	url := slow(t, 100*time.Millisecond)
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			assert.Equal(t, fmt.Sprintf("200 </%d>", i), get(fmt.Sprintf("/get.php?url=%s/%d", url, i)))
+			assert.Equal(t, "200 xxx", get("/fibers.php"))
+			assert.Equal(t, "500 php: thrown\n", get("/throws.php"))
+			assert.Equal(t, "200 left", get("/exits.php"))
+		}()
+	}
+	all.Wait()
+	require.NoError(t, s.Close())
+	assert.Contains(t, get("/get.php"), "503")
+	known, _ := php.Fibers()
+	assert.Zero(t, known)
+}
+
+// Without adoption the same script ends the process.
+func TestWithoutAdoption(t *testing.T) {
+	if os.Getenv("PHP_UNADOPTED") != "" {
+		php.Unadopted()
+		_, err := php.Run(t.Context(), churn(2000, 30))
+		t.Fatalf("it survives: %v", err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestWithoutAdoption$")
+	cmd.Env = append(os.Environ(), "PHP_UNADOPTED=1")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.NotContains(t, string(out), "it survives")
+	t.Logf("%.300s", out)
+	assert.Regexp(t, "(?i)fatal error|unexpected signal|panic|SIG", string(out))
+}
+
+// churn is n random operations on some fibers that are in PHP -> Go -> PHP -> Go.
+func churn(n, fibers int) string {
+	return fmt.Sprintf(`
+		mt_srand(7);
+		$live = [];
+		$sum = 0; $started = 0; $ended = 0; $thrown = 0;
+		function body($n) {
+			$x = 0;
+			$local = str_repeat("x", $n %% 50);
+			while (true) {
+				$got = $n %% 3 == 0 ? Fiber::suspend($x) : through_go(fn () => nested($n %% 5, $x));
+				if ($got === "stop") return $x;
+				$x += $got;
+				if (strlen($local) != $n %% 50) echo "a local was overwritten\n";
+			}
+		}
+		function nested($depth, $x) {
+			if ($depth == 0) return Fiber::suspend($x);
+			return through_go(fn () => nested($depth - 1, $x));
+		}
+		for ($i = 0; $i < %d; $i++) {
+			$k = mt_rand(0, %d - 1);
+			$f = $live[$k] ?? null;
+			if ($f === null) {
+				$f = new Fiber('body');
+				$f->start(mt_rand(0, 1000));
+				$live[$k] = [$f, 0];
+				$started++;
+				continue;
+			}
+			[$fiber, $want] = $f;
+			switch (mt_rand(0, 9)) {
+			case 0:
+				$fiber->resume("stop");
+				if ($fiber->getReturn() !== $want) echo "returned {$fiber->getReturn()}, not $want\n";
+				unset($live[$k]);
+				$ended++;
+				break;
+			case 1:
+				try { $fiber->throw(new Exception("thrown")); echo "not thrown\n"; } catch (Exception $e) { $thrown++; }
+				unset($live[$k]);
+				break;
+			case 2:
+				$f = $fiber = null;
+				unset($live[$k]);
+				break;
+			case 3:
+				if (mt_rand(0, 20) == 0) gc_collect_cycles();
+				// and on
+			default:
+				$v = mt_rand(1, 100);
+				$got = $fiber->resume($v);
+				$live[$k][1] = $want + $v;
+				if ($got !== $want + $v) echo "got $got, not ", $want + $v, "\n";
+			}
+		}
+		$f = $fiber = null;
+		$live = null;
+		echo $started > 0 && $ended > 0 && $thrown > 0 ? "done" : "not everything happened";`, n, fibers)
+}
+
+func TestChurn(t *testing.T) {
+	n := 20000
+	if testing.Short() || !oneM {
+		n = 4000
+	}
+	stop := make(chan struct{})
+	var collector sync.WaitGroup
+	collector.Add(1)
+	go func() {
+		defer collector.Done()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				runtime.GC()
+			}
+		}
+	}()
+	assert.Equal(t, "done", run(t, churn(n, 300)))
+	close(stop)
+	collector.Wait()
+}
+
+// 100,000 fibers that wait for Go once are made and freed, in the same memory.
+func TestFibersLeaveNothingBehind(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps 5 KB of each coroutine that has ended, iter.Pull's too")
+	}
+	rounds, fibers := 10, 10000
+	if testing.Short() {
+		rounds = 2
+	}
+	if !oneM {
+		fibers = 500
+	}
+	code := fmt.Sprintf(`
+		for ($i = 0; $i < %d; $i++) {
+			$f = new Fiber(fn () => through_go(fn () => Fiber::suspend(1)));
+			$f->start();
+			if ($i %% 2) $f->resume(2);
+		}
+		echo memory_get_usage() < 4 << 20 ? "flat" : memory_get_usage();`, fibers)
+	assert.Equal(t, "flat", run(t, code))
+	before := resident(t)
+	for range rounds {
+		assert.Equal(t, "flat", run(t, code))
+	}
+	assert.Less(t, resident(t), before+8<<20)
+}
+
+// resident is the process's memory, in bytes.
+func resident(t *testing.T) int {
+	runtime.GC()
+	text, err := os.ReadFile("/proc/self/statm")
+	require.NoError(t, err)
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	require.NoError(t, err)
+	return pages * os.Getpagesize()
+}
