@@ -3,10 +3,12 @@ package greenlet_test
 import (
 	"fmt"
 	"io"
+	"iter"
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/cgotest"
+	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
 // What a switch without the scheduler must see to, each with the way in which it once
@@ -459,4 +462,62 @@ func TestASwitchIsASynchronisation(t *testing.T) {
 		})
 	}
 	require.Equal(t, "[3 3 3]", fmt.Sprint(words))
+}
+
+// The runtime gives the g of a goroutine that has ended to the next one, anywhere. An
+// iter.Pull's goroutine in a greenlet can end without a switch, and is nobody's to the
+// tree then.
+func TestTheNextGoroutineOnAnIteratorsG(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))))
+	tree(t, func(root *greenlet.Greenlet) {
+		wait := func(any) (any, error) {
+			for {
+				if _, err := root.Switch(nil); err != nil {
+					return nil, err
+				}
+			}
+		}
+		other := greenlet.New(wait)
+		value(t, nil)(other.Switch(nil))
+		same, wrong := 0, 0
+		g := greenlet.New(func(any) (any, error) {
+			me := greenlet.Current()
+			for range 20 {
+				var its uintptr
+				next, _ := iter.Pull(func(func(int) bool) {
+					its = gort.Getg()
+					for range 2 { // so that a switch goes on with it
+						_, _ = root.Switch(nil)
+					}
+				})
+				_, more := next()
+				assert.False(t, more)
+				var stop atomic.Bool
+				done := make(chan bool)
+				go func() {
+					g := gort.Getg()
+					for !stop.Load() {
+						_, err := other.Switch(nil)
+						assert.ErrorIs(t, err, greenlet.ErrWrongThread)
+					}
+					done <- g == its
+				}()
+				for end := time.Now().Add(5 * time.Millisecond); time.Now().Before(end); {
+					if greenlet.Current() != me {
+						wrong++
+					}
+				}
+				stop.Store(true)
+				if <-done {
+					same++
+				}
+			}
+			return nil, nil
+		})
+		for !g.Dead() {
+			value(t, nil)(g.Switch(nil))
+		}
+		assert.Zero(t, wrong, "another goroutine has changed who is current")
+		t.Logf("%d of 20 goroutines had the g of the iterator before them", same)
+	})
 }

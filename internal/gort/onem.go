@@ -23,7 +23,7 @@ import (
 // Invariants, while one of a thread's coroutines runs:
 //
 //   - m.curg, m.lockedg and Thread.gp name its goroutine (unless an iter.Pull of its own
-//     runs for it; then gp names who resumed that).
+//     runs for it; then gp names who resumed that, or nobody).
 //   - The bounds and sched.sp of m.g0 are those of the stack in place, and the C core's
 //     word for the thread's current coroutine names that stack's record.
 //   - m.ncgo is the number of its own calls of C, m.lockedExt and m.lockedInt are its own
@@ -48,6 +48,7 @@ type Coro struct {
 	Native uintptr
 
 	g     uintptr        // the goroutine to resume; while suspended
+	home  uintptr        // the one that it began with; another one is an iter.Pull's, or a fiber's
 	fast  unsafe.Pointer // while suspended: owner if plain, else nil
 	owner unsafe.Pointer
 	c     *coro // the runtime's, which its goroutine began with; nil for a root
@@ -150,7 +151,7 @@ func (t *Thread) Enter() *Coro {
 	t.official = raceEnabled || *at[uintptr](g + gBubble) != 0
 	t.fp, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
 	t.noteOwn(*at[uintptr](m + mG0))
-	t.root = Coro{root: true, g: g}
+	t.root = Coro{root: true, g: g, home: g}
 	t.gp = g
 	t.rootG = g
 	if t.isExtra || t.official {
@@ -226,7 +227,7 @@ func (t *Thread) New(size int, body func()) (*Coro, error) {
 		*at[int32](*at[uintptr](getg() + gM) + mNcgo) = 0
 		body()
 	})
-	c.g = c.c.gp
+	c.g, c.home = c.c.gp, c.c.gp
 	return c, nil
 }
 
@@ -366,6 +367,11 @@ func (t *Thread) resume(c *Coro) {
 		setControlWords(c.fp)
 		t.ncgocall = ^uint64(0) // they are to be looked at
 	}
+	if getg() != c.home {
+		// It can end at any time, and without a switch: then the runtime gives its g to
+		// another goroutine, anywhere, which is not to be taken for this coroutine's.
+		t.gp = 0
+	}
 	c.plain, c.cut, c.ncgo, c.fast = true, false, 0, c.owner
 }
 
@@ -437,7 +443,7 @@ func (t *Thread) prepare(from, to *Coro) {
 		t.rootLocks = from.locks
 	} else {
 		inC := *at[uintptr](g0 + gSchedSP) != old.base
-		from.plain = !inC && from.size == 0 && from.locks == t.locks && from.fp == t.fp && !t.official && !t.handling()
+		from.plain = !inC && from.home == getg() && from.size == 0 && from.locks == t.locks && from.fp == t.fp && !t.official && !t.handling()
 		switch {
 		case inC || from.size != 0:
 			from.cs = old
