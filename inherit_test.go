@@ -113,3 +113,66 @@ func TestNothingOfADeadGreenletReachesTheNext(t *testing.T) {
 		})
 	}
 }
+
+// C code can change the rounding mode after a call of Go in which the greenlet was
+// suspended: there is no call of C then between that switch and the next one.
+func TestTheRoundingModeThatCSetsBetweenCallbacks(t *testing.T) {
+	if !oneM() {
+		t.Skip("the greenlets of a thread have one rounding mode on the portable engine") // which CI says
+	}
+	tree(t, func(root *greenlet.Greenlet) {
+		up := func(any) (any, error) {
+			for {
+				if _, err := root.Switch(cgotest.RoundsUp()); err != nil {
+					return nil, err
+				}
+			}
+		}
+		plain := greenlet.New(up)
+		value(t, false)(plain.Switch(nil))
+		g := greenlet.New(func(any) (any, error) {
+			cgotest.RoundingBetween(func() {
+				_, err := root.Switch("in C")
+				assert.NoError(t, err)
+			})
+			_, err := root.Switch("in Go")
+			assert.True(t, cgotest.RoundsUp(), "its own is lost")
+			return nil, err
+		})
+		for _, at := range []string{"in C", "in C", "in Go"} {
+			value(t, at)(g.Switch(nil))
+			assert.False(t, cgotest.RoundsUp(), "the root has its rounding mode, %s", at)
+			value(t, false)(plain.Switch(nil))
+		}
+		value(t, nil)(g.Switch(nil))
+		assert.False(t, cgotest.RoundsUp(), "the root has its rounding mode after its end")
+		value(t, false)(plain.Switch(nil))
+	})
+
+	// The same where the root is in such a function.
+	in := make(chan struct{})
+	go func() {
+		defer close(in)
+		calls := 0
+		var g *greenlet.Greenlet
+		cgotest.RoundingBetween(func() {
+			calls++
+			root := greenlet.Current()
+			if calls == 1 {
+				g = greenlet.New(func(any) (any, error) {
+					for {
+						if _, err := root.Switch(cgotest.RoundsUp()); err != nil {
+							return nil, err
+						}
+					}
+				})
+			}
+			value(t, false)(g.Switch(nil))
+			assert.Equal(t, calls == 2, cgotest.RoundsUp())
+		})
+		value(t, false)(g.Switch(nil))
+		assert.True(t, cgotest.RoundsUp(), "the root's own is lost")
+		assert.NoError(t, g.Kill())
+	}()
+	<-in
+}

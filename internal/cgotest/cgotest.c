@@ -311,3 +311,10 @@ void cgotest_traceback(struct cgotest_traceback *t)
 
 int cgotest_live_contexts(void) { return __atomic_load_n(&live_contexts, __ATOMIC_RELAXED); }
 int cgotest_wrong_contexts(void) { return __atomic_load_n(&wrong_contexts, __ATOMIC_RELAXED); }
+
+void cgotest_rounding_between(uintptr_t f)
+{
+    cgotestCallback(f);
+    fesetround(FE_UPWARD);
+    cgotestCallback(f);
+}

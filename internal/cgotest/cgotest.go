@@ -77,6 +77,18 @@ func Fault() { C.cgotest_fault() }
 // Recurse calls a C function that calls itself that often.
 func Recurse(depth int) { C.cgotest_recurse(C.int(depth)) }
 
+// RoundingBetween calls f twice from one C function, which sets the rounding mode to upward
+// in between, and leaves it so.
+func RoundingBetween(f func()) {
+	h := handle.New(f)
+	defer func() {
+		if err := h.Delete(); err != nil {
+			panic(err)
+		}
+	}()
+	C.cgotest_rounding_between(C.uintptr_t(h))
+}
+
 // RoundingUp calls f from C with the rounding mode set to upward, and says whether
 // it still was afterwards.
 func RoundingUp(f func()) bool {

@@ -7,6 +7,8 @@
 int cgotest_rounding_up(uintptr_t f);
 int cgotest_rounds_up(void);
 int cgotest_round_up(void);
+/* Calls it, rounds up from there on, and calls it once more. */
+void cgotest_rounding_between(uintptr_t f);
 void cgotest_call(uintptr_t callback);
 /* Calls it on a thread made for that, and waits for the thread's end. */
 int cgotest_on_thread(uintptr_t callback);

@@ -150,6 +150,9 @@ func (t *Thread) Enter() *Coro {
 	t.isExtra = *at[uint8](m + mIsExtra) != 0
 	t.official = raceEnabled || *at[uintptr](g + gBubble) != 0
 	t.fp, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
+	if t.isExtra || *at[int32](m + mNcgo) > 0 {
+		t.ncgocall = lookAtWords // it goes back into C
+	}
 	t.noteOwn(*at[uintptr](m + mG0))
 	t.root = Coro{root: true, g: g, home: g}
 	t.gp = g
@@ -356,6 +359,10 @@ func (t *Thread) Switch(from, to *Coro) {
 	t.resume(from)
 }
 
+// lookAtWords is Thread.ncgocall when the control words are to be looked at at the next
+// switch, whether or not C is called until then.
+const lookAtWords = ^uint64(0)
+
 // resume is the first thing that a coroutine does that was suspended by Switch. It
 // leaves what Cross, which writes none of it, relies on when it suspends the coroutine.
 //
@@ -365,7 +372,10 @@ func (t *Thread) resume(c *Coro) {
 	*at[int32](*at[uintptr](getg() + gM) + mNcgo) = c.ncgo
 	if c.fp != t.fp {
 		setControlWords(c.fp)
-		t.ncgocall = ^uint64(0) // they are to be looked at
+		t.ncgocall = lookAtWords
+	}
+	if c.cut { // it goes back into C, which no call of C counts
+		t.ncgocall = lookAtWords
 	}
 	if getg() != c.home {
 		// It can end at any time, and without a switch: then the runtime gives its g to
@@ -429,11 +439,11 @@ func (t *Thread) prepare(from, to *Coro) {
 	ncgo := at[int32](m + mNcgo)
 
 	from.locks, from.ncgo = *locks, *ncgo
+	from.cut = from.ncgo > 0 || from.root && t.isExtra
 	from.fp = t.fp
-	if n := *at[uint64](m + mNcgocall); n != t.ncgocall {
+	if n := *at[uint64](m + mNcgocall); n != t.ncgocall || from.cut {
 		from.fp, t.ncgocall = controlWords(), n
 	}
-	from.cut = from.ncgo > 0 || from.root && t.isExtra
 
 	old, next := t.inPlace, to.cs
 	if from.root {
