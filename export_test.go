@@ -10,3 +10,6 @@ func SomeForgotten() bool {
 	t.watchSome()
 	return t.forgotten.Load() != nil
 }
+
+// Plain says whether the short switch goes to g, which is suspended.
+func Plain(g *Greenlet) bool { return g.c.coro.Plain() }

@@ -2,6 +2,7 @@ package greenlet_test
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
 	"strings"
@@ -175,4 +176,29 @@ func TestTheRoundingModeThatCSetsBetweenCallbacks(t *testing.T) {
 		assert.NoError(t, g.Kill())
 	}()
 	<-in
+}
+
+// A goroutine that is locked to its thread is not switched to by the short way. The next
+// greenlet on the same goroutine is not to be one because the one before it was.
+func TestTheLocksOfADeadGreenlet(t *testing.T) {
+	if !oneM() {
+		t.Skip("there is one way to switch on the portable engine")
+	}
+	tree(t, func(root *greenlet.Greenlet) {
+		wait := func(any) (any, error) { return root.Switch(nil) }
+		g := greenlet.New(wait)
+		value(t, nil)(g.Switch(nil))
+		short := greenlet.Plain(g) // not under the race detector
+		require.NoError(t, g.Kill())
+		for range 3 {
+			value(t, nil)(greenlet.New(func(any) (any, error) {
+				runtime.LockOSThread()
+				return nil, nil
+			}).Switch(nil))
+			g := greenlet.New(wait)
+			value(t, nil)(g.Switch(nil))
+			assert.Equal(t, short, greenlet.Plain(g))
+			require.NoError(t, g.Kill())
+		}
+	})
 }

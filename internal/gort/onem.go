@@ -385,11 +385,13 @@ func (t *Thread) resume(c *Coro) {
 	c.plain, c.cut, c.ncgo, c.fast = true, false, 0, c.owner
 }
 
-// Clean gives the running coroutine the thread's control words, if it has others.
+// Clean gives the running greenlet the thread's control words and the ordinary lock
+// counts, if whoever ran there before has left others.
 //
 //go:norace
 func (t *Thread) Clean() {
 	m := *at[uintptr](getg() + gM)
+	*at[uint64](m + mLocks) = t.locks
 	if n := *at[uint64](m + mNcgocall); n != t.ncgocall {
 		if controlWords() != t.fp {
 			setControlWords(t.fp)
