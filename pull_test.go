@@ -1017,3 +1017,31 @@ func TestIterPullBesideGreenletsInsideOneRun(t *testing.T) {
 		stopTheirs()
 	})
 }
+
+// The worker of an iterator's body may have run another greenlet before, to which a
+// Switch of anybody goes by the short way.
+func TestASwitchToAnIteratorsBodyOnAUsedWorker(t *testing.T) {
+	tree(t, func(*greenlet.Greenlet) {
+		value(t, nil)(greenlet.New(func(any) (any, error) { return nil, nil }).Switch(nil))
+		var body *greenlet.Greenlet
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			body = greenlet.Current()
+			for i := 0; yield(i); i++ {
+			}
+		})
+		defer stop()
+		v, ok := next()
+		assert.True(t, ok)
+		assert.Zero(t, v)
+		var answer error
+		g := greenlet.New(func(any) (any, error) {
+			_, answer = body.Switch(nil)
+			return "ended", nil
+		})
+		value(t, "ended")(g.Switch(nil))
+		assert.ErrorContains(t, answer, "it waits in a yield")
+		v, ok = next()
+		assert.True(t, ok)
+		assert.Equal(t, 1, v)
+	})
+}

@@ -450,7 +450,9 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	}
 	w.core = c
 	c.worker, c.coro, c.held = w, w.coro, g
-	if !c.handed {
+	if c.handed {
+		c.coro.SetOwner(nil) // a Switch takes the long way; the worker may have had another greenlet
+	} else {
 		c.coro.SetOwner(unsafe.Pointer(t))
 	}
 	if t.unwatched == nil {
