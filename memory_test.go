@@ -558,3 +558,22 @@ func TestStackUsed(t *testing.T) {
 		assert.Error(t, err)
 	})
 }
+
+// A tree that had many greenlets in C once does not keep their C stacks for its whole life.
+func TestCStacksOfATreeThatHadMany(t *testing.T) {
+	tree(t, func(*greenlet.Greenlet) {
+		before := cgotest.StackUsage().Stacks
+		for range 3 {
+			var all []*greenlet.Greenlet
+			for range 300 {
+				all = append(all, suspendedInC(t))
+			}
+			assert.GreaterOrEqual(t, cgotest.StackUsage().Stacks-before, 300)
+			for _, g := range all {
+				require.NoError(t, g.Kill())
+			}
+			// What is not needed any more goes at the next end, and some stay for the next ones.
+			assert.LessOrEqual(t, cgotest.StackUsage().Stacks-before, 70)
+		}
+	})
+}

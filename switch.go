@@ -290,7 +290,11 @@ func (t *tree) chore() {
 	}
 	p := &t.th.pool
 	p.sweep()
-	p.trim(max(minIdle, t.nlive), t.current.c.coro)
+	keep := max(minIdle, t.nlive)
+	p.trim(keep, t.current.c.coro)
+	if oneM {
+		t.one.Trim(keep)
+	}
 }
 
 // open turns a message into what a Switch does with it.

@@ -652,6 +652,11 @@ func (t *Thread) Try() error {
 // Trim frees the unused C stacks but for keep, and with none to be kept the plain one,
 // too; then no coroutine may be left.
 func (t *Thread) Trim(keep int) {
+	if keep > 0 && len(t.spare) > keep { // one that Ready has taken is to stay
+		if i := slices.IndexFunc(t.spare, func(s *CStack) bool { return s.size == 0 }); i > 0 {
+			t.spare[0], t.spare[i] = t.spare[i], t.spare[0]
+		}
+	}
 	for len(t.spare) > keep {
 		last := len(t.spare) - 1
 		t.stacks.Free(t.spare[last].native)
