@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -135,10 +136,24 @@ func find() error {
 	return nil
 }
 
-// goMinor takes "go1.26.8" to 26. Versions with experiments ("X:...") or under
-// development may have other structs, and are not known.
+// neutral are the experiments (GOEXPERIMENT) whose builds have the same runtime.g and
+// runtime.m as those without, field by field, in all versions that know them.
+var neutral = []string{
+	"aliastypeparams", "arenas", "boringcrypto", "cgocheck2", "dwarf5", "greenteagc", "jsonv2", "loopvar",
+	"randomizedheapbase64", "runtimefreegc", "simd", "sizespecializedmalloc", "swissmap", "synctest", "synchashtriemap",
+}
+
+// goMinor takes "go1.26.8" to 26. Versions under development, and ones with other
+// experiments than the neutral ones ("X:..."), may have other structs, and are not known.
 func goMinor(version string) (minor int, ok bool) {
 	rest, ok := strings.CutPrefix(version, "go1.")
+	rest, experiments, has := strings.Cut(rest, "X:")
+	if has {
+		rest = rest[:max(0, len(rest)-1)] // a space; from Go 1.26 on a hyphen
+		for _, x := range strings.Split(experiments, ",") {
+			ok = ok && (slices.Contains(neutral, x) || slices.Contains(neutral, strings.TrimPrefix(x, "no")))
+		}
+	}
 	if !ok || strings.ContainsAny(rest, " -+") {
 		return 0, false
 	}

@@ -7,12 +7,14 @@ import (
 )
 
 func TestGoMinor(t *testing.T) {
-	for version, want := range map[string]int{"go1.24": 24, "go1.26.8": 26, "go1.27rc1": 27, "go1.127.3": 127} {
+	for version, want := range map[string]int{"go1.24": 24, "go1.26.8": 26, "go1.27rc1": 27, "go1.127.3": 127,
+		"go1.25.5 X:nodwarf5,jsonv2,greenteagc": 25, "go1.26.8-X:jsonv2,nogreenteagc": 26, "go1.27rc1-X:simd": 27} {
 		minor, ok := goMinor(version)
 		assert.True(t, ok, version)
 		assert.Equal(t, want, minor, version)
 	}
-	for _, version := range []string{"", "go2.1", "devel go1.28-abc", "go1.26.8 X:synctest", "go1.28-abc123", "go1.", "go1.x"} {
+	for _, version := range []string{"", "go2.1", "devel go1.28-abc", "go1.24.11 X:nospinbitmutex", "go1.26.8-X:jsonv2,runtimesecret",
+		"go1.26.8-vendor-X:jsonv2", "devel go1.28-abc X:jsonv2", "go1.26.8 X:", "X:jsonv2", "go1.X:jsonv2", "go1.28-abc123", "go1.", "go1.x"} {
 		_, ok := goMinor(version)
 		assert.False(t, ok, version)
 	}
