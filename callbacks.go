@@ -19,7 +19,9 @@ import (
 //export greenletEnter
 func greenletEnter(h C.uintptr_t) {
 	C.glet_go_entered()
+	runtime.LockOSThread() // it is locked, but else the runtime makes new threads from this one
 	mustValue[*worker](h).serve()
+	runtime.UnlockOSThread()
 }
 
 // greenletThreadExit is called as the thread ends, by the C library's destructor

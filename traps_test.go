@@ -521,3 +521,42 @@ func TestTheNextGoroutineOnAnIteratorsG(t *testing.T) {
 		t.Logf("%d of 20 goroutines had the g of the iterator before them", same)
 	})
 }
+
+// The runtime makes no new threads from one to which a goroutine is locked: they would have
+// what that has changed on it, such as its namespace, or here its rounding mode.
+func TestNoThreadIsMadeFromAGreenlets(t *testing.T) {
+	made := func() (like int) {
+		const n = 40
+		roundsUp, all := make(chan bool), make(chan struct{})
+		cgotest.RoundUp()
+		for range n {
+			go func() {
+				runtime.LockOSThread() // so that it takes a thread for itself, which ends with it
+				roundsUp <- cgotest.RoundsUp()
+				<-all
+			}()
+		}
+		for range n {
+			if <-roundsUp {
+				like++
+			}
+		}
+		close(all)
+		return like
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked, since the thread's state has changed
+		tree(t, func(*greenlet.Greenlet) {
+			for range 3 {
+				value(t, 0)(greenlet.New(func(any) (any, error) { return made(), nil }).Switch(nil))
+				value(t, 0)(greenlet.New(func(any) (like any, err error) {
+					cgotest.Call(func() { like = made() })
+					return like, nil
+				}).Switch(nil))
+			}
+		})
+	}()
+	<-done
+}

@@ -143,10 +143,12 @@ func (t *Thread) Enter() *Coro {
 	g := getg()
 	m := *at[uintptr](g + gM)
 	t.m = m
-	// Greenlets run with one internal lock more than the root and no external one: no
-	// UnlockOSThread of theirs can unlock the thread. The root keeps its own counts, so
-	// that its goroutine may end (gdestroy throws on internal ones).
-	t.locks = (*at[uint64](m + mLocks)>>32 + 1) << 32
+	// Greenlets run with one internal lock more than the root: no UnlockOSThread of theirs
+	// can unlock the thread. The root keeps its own count, so that its goroutine may end
+	// (gdestroy throws on internal locks). And they have external locks, since with none the
+	// runtime makes new threads from this one (newm, proc.go), and they would have all that
+	// was changed on it: a namespace, the control words.
+	t.locks = (*at[uint64](m + mLocks)>>32+1)<<32 | pinned
 	t.isExtra = *at[uint8](m + mIsExtra) != 0
 	t.official = raceEnabled || *at[uintptr](g + gBubble) != 0
 	t.fp, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
