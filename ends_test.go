@@ -2,6 +2,7 @@ package greenlet_test
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"runtime"
@@ -267,6 +268,26 @@ func TestNoGoroutineIsLeftBehind(t *testing.T) {
 					return err
 				})
 			})
+		},
+		"Run, given up inside an iter.Pull": func() {
+			for _, call := range []func(func()){func(f func()) { f() }, cgotest.Call} {
+				err := greenlet.Run(func(root *greenlet.Greenlet) error {
+					_, err := greenlet.New(func(any) (any, error) {
+						call(func() {
+							next, stop := iter.Pull(func(func(int) bool) {
+								for {
+									_, _ = root.Switch(nil)
+								}
+							})
+							defer stop()
+							next()
+						})
+						return nil, nil
+					}).Switch(nil)
+					return err
+				})
+				assert.ErrorContains(t, err, "lives")
+			}
 		},
 		"an implicit tree": func() {
 			value(t, 1)(greenlet.New(returns(1, nil)).Switch(nil))

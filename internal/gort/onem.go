@@ -567,7 +567,10 @@ func (t *Thread) Discard(c *Coro) {
 		}
 	}
 	t.raceRelease()
-	end(c.g, c.c)
+	if c.g != c.home { // an iter.Pull's, for which home waits
+		end(c.g, &coro{f: func(*coro) {}})
+	}
+	end(c.home, c.c)
 	t.raceAcquire()
 	if c.cs != nil {
 		t.giveBack(c.cs)
