@@ -20,12 +20,16 @@ var (
 
 // An awaiting is a tasklet that waits for another goroutine.
 type awaiting struct {
-	t    *Tasklet
-	what string
+	t       *Tasklet
+	what    string
+	working bool // what it waits for takes no time on a virtual clock
 }
 
 func (a *awaiting) unlink() {
 	a.t.s.awaited--
+	if a.working {
+		a.t.s.working--
+	}
 	a.t.s.unpark(a.t)
 }
 
@@ -42,7 +46,7 @@ func wait(what string, begin func(ready func())) error {
 	if err := s.refusal(what, me); err != nil {
 		return err
 	}
-	a := &awaiting{me, what}
+	a := &awaiting{me, what, what == "Await"}
 	begin(func() {
 		s.tell(func() {
 			if me.queued == a { // else it was thrown out of this
@@ -52,6 +56,9 @@ func wait(what string, begin func(ready func())) error {
 	})
 	s.park(me, a)
 	s.awaited++
+	if a.working {
+		s.working++
+	}
 	return s.leave(me)
 }
 
@@ -194,24 +201,25 @@ func SleepContext(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	defer w.end()
-	var timer *time.Timer
-	defer func() {
-		if timer != nil {
-			timer.Stop()
-		}
-	}()
-	return wait("Sleep", func(ready func()) { timer = time.AfterFunc(d, ready) })
+	stop := func() {}
+	defer func() { stop() }()
+	return wait("Sleep", func(ready func()) { stop = here().after(d, ready) })
 }
 
 // After returns a channel on which the time is sent, once, when d is over.
 func After(d time.Duration) *Channel[time.Time] {
 	c := NewChannel[time.Time](WithName("After"), WithPosts())
 	w := weak.Make(c) // the timer is not to keep it, and its root, when they are forgotten
-	time.AfterFunc(d, func() {
+	fire := func() {
 		if c := w.Value(); c != nil {
-			_ = c.Post(time.Now()) // nobody waits once it is refused
+			_ = c.Post(c.s.now()) // nobody waits once it is refused
 		}
-	})
+	}
+	if v := c.s.clock; v != nil {
+		v.after(d, fire)
+	} else {
+		time.AfterFunc(d, fire)
+	}
 	return c
 }
 

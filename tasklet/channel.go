@@ -20,8 +20,9 @@ const (
 	PreferSender                     // a receiver lets the sender run at once
 )
 
-// A Channel passes values between tasklets, without a buffer: who finds no partner
-// is blocked, in a queue, first in, first out. Make it with NewChannel.
+// A Channel passes values between tasklets. Who finds no partner is blocked, in a
+// queue, first in, first out. It has no buffer, unless WithBuffer gives it one. Make it
+// with NewChannel.
 //
 // All methods but Post, Close and String are called on the thread that made it.
 // Those without an error result panic with ErrWrongThread elsewhere.
@@ -31,9 +32,13 @@ type Channel[T any] struct {
 	first      *waiter[T] // of the queue
 	last       *waiter[T]
 	free       *waiter[T] // used ones, for use again
+	firstSend  *waiter[T] // the first of the queue that is a blocked sender
 	balance    int
+	capacity   int // of the buffer
+	filled     int // values in the queue that fill it
 	preference Preference
 	all        bool // schedule all
+	part       bool // of an Event, a Semaphore or a tasklet's end: who waits does not receive
 	posts      bool // others feed it: who receives may be woken from outside
 	said       bool // the error of the last Receive, if any, was the channel's, and not thrown
 	closing    bool
@@ -43,37 +48,58 @@ type Channel[T any] struct {
 // A waiter is a place in the queue.
 type waiter[T any] struct {
 	c          *Channel[T]
-	t          *Tasklet // nil: what it sends was posted
+	t          *Tasklet // nil: what it sends was posted, or is in the buffer
 	v          T
 	err        error // sent in place of a value
 	send       bool
 	outside    bool // it may be woken from outside
 	left       bool // before it found a partner
+	fills      bool // it is in the buffer
 	next, prev *waiter[T]
 }
 
-var errNoChannel = errors.New("it was not made by NewChannel")
+var errNoChannel = errors.New("NewChannel, NewEvent and NewSemaphore make one that can be used")
 
-// A ChannelOption changes what NewChannel makes.
+// A ChannelOption changes what NewChannel makes, or NewEvent or NewSemaphore.
 type ChannelOption func(*channelOptions)
 
 type channelOptions struct {
-	name  string
-	posts bool
+	name   string
+	posts  bool
+	buffer int
 }
 
 // WithName sets a name for people: deadlock reports have it.
 func WithName(name string) ChannelOption { return func(o *channelOptions) { o.name = name } }
 
-// WithPosts says that Post feeds the channel: while a tasklet waits to receive from
-// it and nobody can run, Run waits for a post, too. Without that, Run returns, or
-// who would block gets a DeadlockError, and a post is found when there is one.
+// WithPosts says that other goroutines feed the channel, with Post: while a tasklet
+// waits to receive from it and nobody can run, Run waits for a post, too. Without that,
+// Run returns, or who would block gets a DeadlockError, and a post is found when there
+// is one. For an Event it says that they call Set, for a Semaphore that they call Release.
 func WithPosts() ChannelOption { return func(o *channelOptions) { o.posts = true } }
+
+// WithBuffer gives the channel a buffer of n values, as make(chan T, n) does: a Send that
+// finds no receiver leaves its value there and goes on, and is blocked when n values are
+// in it. What is posted takes no place in it. n below 0 is a panic, and an Event or a
+// Semaphore has no use for a buffer.
+func WithBuffer(n int) ChannelOption {
+	if n < 0 {
+		panic(fmt.Errorf("tasklet: WithBuffer(%d): a buffer has room for 0 values or more", n))
+	}
+	return func(o *channelOptions) { o.buffer = n }
+}
 
 var lastChannel atomic.Uint64
 
 // NewChannel makes an open channel.
 func NewChannel[T any](opts ...ChannelOption) *Channel[T] {
+	c := new(Channel[T])
+	c.init("channel", opts)
+	return c
+}
+
+// init makes c usable. What it is called, if the options do not say it, begins with kind.
+func (c *Channel[T]) init(kind string, opts []ChannelOption) {
 	var o channelOptions
 	for _, opt := range opts {
 		if opt != nil {
@@ -81,15 +107,15 @@ func NewChannel[T any](opts ...ChannelOption) *Channel[T] {
 		}
 	}
 	if o.name == "" {
-		o.name = fmt.Sprintf("channel/%d", lastChannel.Add(1))
+		o.name = fmt.Sprintf("%s/%d", kind, lastChannel.Add(1))
 	}
-	return &Channel[T]{s: here(), name: o.name, posts: o.posts}
+	c.s, c.name, c.posts, c.capacity = here(), o.name, o.posts, o.buffer
 }
 
 // String describes the channel for people.
 func (c *Channel[T]) String() string {
 	if c.s == nil {
-		return "a channel"
+		return "the zero value"
 	}
 	return c.name
 }
@@ -102,7 +128,11 @@ func (c *Channel[T]) misused(op string) error {
 	case c.s.over():
 		return fail(op, c, greenlet.ErrThreadExited)
 	}
-	return fail(op, c, ErrWrongThread)
+	err := fail(op, c, ErrWrongThread)
+	if c.part {
+		err.(*opError).why = "only its own thread may use it; from elsewhere there are an Event's Set and a Semaphore's Release"
+	}
+	return err
 }
 
 // mine returns the channel's scheduler, for what has no error result.
@@ -113,7 +143,8 @@ func (c *Channel[T]) mine(op string) *scheduler {
 	return c.s
 }
 
-// Send passes v to a tasklet that receives, and waits for one if there is none.
+// Send passes v to a tasklet that receives. If there is none it waits for one, or leaves
+// v in the buffer, if that has room.
 func (c *Channel[T]) Send(v T) error {
 	_, err := c.send("Send", v, nil)
 	return err
@@ -150,6 +181,10 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 		c.remove(w)
 		return true, c.meet(me, to, PreferReceiver)
 	}
+	if c.filled < c.capacity {
+		c.fill(c.join(nil, true), v, err)
+		return true, nil
+	}
 	w, e := c.block(op, me, true)
 	if e != nil {
 		return false, e
@@ -175,17 +210,23 @@ func (c *Channel[T]) Receive() (v T, err error) {
 	}
 	if w := c.first; w != nil && w.send {
 		to := w.t
-		if to == nil {
-			v = w.v
-			c.remove(w)
-			c.recycle(w)
-			return v, nil
+		if w.fills && c.firstSend != nil {
+			to = c.firstSend.t // there is room for what this one sends
 		}
-		if (s.trap > 0 || me.ending) && c.switches(PreferSender) {
+		if to != nil && (s.trap > 0 || me.ending) && c.switches(PreferSender) {
 			return v, s.refusal("Receive", c)
 		}
 		v, err = w.v, w.err
-		c.remove(w)
+		switch {
+		case w.t == nil:
+			c.take(w)
+		default:
+			c.remove(w)
+		}
+		if to == nil {
+			c.said = true
+			return v, err
+		}
 		e := c.meet(me, to, PreferSender)
 		if c.said = e == nil; !c.said {
 			err = both(e, err)
@@ -259,12 +300,12 @@ func (c *Channel[T]) meet(me, to *Tasklet, theirs Preference) error {
 // collected since it was looked for: else there may be one.
 func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error) {
 	s := c.s
-	outside := (c.posts || me.watched) && !send
+	outside := c.posts && !send || me.watched || me.limits > 0
 	switch {
 	case me.blockTrap:
 		return nil, fail(op, c, ErrBlockTrap)
 	case s.n == 1 && !outside && !me.ending && !s.anybody(me):
-		return nil, s.deadlock(&Wait{channel: true, Tasklet: me, On: c.name, Send: send})
+		return nil, s.deadlock(&Wait{channel: !c.part, Tasklet: me, On: c.name, Send: send})
 	case s.trap > 0 || me.ending:
 		return nil, s.refusal(op, c)
 	}
@@ -272,6 +313,9 @@ func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error
 	s.park(me, w)
 	if send {
 		c.balance++
+		if c.firstSend == nil {
+			c.firstSend = w
+		}
 	} else {
 		c.balance--
 	}
@@ -289,7 +333,7 @@ func (c *Channel[T]) join(t *Tasklet, send bool) *waiter[T] {
 	} else {
 		c.free = w.next
 	}
-	w.t, w.send, w.left = t, send, false
+	w.t, w.send, w.left, w.fills = t, send, false, false
 	w.next, w.prev = nil, c.last
 	if c.last == nil {
 		c.first = w
@@ -315,8 +359,43 @@ func (w *waiter[T]) wait(me *Tasklet) error {
 	return err
 }
 
-// remove takes w out of the queue.
-func (c *Channel[T]) remove(w *waiter[T]) {
+// fill makes w, which is in the queue and nobody's, a value in the buffer.
+func (c *Channel[T]) fill(w *waiter[T], v T, err error) {
+	w.v, w.err, w.fills = v, err, true
+	c.filled++
+}
+
+// take takes w, the first in the queue and nobody's, out of it. If it was in the buffer,
+// what the first blocked sender sends takes its place there, and that one waits no longer:
+// it is for meet then.
+func (c *Channel[T]) take(w *waiter[T]) {
+	fills := w.fills
+	c.remove(w)
+	c.recycle(w)
+	if !fills {
+		return
+	}
+	c.filled--
+	w = c.firstSend
+	if w == nil {
+		return
+	}
+	// A place of its own, since the sender gives back w; at the same place in the queue.
+	b := c.join(nil, true)
+	c.unlink(b)
+	b.prev, b.next = w.prev, w
+	if w.prev == nil {
+		c.first = b
+	} else {
+		w.prev.next = b
+	}
+	w.prev = b
+	c.fill(b, w.v, w.err)
+	c.remove(w)
+}
+
+// unlink takes w out of the list that the queue is.
+func (c *Channel[T]) unlink(w *waiter[T]) {
 	if w.prev == nil {
 		c.first = w.next
 	} else {
@@ -327,6 +406,16 @@ func (c *Channel[T]) remove(w *waiter[T]) {
 	} else {
 		w.next.prev = w.prev
 	}
+}
+
+// remove takes w out of the queue.
+func (c *Channel[T]) remove(w *waiter[T]) {
+	if w == c.firstSend {
+		for c.firstSend = w.next; c.firstSend != nil && c.firstSend.t == nil; {
+			c.firstSend = c.firstSend.next
+		}
+	}
+	c.unlink(w)
 	w.next, w.prev = nil, nil
 	if w.t == nil {
 		return
@@ -350,7 +439,7 @@ func (w *waiter[T]) unlink() {
 }
 
 func (w *waiter[T]) waits() Wait {
-	return Wait{channel: true, Tasklet: w.t, On: w.c.name, Send: w.send}
+	return Wait{channel: !w.c.part, Tasklet: w.t, On: w.c.name, Send: w.send}
 }
 
 // All returns an iterator that receives until the channel is closed and empty, or
@@ -372,8 +461,8 @@ func (c *Channel[T]) All() iter.Seq[T] {
 	}
 }
 
-// SendAll sends the values of seq, and returns how many were received. With an error
-// one more may have been taken from seq.
+// SendAll sends the values of seq, and returns how many were received or are in the
+// buffer. With an error one more may have been taken from seq.
 func (c *Channel[T]) SendAll(seq iter.Seq[T]) (n int, err error) {
 	// Before a value is taken that would be lost.
 	switch {

@@ -27,7 +27,7 @@ type Wait struct {
 const shown = 20
 
 func (w Wait) String() string {
-	text := fmt.Sprintf("%v %s", w.Tasklet, w.what())
+	text := w.Tasklet.label() + " " + w.what()
 	if w.Since != "" {
 		text += " at " + w.Since
 	}

@@ -129,12 +129,25 @@ func (e *Error) Unwrap() error { return e.Err }
 func (t *Tasklet) end(last letter, exit bool) (to *Tasklet, err error) {
 	s := t.s
 	last = last.with(t.mail)
+	if t.result != nil {
+		err := last.err
+		if exit {
+			err = errGoexit
+		}
+		t.result(err)
+		if !last.raise {
+			last = letter{}
+		}
+	}
 	if last.err != nil && !last.raise { // a panic says it itself
 		last.err = &Error{t.id, t.called(), place.Body(t.code), last.err}
 	}
 	t.dead, t.f, t.mail = true, nil, nil
 	if t.inRing {
 		s.remove(t)
+	}
+	if t.ended != nil {
+		t.ended.close()
 	}
 	if t.ending {
 		return nil, last.err

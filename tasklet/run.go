@@ -1,13 +1,24 @@
 package tasklet
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // A run is one call of Run or RunSteps. Its caller is blocked in it.
 type run struct {
-	by    *Tasklet
-	left  int  // switches that it has not made of its number
-	gone  bool // its caller is to go on, by what was thrown at it, and there are inner ones
-	outer *run
+	by     *Tasklet
+	left   int           // switches that it has not made of its number
+	budget time.Duration // of RunFor; 0: none
+	begun  time.Time     // if there is a budget
+	gone   bool          // its caller is to go on, by what was thrown at it, and there are inner ones
+	outer  *run
+}
+
+// over says whether r has made its number of switches, or spent its budget. One switch is
+// made in any case, so that something happens in the end.
+func (r *run) over() bool {
+	return r.left == 0 || r.budget > 0 && r.left < math.MaxInt && time.Since(r.begun) >= r.budget
 }
 
 // Run lets the tasklets run until none is runnable, and nothing is awaited. Called
@@ -17,7 +28,8 @@ type run struct {
 // returns.
 //
 // The error with which a tasklet ends comes out here, as an *Error, which says whose it
-// is, and its panic: that goes on as a *greenlet.PanicError, which says so, too. The others stay as they are; Run may be called again.
+// is, and its panic: that goes on as a *greenlet.PanicError, which says so, too. The
+// others stay as they are; Run may be called again.
 //
 // That tasklets are left which are blocked, on channels that nobody uses any more, is no
 // error of Run, since whoever calls it may do so. Waits names them.
@@ -39,12 +51,39 @@ func RunSteps(n int) (made int, err error) {
 	if err := s.refusal("Run", me); err != nil {
 		return 0, err
 	}
-	r := &run{by: me, left: n, outer: s.inner}
-	s.inner = r
-	s.park(me, r)
-	defer s.abandonInside(r) // a panic may end it
-	err = s.leave(me)
+	r := &run{by: me, left: n}
+	err = s.run(r)
 	return n - r.left, err
+}
+
+// RunFor is Run with a budget of real time, such as what a frame of a game has left for
+// its scripts. It returns when the budget is spent, which it looks at before each switch,
+// so one long turn can overrun it; and when nobody can run just now: it does not wait for
+// Sleep, Await and the like. At least one switch is made if there is anybody, unless the
+// budget is 0 or less.
+//
+// more says that somebody could go on at once; the next RunFor begins with whoever that
+// is. Errors and panics come out as from Run. A nested Run has no budget.
+func RunFor(budget time.Duration) (more bool, err error) {
+	s := here()
+	s.collect()
+	if budget <= 0 || s.n == 1 {
+		return s.n > 1, nil
+	}
+	if err := s.refusal("RunFor", s.head); err != nil {
+		return true, err
+	}
+	err = s.run(&run{left: math.MaxInt, budget: budget, begun: time.Now()})
+	return s.n > 1, err
+}
+
+// run lets the others go on until r is over.
+func (s *scheduler) run(r *run) error {
+	r.by, r.outer = s.head, s.inner
+	s.inner = r
+	s.park(r.by, r)
+	defer s.abandonInside(r) // a panic may end it
+	return s.leave(r.by)
 }
 
 // abandonInside ends the runs inside of r, whose caller goes on, the innermost first.

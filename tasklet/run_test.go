@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/pprof"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,10 +218,10 @@ func TestAnEndSaysWhose(t *testing.T) {
 		}).SetName("cook")
 		p, _ := panicOf(func() { _ = tasklet.Run() }).(*greenlet.PanicError)
 		require.NotNil(t, p)
-		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d", p.Name, p.ID))
+		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d (dead)", p.Name, p.ID))
 		assert.Equal(t, "cook", p.Name)
 		assert.Contains(t, p.Body, fmt.Sprintf("run_test.go:%d", line+1))
-		assert.Contains(t, p.Error(), a.String())
+		assert.Contains(t, p.Error(), fmt.Sprintf("%s/%d", p.Name, p.ID))
 		assert.Contains(t, p.Error(), p.Body)
 
 		a = tasklet.Go(tasklet.Schedule).SetName("waiter")
@@ -230,9 +231,9 @@ func TestAnEndSaysWhose(t *testing.T) {
 		var e *tasklet.Error
 		require.ErrorAs(t, err, &e)
 		require.ErrorIs(t, err, oops)
-		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d", e.Name, e.ID))
+		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d (dead)", e.Name, e.ID))
 		assert.Contains(t, e.Body, "tasklet.Schedule at ")
-		assert.ErrorContains(t, err, a.String()+" ("+e.Body+")")
+		assert.ErrorContains(t, err, fmt.Sprintf("%s/%d (%s)", e.Name, e.ID, e.Body))
 
 		// The one who has thrown it knows.
 		a = tasklet.Go(tasklet.Schedule)
@@ -245,7 +246,7 @@ func TestAnEndSaysWhose(t *testing.T) {
 		}).SetName("waits")
 		p, _ = panicOf(func() { _ = tasklet.Run() }).(*greenlet.PanicError)
 		require.NotNil(t, p)
-		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d", p.Name, p.ID))
+		assert.Equal(t, a.String(), fmt.Sprintf("%s/%d (dead)", p.Name, p.ID))
 	})
 }
 
@@ -583,26 +584,33 @@ func TestTheEndAfterAGreenlet(t *testing.T) {
 func TestRefusalsNameARemedy(t *testing.T) {
 	world(t, func() {
 		c := tasklet.NewChannel[int](tasklet.WithName("orders"))
-		a := tasklet.Go(func() { _, _ = c.Receive() }).SetName("cook")
+		cook := tasklet.Go(func() { _, _ = c.Receive() }).SetName("cook")
 		tasklet.Schedule()
-		me := tasklet.Main()
+		main := tasklet.Main()
+		a, me := label(cook), label(main)
 		errs := make(chan error)
 		go func() { errs <- c.Send(1) }()
 		assert.EqualError(t, <-errs, "tasklet: Send of orders: it belongs to another thread; only its own thread may use it; from elsewhere there are Post and Close")
-		go func() { errs <- a.Kill() }()
+		go func() { errs <- cook.Kill() }()
 		assert.EqualError(t, <-errs, fmt.Sprintf("tasklet: Kill of %v: it belongs to another thread; only its own thread may use it; send a tasklet there word with Channel.Post", a))
-		assert.EqualError(t, a.Insert(), fmt.Sprintf("tasklet: Insert of %v from %v: the tasklet is blocked; receives from orders, and Throw would end that", a, me))
-		assert.EqualError(t, me.Remove(), fmt.Sprintf("tasklet: Remove of %v: the tasklet is the current one; use ScheduleRemove", me))
-		me.SetBlockTrap(true)
+		assert.EqualError(t, cook.Insert(), fmt.Sprintf("tasklet: Insert of %v from %v: the tasklet is blocked; receives from orders, and Throw would end that", a, me))
+		assert.EqualError(t, main.Remove(), fmt.Sprintf("tasklet: Remove of %v: the tasklet is the current one; use ScheduleRemove", me))
+		main.SetBlockTrap(true)
 		_, err := c.Receive()
 		assert.EqualError(t, err, fmt.Sprintf("tasklet: Receive of orders from %v: it would block, and a block trap is set; SetBlockTrap(false) allows it", me))
-		me.SetBlockTrap(false)
+		main.SetBlockTrap(false)
 		tasklet.SwitchTrap(1)
 		err = c.Send(1)
 		assert.ErrorContains(t, err, "SwitchTrap(-1) takes back one")
 		tasklet.SwitchTrap(-1)
 		assert.ErrorContains(t, deadlock(t), "make the channel WithPosts")
-		require.NoError(t, a.Kill())
-		assert.EqualError(t, a.Throw(errors.New("oops")), fmt.Sprintf("tasklet: Throw of %v from %v: the tasklet has ended", a, me))
+		require.NoError(t, cook.Kill())
+		assert.EqualError(t, cook.Throw(errors.New("oops")), fmt.Sprintf("tasklet: Throw of %v from %v: the tasklet has ended", a, me))
 	})
+}
+
+// label is what errors call a tasklet.
+func label(t *tasklet.Tasklet) string {
+	name, _, _ := strings.Cut(t.String(), " (")
+	return name
 }

@@ -20,6 +20,9 @@ type scheduler struct {
 	trap  int      // see SwitchTrap
 
 	blocked *Tasklet // the list of those that wait, by next and prev, the last one first
+	working int      // of those, how many wait for a function of Await
+	clock   *clock   // nil: time is real
+	paused  paused
 	outside
 }
 
@@ -226,14 +229,16 @@ func (s *scheduler) leave(me *Tasklet) error {
 func (s *scheduler) next() *Tasklet {
 	s.collect()
 	for s.head == nil && (s.inner == nil || s.inner.left > 0) {
-		if s.awaited == 0 {
+		if s.awaited == 0 || s.inner != nil && s.inner.budget > 0 {
 			return s.idle()
 		}
-		<-s.news
+		if s.clock == nil || s.working > 0 || !s.clock.jump() {
+			<-s.news
+		}
 		s.collect()
 	}
 	if r := s.inner; r != nil {
-		if r.left == 0 {
+		if r.over() {
 			return s.wake()
 		}
 		r.left--

@@ -54,9 +54,9 @@ func fail(op string, who fmt.Stringer, err error) error {
 }
 
 func (e *opError) Error() string {
-	text := fmt.Sprintf("tasklet: %s of %v", e.op, e.who)
+	text := fmt.Sprintf("tasklet: %s of %s", e.op, label(e.who))
 	if e.from != nil && fmt.Stringer(e.from) != e.who {
-		text += fmt.Sprintf(" from %v", e.from)
+		text += " from " + e.from.label()
 	}
 	text += fmt.Sprintf(": %v", e.err)
 	if why := e.because(); why != "" {
@@ -99,14 +99,18 @@ type Tasklet struct {
 	code       uintptr                // where f's code begins; see place.Body
 	name       atomic.Pointer[string] // errors show it, and they go anywhere
 	next, prev *Tasklet
-	queued     queued   // what it is blocked in; nil: nothing
-	mail       []letter // for when it goes on, one at a time
+	queued     queued             // what it is blocked in; nil: nothing
+	mail       []letter           // for when it goes on, one at a time
+	limits     int                // calls of Timeout that it is in and that may throw an error at it yet
+	ended      *Channel[struct{}] // closed when it ends; nil: nobody has waited for that
+	result     func(err error)    // is told what it has ended with, except a panic, in place of Run
 
 	inRing    bool
 	started   bool
 	dead      bool
 	watched   bool // a context may end its next wait; see watch
 	blockTrap bool
+	listed    bool // in the scheduler's list of those that have been paused
 	// Somebody else than this package has thrown ErrExit at it, such as the end of
 	// its root, and waits for its end. It does not switch any more, so that its
 	// deferred calls run to the end.
@@ -122,6 +126,12 @@ type queued interface {
 // New makes a tasklet that will call f, and does not schedule it: Insert does. New(nil)
 // makes one that has ended.
 func New(f func()) *Tasklet {
+	t := bind(f)
+	t.s.paused.add(t)
+	return t
+}
+
+func bind(f func()) *Tasklet {
 	s := here()
 	t := &Tasklet{s: s, f: f, code: place.PC(f)}
 	if f == nil {
@@ -141,7 +151,7 @@ func Go(f func()) *Tasklet {
 		err := fmt.Errorf("tasklet: Go at %s: %w", place.Caller(), errNoFunction)
 		f = func() { must(err) }
 	}
-	t := New(f)
+	t := bind(f)
 	t.code = code
 	t.s.add(t)
 	return t
@@ -176,12 +186,54 @@ func who(name string, id uint64) string {
 	return fmt.Sprintf("%s/%d", name, id)
 }
 
-// String describes the tasklet for people.
+// String describes the tasklet for people: its name, its number, and on its own thread
+// what it does, as in "cook/7 (receives from orders)". The others are "running",
+// "runnable", which is in the ring, "paused" and "dead".
 func (t *Tasklet) String() string {
+	if t == nil {
+		return t.label()
+	}
+	if state := t.state(); state != "" {
+		return t.label() + " (" + state + ")"
+	}
+	return t.label()
+}
+
+// label is String without the state: errors have it, which say themselves what happened,
+// and may be looked at later.
+func (t *Tasklet) label() string {
 	if t == nil {
 		return "tasklet(nil)"
 	}
 	return who(t.called(), t.id)
+}
+
+func label(of fmt.Stringer) string {
+	if t, ok := of.(*Tasklet); ok {
+		return t.label()
+	}
+	return of.String()
+}
+
+// state says what t does; "" where the caller may not know.
+func (t *Tasklet) state() string {
+	if t.s == nil || t.s.over() {
+		return "dead"
+	}
+	if kept, _ := layer.Here(); kept != layer.Layer(t.s) {
+		return ""
+	}
+	switch {
+	case t.dead:
+		return "dead"
+	case t == t.s.head:
+		return "running"
+	case t.inRing:
+		return "runnable"
+	case t.queued != nil:
+		return t.queued.waits().what()
+	}
+	return "paused"
 }
 
 // Schedule lets the others in the ring go first: the current tasklet is the last
@@ -193,7 +245,7 @@ func schedule() error {
 	s := here()
 	me := s.head
 	s.collect()
-	if s.n == 1 && (s.inner == nil || s.inner.left > 0) {
+	if s.n == 1 && (s.inner == nil || !s.inner.over()) {
 		if s.inner != nil {
 			s.inner.left-- // alone, it is not to go on for ever in RunSteps
 		}
@@ -216,7 +268,7 @@ func ScheduleRemove() {
 		must(s.deadlock(&Wait{Tasklet: me, On: "being inserted"}))
 	}
 	must(s.refusal("ScheduleRemove", me))
-	s.remove(me)
+	s.pause(me)
 	must(s.leave(me))
 }
 
@@ -310,7 +362,7 @@ func (t *Tasklet) Remove() error {
 		err = fail("Remove", t, ErrCurrent)
 	}
 	if err == nil && t.inRing {
-		s.remove(t)
+		s.pause(t)
 	}
 	return err
 }
@@ -336,7 +388,7 @@ func (t *Tasklet) goTo(op string, pause bool) error {
 	}
 	s.recall(t)
 	if pause {
-		s.remove(me)
+		s.pause(me)
 	}
 	s.head = t
 	return s.leave(me)

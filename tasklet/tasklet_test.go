@@ -44,35 +44,39 @@ func (r *record) exchange(order string, set func(c *tasklet.Channel[int])) func(
 	return func() {
 		c := tasklet.NewChannel[int]()
 		set(c)
-		for _, who := range order {
-			switch who {
-			case 'S':
-				tasklet.Go(func() {
-					for i := range 3 {
-						r.add(fmt.Sprint("s", i))
-						if c.Send(i) != nil {
-							r.add("error")
-						}
-					}
-					r.add("S.")
-				})
-			case 'R':
-				tasklet.Go(func() {
-					for range 3 {
-						v, err := c.Receive()
-						if err != nil {
-							r.add(err)
-						}
-						r.add(fmt.Sprint("r", v))
-					}
-					r.add("R.")
-				})
-			case 'x':
-				tasklet.Go(r.does("x"))
-			}
-		}
-		r.run()
+		r.exchangeOn(c, order)
 	}
+}
+
+func (r *record) exchangeOn(c *tasklet.Channel[int], order string) {
+	for _, who := range order {
+		switch who {
+		case 'S':
+			tasklet.Go(func() {
+				for i := range 3 {
+					r.add(fmt.Sprint("s", i))
+					if c.Send(i) != nil {
+						r.add("error")
+					}
+				}
+				r.add("S.")
+			})
+		case 'R':
+			tasklet.Go(func() {
+				for range 3 {
+					v, err := c.Receive()
+					if err != nil {
+						r.add(err)
+					}
+					r.add(fmt.Sprint("r", v))
+				}
+				r.add("R.")
+			})
+		case 'x':
+			tasklet.Go(r.does("x"))
+		}
+	}
+	r.run()
 }
 
 func (r *record) run() {

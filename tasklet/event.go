@@ -1,0 +1,67 @@
+package tasklet
+
+// An Event is something that has happened or not: those that Wait wait until it has. Make
+// it with NewEvent. It belongs to the root that made it; Set may be called from any
+// goroutine, the other methods on its thread only.
+type Event struct {
+	c Channel[struct{}] // closed: it has happened
+}
+
+// NewEvent makes an event that has not happened. WithPosts says that other goroutines
+// Set it.
+func NewEvent(opts ...ChannelOption) *Event {
+	e := new(Event)
+	e.c.part = true
+	e.c.init("event", opts)
+	return e
+}
+
+// String describes the event for people: its name.
+func (e *Event) String() string { return e.c.String() }
+
+// Wait returns nil when the event has happened, at once if it has already. It returns
+// early with the error that is thrown at the tasklet.
+func (e *Event) Wait() error {
+	if !e.c.s.own() {
+		return e.c.misused("Wait")
+	}
+	e.c.s.collect()
+	if e.c.closing {
+		return nil
+	}
+	_, err := e.c.await("Wait")
+	return err
+}
+
+// Set makes it happen: all that wait go to the end of the ring, the longest waiting
+// first, and the caller goes on. From another goroutine it takes effect at the scheduler's
+// next opportunity, after what that one has posted or set before. When it has happened
+// already, or the root has ended, Set does nothing.
+func (e *Event) Set() { e.c.Close() }
+
+// Clear makes it something that has not happened. It panics with ErrWrongThread on
+// another thread.
+func (e *Event) Clear() {
+	e.c.mine("Clear")
+	e.c.Open()
+}
+
+// IsSet says whether it has happened. It panics with ErrWrongThread on another thread.
+func (e *Event) IsSet() bool {
+	e.c.mine("IsSet")
+	return e.c.Closing()
+}
+
+// await has the current tasklet wait for what is put into c, or for its being closed,
+// which is no error here. Nothing may have been collected since it was looked for.
+func (c *Channel[T]) await(op string) (v T, err error) {
+	me := c.s.head
+	w, err := c.block(op, me, false)
+	if err != nil {
+		return v, err
+	}
+	err = w.wait(me)
+	v = w.v
+	c.recycle(w)
+	return v, err
+}

@@ -1,0 +1,95 @@
+package tasklet
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/go-greenlet/greenlet/internal/place"
+)
+
+// A Group is a number of tasklets that are waited for together. The zero value is an empty
+// one. It belongs to the root that first uses it, and is used on that one's thread.
+type Group struct {
+	s    *scheduler
+	live []*Tasklet // in the order of their births
+	done Channel[struct{}]
+	err  error // the first
+}
+
+// own makes the group that of the calling root if it is nobody's, and says whether it is.
+func (g *Group) own() bool {
+	if g.s == nil {
+		g.done.part = true
+		g.done.init("group", nil)
+		g.s = g.done.s
+	}
+	return g.s.own()
+}
+
+// Go runs f as a tasklet of the group, which it puts at the end of the run ring. What f
+// ends with is for Wait, and does not come out of Run, except a panic, which does, too.
+// Go panics with ErrWrongThread on another thread.
+func (g *Group) Go(f func() error) *Tasklet {
+	if !g.own() {
+		panic(g.done.misused("Go"))
+	}
+	var run func() (struct{}, error)
+	if f != nil {
+		run = func() (struct{}, error) { return struct{}{}, f() }
+	}
+	task := Spawn(run)
+	t, result := task.Tasklet, task.result
+	t.result = func(err error) {
+		result(err)
+		g.left(t, task.err)
+	}
+	t.code = place.PC(f)
+	g.live = append(g.live, t)
+	return t
+}
+
+// left is called when t has ended with err.
+func (g *Group) left(t *Tasklet, err error) {
+	if i := slices.Index(g.live, t); i >= 0 {
+		g.live = slices.Delete(g.live, i, i+1)
+	}
+	if g.err == nil && err != nil && !exits(err) {
+		g.err = err
+	}
+	if len(g.live) == 0 {
+		g.done.close()
+	}
+}
+
+// Wait waits until all tasklets of the group have ended, and returns the first error with
+// which one has, ErrExit excepted. The others go on when one fails: Kill ends them. Wait
+// returns early with an error that is thrown at the caller, and leaves the group as it is.
+func (g *Group) Wait() error {
+	if !g.own() {
+		return g.done.misused("Wait")
+	}
+	g.s.collect()
+	if len(g.live) > 0 {
+		g.done.Open()
+		if _, err := g.done.await("Wait"); err != nil {
+			return err
+		}
+	}
+	return g.err
+}
+
+// Kill kills the tasklets of the group, in the order of their births, and returns what that
+// returned. Together with a deferred call it says that no tasklet outlives a function:
+//
+//	var g tasklet.Group
+//	defer g.Kill()
+func (g *Group) Kill() error {
+	if !g.own() {
+		return g.done.misused("Kill")
+	}
+	var errs []error
+	for _, t := range slices.Clone(g.live) {
+		errs = append(errs, t.Kill())
+	}
+	return errors.Join(errs...)
+}

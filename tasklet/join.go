@@ -1,0 +1,83 @@
+package tasklet
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-greenlet/greenlet/internal/place"
+)
+
+var errGoexit = errors.New("its function has called runtime.Goexit")
+
+// Join waits until the tasklet has ended, and returns nil then, however it ended: what it
+// ended with comes out of Run. See Spawn for a result. An error says that Join did not
+// wait, or was ended by one that was thrown at the caller.
+func (t *Tasklet) Join() error {
+	s, err := t.usable("Join")
+	switch {
+	case err != nil && t != nil && t.s != nil && errors.Is(err, ErrDead):
+		return nil
+	case err != nil:
+		return err
+	case t == s.head:
+		return &opError{op: "Join", who: t, err: ErrCurrent, why: "it would wait for itself"}
+	}
+	s.collect()
+	if t.ended == nil {
+		t.ended = &Channel[struct{}]{s: s, part: true, name: "the end of " + t.label()}
+	}
+	_, err = t.ended.await("Join")
+	return err
+}
+
+// A Task is a tasklet whose function has results. Make it with Spawn.
+type Task[T any] struct {
+	*Tasklet
+	v   T
+	err error
+}
+
+// Spawn is Go for a function with results, which Result returns. What the function ends
+// with is a result, and does not come out of Run: its error, or one that was thrown at the
+// tasklet. Only a panic does, too, so that it is not lost.
+func Spawn[T any](f func() (T, error)) *Task[T] {
+	task := new(Task[T])
+	code := place.PC(f)
+	if f == nil {
+		err := fmt.Errorf("tasklet: Spawn at %s: %w", place.Caller(), errNoFunction)
+		f = func() (T, error) { return task.v, err }
+	}
+	returned := false
+	task.Tasklet = bind(func() {
+		task.v, task.err = f()
+		returned = true
+	})
+	task.code = code
+	task.result = func(err error) {
+		switch {
+		case task.err != nil && err != nil: // thrown at it, and it has not got it
+			task.err = errors.Join(task.err, err)
+		case err != nil:
+			task.err = err
+		case !returned:
+			task.err = ErrExit
+		}
+	}
+	task.s.add(task.Tasklet)
+	return task
+}
+
+// Result waits until the task has ended, and returns what its function has returned.
+//
+// When the function was ended by an error that was thrown at it, Result returns that, such
+// as ErrExit after a Kill; after a panic a *greenlet.PanicError. The errors of Join come
+// without a result.
+func (t *Task[T]) Result() (v T, err error) {
+	if err := t.Join(); err != nil {
+		return v, err
+	}
+	if !t.dead { // its root has ended before it
+		return v, ErrExit
+	}
+	return t.v, t.err
+}

@@ -1,0 +1,83 @@
+package tasklet
+
+import "fmt"
+
+// A Semaphore has a number of permits: Acquire takes one, and waits until there is one;
+// Release gives one back. Who waits longest gets the next one. Make it with NewSemaphore.
+// One with a single permit is a mutex for what must not be left half done across a switch;
+// between two switches nothing needs a lock.
+//
+// It belongs to the root that made it; Release may be called from any goroutine, the other
+// methods on its thread only.
+type Semaphore struct {
+	c    Channel[bool] // passes permits to those that wait
+	free int
+}
+
+// NewSemaphore makes a semaphore with n permits. n below 0 is a panic. WithPosts says that
+// other goroutines Release it.
+func NewSemaphore(n int, opts ...ChannelOption) *Semaphore {
+	if n < 0 {
+		panic(fmt.Errorf("tasklet: NewSemaphore(%d): it has 0 permits or more", n))
+	}
+	s := &Semaphore{free: n}
+	s.c.part = true
+	s.c.init("semaphore", opts)
+	return s
+}
+
+// String describes the semaphore for people: its name.
+func (s *Semaphore) String() string { return s.c.String() }
+
+// Acquire takes a permit, and waits for one if there is none. With an error, such as one
+// that is thrown at the tasklet, nothing was taken.
+func (s *Semaphore) Acquire() error {
+	if !s.c.s.own() {
+		return s.c.misused("Acquire")
+	}
+	s.c.s.collect()
+	if s.free > 0 {
+		s.free--
+		return nil
+	}
+	got, err := s.c.await("Acquire")
+	if err != nil && got {
+		s.release() // both at once
+	}
+	return err
+}
+
+// TryAcquire takes a permit if there is one, and says whether it has. It panics with
+// ErrWrongThread on another thread.
+func (s *Semaphore) TryAcquire() bool {
+	s.c.mine("TryAcquire").collect()
+	if s.free == 0 {
+		return false
+	}
+	s.free--
+	return true
+}
+
+// Release gives a permit back, or a new one: it need not have been acquired. The tasklet
+// that waits longest, if any, gets it and goes to the end of the ring, and the caller goes
+// on. From another goroutine it takes effect at the scheduler's next opportunity; when the
+// root has ended it does nothing.
+func (s *Semaphore) Release() {
+	switch to := s.c.s; {
+	case to == nil:
+		panic(s.c.misused("Release"))
+	case to.own():
+		to.collect()
+		s.release()
+	default:
+		to.tell(s.release)
+	}
+}
+
+func (s *Semaphore) release() {
+	if s.c.balance < 0 {
+		s.c.arrive(true)
+	} else {
+		s.free++
+	}
+}

@@ -1,0 +1,63 @@
+package tasklet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ErrTimeout: Timeout's time is over.
+var ErrTimeout = errors.New("the time is over")
+
+// Timeout calls f, and returns what f returns. If d is over before that, it ends f's wait:
+// the operation of this package in which the calling tasklet waits then, or else the next
+// in which it lets others run, returns an error that is ErrTimeout, as if by ThrowLater.
+// f is to return it. An f that never waits is not interrupted.
+//
+// Where the operation has no error result, such as Schedule, it panics, and Timeout returns
+// the error. Calls nest. While a tasklet is blocked in a Timeout, that is no deadlock, and
+// Run waits for the end of the time.
+func Timeout(d time.Duration, f func() error) (err error) {
+	if f == nil {
+		return fail("Timeout", here().head, errNoFunction)
+	}
+	s := here()
+	t := s.head
+	over := fmt.Errorf("tasklet: Timeout of %v: %w", d, ErrTimeout)
+	ended, pending := false, true
+	t.limits++
+	stop := s.after(d, func() {
+		s.tell(func() {
+			if ended {
+				return
+			}
+			pending = false
+			t.limits--
+			s.recall(t)
+			t.mail = append(t.mail, letter{err: over})
+		})
+	})
+	defer func() {
+		ended = true
+		stop()
+		if pending {
+			t.limits--
+		}
+		t.mail = slices.DeleteFunc(t.mail, func(m letter) bool { return m.err == over })
+		if len(t.mail) == 0 {
+			t.mail = nil
+		}
+		switch r := recover().(type) {
+		case nil:
+		case thrown:
+			if r.error != over {
+				panic(r)
+			}
+			err = over
+		default:
+			panic(r)
+		}
+	}()
+	return f()
+}
