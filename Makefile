@@ -23,7 +23,7 @@ C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr
 SCRIPTS := .ci/run scripts/need scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-asan test-ubsan test-foreign test-php php stress stress-calls stress-short install bench lint docker-test deps clean
+	test-musl test-arm64 test-asan test-ubsan test-foreign test-php php scripts stress stress-calls stress-short install bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -84,6 +84,10 @@ test-foreign: ## what needs other libraries: boost.context, PCL, Lua, expat, SQL
 php: ## PHP's fibers wait for Go: examples/php
 	@scripts/need cc php sqlite
 	@$(PHP) $(GO) run -tags $(PHP_TAGS) ./examples/php/demo
+
+scripts: ## Lua scripts that wait, on one thread and on many: examples/scripts
+	@scripts/need cc lua sqlite
+	@$(GO) run -tags greenlet_foreign ./examples/scripts/demo
 
 test-php: ## the tests of examples/php
 	@scripts/need cc php sqlite
