@@ -20,10 +20,10 @@ AT_EACH_CALL := -skip 'Memory|LeaveNothing|Thousand|TestBenchmarkCases|TestReadi
 	./internal/gort ./internal/handle
 UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr/include/lua5.4
-SCRIPTS := .ci/run scripts/need scripts/docker-test
+SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test
 
 .PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-asan test-ubsan test-foreign test-php php scripts stress stress-calls stress-short install bench lint docker-test deps clean
+	test-musl test-arm64 test-asan test-ubsan test-foreign test-php php scripts interop stress stress-calls stress-short install bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -89,6 +89,10 @@ scripts: ## Lua scripts that wait, on one thread and on many: examples/scripts
 	@scripts/need cc lua sqlite
 	@$(GO) run -tags greenlet_foreign ./examples/scripts/demo
 
+interop: ## other bindings of C libraries, as they are: docs/libraries.md
+	@scripts/need cc
+	scripts/interop -count=1 $(TESTFLAGS)
+
 test-php: ## the tests of examples/php
 	@scripts/need cc php sqlite
 	$(PHP) $(TEST) -tags $(PHP_TAGS) ./examples/php/...
@@ -139,7 +143,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 musl cppcheck shellcheck buildah gdb valgrind php $(LIBRARIES)
+	scripts/need cc arm64 musl cppcheck shellcheck buildah gdb valgrind php xml2-curl git2go $(LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build
