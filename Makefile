@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(filter-out examples/php/%,$(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/foreign/*.c internal/foreign/*/*.c))
+C_FILES := $(filter-out examples/php/%,$(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c))
 # Where PHP's headers are only php-config knows.
 PHP := CGO_CFLAGS="-O2 -g $$(php-config --includes)"
 PHP_TAGS := greenlet_foreign,greenlet_php

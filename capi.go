@@ -16,11 +16,12 @@ extern int greenletParent(greenlet *, greenlet **);
 extern int greenletSetParent(greenlet *, greenlet *);
 extern int greenletAsk(greenlet *, int);
 extern int greenletSection(int);
+extern int greenletCarry(uintptr_t, size_t);
 
 static void interface_init(void)
 {
     glet_interface i = {greenletMake, greenletMakeGo, greenletFree, greenletFreeValue, greenletCurrent,
-                        greenletSelf, greenletPass, greenletKill, greenletParent, greenletSetParent, greenletAsk, greenletSection};
+                        greenletSelf, greenletPass, greenletKill, greenletParent, greenletSetParent, greenletAsk, greenletSection, greenletCarry};
     glet_interface_init(&i);
 }
 */
@@ -498,6 +499,11 @@ func greenletAsk(p *C.greenlet, what C.int) C.int {
 		return 1
 	}
 	return 0
+}
+
+//export greenletCarry
+func greenletCarry(at C.uintptr_t, size C.size_t) C.int {
+	return tell(carryHere(*(*unsafe.Pointer)(unsafe.Pointer(&at)), uintptr(size)))
 }
 
 //export greenletSection

@@ -5,6 +5,7 @@ package greenlet
 #include "exceptions.h"
 #include "go.h"
 #include "word.h"
+#include <errno.h>
 
 // Exported by callbacks.go.
 extern void greenletEnter(uintptr_t worker);
@@ -25,6 +26,7 @@ static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_
 static void bridge_trim_stack(uintptr_t c, size_t keep) { glet_coro_trim_stack((glet_coro *)c, keep); }
 static struct glet_exceptions *bridge_exceptions(void) { return glet_coro_exceptions(); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
+static int *bridge_errno(void) { return &errno; }
 static uintptr_t bridge_current_word(void) { return (uintptr_t)glet_coro_current_word(); }
 
 // A coroutine for its stack alone, where another engine puts it in place.
@@ -270,6 +272,7 @@ func errNoStack(size int, code C.int, errno error) error {
 }
 
 func newNative(size int, h handle.Handle) (native, error) {
+	defer keepErrno()()
 	var c C.uintptr_t
 	code, errno := C.bridge_worker_new(&c, C.size_t(size), C.uintptr_t(h))
 	if code != C.GLET_OK {
@@ -284,6 +287,7 @@ func newNative(size int, h handle.Handle) (native, error) {
 // before it with "morestack on g0", which names nobody. What is left of the guard is room for
 // a function that does not look at the bounds.
 func newStack(size int) (lo, hi, record uintptr, err error) {
+	defer keepErrno()()
 	var c, l, h C.uintptr_t
 	if code, errno := C.bridge_stack_new(&c, C.size_t(size), &l, &h); code != C.GLET_OK {
 		return 0, 0, 0, errNoStack(size, code, errno)
@@ -321,6 +325,16 @@ func retireNative(c native) {
 type exceptions C.struct_glet_exceptions
 
 // threadExceptions returns the calling thread's; nil: there is no C++ in this program.
+// keepErrno is for what is done while C waits, and calls C: cgo sets errno to 0 where it is asked for.
+func keepErrno() (restore func()) {
+	at := errnoAddress()
+	e := *at
+	return func() { *at = e }
+}
+
+// errnoAddress is where the calling thread's errno is.
+func errnoAddress() *int32 { return (*int32)(unsafe.Pointer(C.bridge_errno())) }
+
 func threadExceptions() *exceptions { return (*exceptions)(C.bridge_exceptions()) }
 
 // lose forgets them: whoever was to end them never will.

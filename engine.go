@@ -74,7 +74,13 @@ func (portableEngine) newWorker(w *worker) error {
 	return nil
 }
 
-func (portableEngine) switchTo(_ *thread, _, to coro) { switchNative(native(to.Native)) }
+func (portableEngine) switchTo(th *thread, from, to coro) {
+	e := *th.errno
+	from.Park()
+	switchNative(native(to.Native))
+	from.Unpark()
+	*th.errno = e
+}
 
 func (portableEngine) ready(*thread, coro) error { return nil }
 
@@ -152,7 +158,17 @@ func (oneMEngine) newWorker(w *worker) error {
 	return err
 }
 
-func (oneMEngine) switchTo(th *thread, from, to coro) { th.one.Switch(from, to) }
+func (oneMEngine) switchTo(th *thread, from, to coro) {
+	if !th.one.InCalls(from) {
+		th.one.Switch(from, to)
+		return
+	}
+	e := *th.errno
+	from.Park()
+	th.one.Switch(from, to)
+	from.Unpark()
+	*th.errno = e
+}
 
 func (oneMEngine) ready(th *thread, from coro) error { return th.one.Ready(from) }
 

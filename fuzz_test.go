@@ -26,7 +26,7 @@ var lost, maxLost = 0, 3000
 
 func library() model.Side[*greenlet.Greenlet] {
 	return model.Side[*greenlet.Greenlet]{
-		Run: greenlet.Run,
+		Run: func(f func(*greenlet.Greenlet) error) error { return greenlet.Run(f) },
 		New: func(run func(any) (any, error), p *greenlet.Greenlet) *greenlet.Greenlet {
 			if p == nil {
 				return greenlet.New(run)

@@ -45,6 +45,7 @@ type core struct {
 	name  atomic.Pointer[string] // nil: none; csrc/go.c reads it
 	body  uintptr                // where the code of what it runs begins; see place.Body
 	stack int                    // asked for, in bytes; 0: the default
+	words []word                 // it carries them, besides its tree's
 
 	run    Func           // nil once started
 	labels unsafe.Pointer // the maker's, for profiles

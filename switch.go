@@ -445,6 +445,8 @@ func (t *tree) start(g *Greenlet, k kind) error {
 		c.tree.Store(t)
 		c.life.Store(lifeDead)
 		return errDies
+	case c.badWords():
+		err = errWord
 	default:
 		w, err = t.th.pool.get(t.th, c.stack)
 	}

@@ -23,6 +23,8 @@ type thread struct {
 	pool   pool
 
 	exceptions *exceptions
+	errno      *int32
+	words      []word // which all of its greenlets carry
 }
 
 // A tree is a root and the greenlets under it: all that run on one thread. Only
@@ -40,8 +42,9 @@ type tree struct {
 	root *Greenlet
 	heir *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
 
-	sections  int  // of C code that must not be left, around whoever runs
-	live      core // list of the started greenlets, oldest first; the ring's head
+	words     []word // which all of its greenlets carry
+	sections  int    // of C code that must not be left, around whoever runs
+	live      core   // list of the started greenlets, oldest first; the ring's head
 	nlive     int
 	unwatched *core // the oldest in it that watch has not been called for, as those after it; nil: none
 	tracer    Tracer
@@ -178,17 +181,23 @@ func ownTree() (*tree, error) {
 //
 // A panic or runtime.Goexit in f goes on after that, and so does a Goexit of a
 // greenlet that Run has killed. Run inside a tree is an error.
-func Run(f func(root *Greenlet) error) (err error) {
+func Run(f func(root *Greenlet) error, options ...Option) (err error) {
 	if f == nil {
 		return &opError{op: "Run", err: errors.New("the function is nil")}
 	}
 	if currentTree() != nil {
 		return fail("Run", nil, errInTree, "Run belongs around everything else; here, just use New and Switch")
 	}
+	words, err := runOptions(options)
+	if err != nil {
+		return fail("Run", nil, err, "")
+	}
 	t, err := newTree(false)
 	if err != nil {
 		return err
 	}
+	t.words = words
+	take(t.root.c.coro, words)
 	t.ask()
 	var killed killed
 	returned := false
@@ -221,7 +230,7 @@ func newTree(implicit bool) (*tree, error) {
 	lockThread()
 	th := (*thread)(local(wordThread))
 	if th == nil {
-		th = &thread{tid: syscall.Gettid(), exceptions: threadExceptions()}
+		th = &thread{tid: syscall.Gettid(), exceptions: threadExceptions(), errno: errnoAddress()}
 		th.handle = handle.New(th)
 		if err := attachThread(th.handle); err != nil {
 			err = errors.Join(err, th.handle.Delete())
@@ -249,6 +258,8 @@ func newTree(implicit bool) (*tree, error) {
 	t.root, t.current, t.one = &made.g, &made.g, th.one
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
+	c.coro.Words = nil
+	take(c.coro, th.words)
 	t.live.next, t.live.prev = &t.live, &t.live
 	t.implicit = implicit
 	t.locked = gort.Getg()

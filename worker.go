@@ -144,6 +144,7 @@ func (t *tree) leave(w *worker, m message) {
 	g := t.current
 	t.endSections(&m)
 	t.die(g.c)
+	w.coro.Drop()
 	w.th.exceptions.lose() // a panic of Go's can have left catch blocks of C++ behind
 	w.th.pool.put(w)
 	target, m := t.deliver(g, m)
@@ -167,6 +168,7 @@ func (w *worker) run(t *tree) message {
 		}
 	}()
 	w.core.label()
+	w.carry(t)
 	// Of whoever ran here before.
 	debug.SetPanicOnFault(false)
 	if oneM {
@@ -213,6 +215,7 @@ func (t *tree) leaveForGood(w *worker, m message) {
 	g := t.current
 	t.endSections(&m)
 	t.die(g.c)
+	w.coro.Drop()
 	target, m := t.deliver(g, m)
 	m.origin = g
 	t.inbox = m

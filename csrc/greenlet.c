@@ -203,6 +203,15 @@ static int section(int enter)
 int greenlet_enter_section(void) { return section(1); }
 int greenlet_leave_section(void) { return section(0); }
 
+int greenlet_carry(void *word, size_t size)
+{
+    READY;
+    NEED(word);
+    if (size == 0)
+        return refuse(GREENLET_ENULL);
+    return go.carry((uintptr_t)word, size);
+}
+
 static int ask(greenlet *g, int what)
 {
     READY;

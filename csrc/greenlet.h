@@ -162,6 +162,17 @@ int greenlet_set_parent(greenlet *g, greenlet *parent);
 int greenlet_enter_section(void);
 int greenlet_leave_section(void);
 
+/*
+ * For libraries that keep "the current frame" of their own in a variable of the thread:
+ * from now on the calling greenlet, its root, and those that begin later on this thread
+ * carry the size bytes at word. While one of them is suspended with C frames they are put
+ * aside, and the others find what was there when it went on. A greenlet begins with what it
+ * finds there; so let the library initialise itself on the thread, and call this while it has
+ * nothing on the stack. word must be valid as long as the thread has greenlets. (errno is
+ * carried always.) GREENLET_ENULL: word is NULL, or size is 0. In Go: WithThreadLocal.
+ */
+int greenlet_carry(void *word, size_t size);
+
 /* A state, or a code below 0. Any thread may ask; so it may the next three. */
 int greenlet_state(greenlet *g);
 int greenlet_is_root(greenlet *g);    /* 1, 0, or a code below 0 */

@@ -21,6 +21,7 @@ typedef struct {
     int (*set_parent)(greenlet *g, greenlet *parent);
     int (*ask)(greenlet *g, int what);
     int (*section)(int enter);
+    int (*carry)(uintptr_t word, size_t size);
 } glet_interface;
 
 enum { GLET_ASK_STATE, GLET_ASK_ROOT, GLET_ASK_STARTED, GLET_ASK_ACTIVE };

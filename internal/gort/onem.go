@@ -62,6 +62,8 @@ type Coro struct {
 	fp    uint64     // control words
 	exc   exceptions // C++'s
 	cs    *CStack    // which it keeps while suspended
+
+	Words []Word // which it carries
 }
 
 // exceptions is what the C++ runtime keeps for each thread (csrc/exceptions.h).
@@ -529,6 +531,13 @@ func (t *Thread) prepare(from, to *Coro) {
 	// The tracer looks at this to choose how to unwind the goroutine that stops: not by
 	// frame pointers, if there are C frames. Whoever goes on sets it right.
 	*ncgo = max(from.ncgo, to.ncgo)
+}
+
+// InCalls says whether C waits for c, which runs.
+//
+//go:norace
+func (t *Thread) InCalls(c *Coro) bool {
+	return *at[int32](*at[uintptr](getg() + gM) + mNcgo) > 0 || c.root && t.isExtra
 }
 
 // handling says whether C++ exceptions are being handled.

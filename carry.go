@@ -1,0 +1,95 @@
+package greenlet
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
+)
+
+// Some C libraries keep "the current frame" of their own in a variable of the thread, and go
+// by it when their callbacks have returned. To them a greenlet that goes on looks like one whose
+// variable somebody has changed meanwhile. So such words are carried: they are exchanged at
+// switches that leave or enter C frames, as errno is. (internal/gort/carry.go does it. Without
+// C frames a library has put back what it found, and there is nothing to be exchanged.)
+
+// A word is a place in memory to be carried.
+type word struct {
+	at   unsafe.Pointer
+	size uintptr
+}
+
+var (
+	errWord    = errors.New("WithThreadLocal was given no address, or the size 0")
+	errOptions = errors.New("the only option of a Run is WithThreadLocal")
+)
+
+// WithThreadLocal has the greenlet carry size bytes at ptr, a variable of its thread in which
+// a C library keeps what belongs to the calls that are in progress: while the greenlet is
+// suspended with C frames, these bytes are put aside, and the others find there what was there
+// when it was switched to. As an option of Run it is for the root and all greenlets of the tree.
+//
+// A greenlet begins with what it finds there when it starts, so let the library initialise
+// itself on the thread before. ptr must be valid on the greenlet's thread until its end, and is
+// not to point to Go memory. nil or a size of 0 is an error of the first Switch, or of Run.
+func WithThreadLocal(ptr unsafe.Pointer, size uintptr) Option {
+	return func(c *core) { c.words = append(c.words, word{ptr, size}) }
+}
+
+// badWords says whether one of the greenlet's words cannot be carried.
+func (c *core) badWords() bool {
+	for _, w := range c.words {
+		if w.at == nil || w.size == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// runOptions are those of Run: for the tree, and not for its root alone.
+func runOptions(options []Option) ([]word, error) {
+	if len(options) == 0 {
+		return nil, nil
+	}
+	var c core
+	for _, o := range options {
+		before := len(c.words)
+		if o(&c); len(c.words) == before {
+			return nil, errOptions
+		}
+	}
+	if c.badWords() {
+		return nil, errWord
+	}
+	return c.words, nil
+}
+
+// take has the coroutine carry some words from now on.
+func take(c coro, words []word) {
+	for _, w := range words {
+		c.Words = append(c.Words, gort.NewWord(w.at, w.size))
+	}
+}
+
+// carry is called as the worker begins to run a greenlet.
+func (w *worker) carry(t *tree) {
+	take(w.coro, w.th.words)
+	take(w.coro, t.words)
+	take(w.coro, w.core.words)
+}
+
+// carryHere is greenlet_carry: the calling greenlet, the root, and those that begin later on
+// this thread carry the word.
+func carryHere(at unsafe.Pointer, size uintptr) error {
+	t, err := ownTree()
+	if err != nil {
+		return err
+	}
+	w := []word{{at, size}}
+	t.th.words = append(t.th.words, w...)
+	take(t.current.c.coro, w)
+	if t.current != t.root {
+		take(t.root.c.coro, w)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+// Package chain is a C library that chains its frames in a variable of the thread, for tests.
+package chain
+
+/*
+#cgo CFLAGS: -I${SRCDIR}/../../csrc -O2 -Wall
+#include "chain.h"
+*/
+import "C"
+
+import (
+	"unsafe"
+
+	"github.com/go-greenlet/greenlet/callback"
+)
+
+// Word is the variable, of the calling thread.
+func Word() (at unsafe.Pointer, size uintptr) { return C.chain_word(), uintptr(C.chain_size()) }
+
+// Carry has the calling thread's greenlets carry it, by the C interface, and returns the code.
+func Carry() int { return int(C.greenlet_carry(C.chain_word(), C.chain_size())) }
+
+// CarryNothing makes the mistakes that can be made.
+func CarryNothing() (code, other int) {
+	return int(C.greenlet_carry(nil, 8)), int(C.greenlet_carry(C.chain_word(), 0))
+}
+
+// Call calls f within depth frames of the library's; trapped says that f asked for it, and that the
+// innermost frame has caught it.
+func Call(depth int, f func() (trap bool)) (trapped bool) {
+	code := C.int(0)
+	callback.During(f, func(h uintptr) { code = C.chain_call(C.uintptr_t(h), C.int(depth)) })
+	return code < 0
+}
+
+// Errno sets the C library's errno, calls f, and returns errno as it is in C then.
+func Errno(e int, f func() bool) int {
+	r := C.int(0)
+	callback.During(f, func(h uintptr) { r = C.chain_errno(C.uintptr_t(h), C.int(e)) })
+	return int(r)
+}
+
+// Broken counts frames that did not find themselves at the end of the chain.
+func Broken() int { return int(C.chain_broken()) }
+
+// Length is how many frames are in the calling thread's chain.
+func Length() int { return int(C.chain_length()) }
+
+//export chainCallback
+func chainCallback(h C.uintptr_t) (trap C.int) {
+	callback.Do(uintptr(h), func(f func() bool) {
+		if f() {
+			trap = 1
+		}
+	})
+	return trap
+}
