@@ -4,25 +4,84 @@ import (
 	"regexp"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// Stack returns the Go frames of a suspended greenlet, innermost first: from its
-// pending Switch to its body. Where C code lies between, its boundary shows as
-// the frames of runtime.cgocall and of the call back into Go.
+// Stack returns the Go frames of a started greenlet, innermost first. Of a suspended one:
+// from its pending Switch to its body; of a running one: what its goroutine has now. Where C
+// code lies between, or runs, its boundary shows as the frames of runtime.cgocall and of the
+// call back into Go.
 //
-// It returns nil for a greenlet that is not suspended, and when called from
-// another thread than the greenlet's.
+// Any goroutine may call it. A suspended greenlet's takes a microsecond or a few and stops
+// nobody. For one that runs Go code on another goroutine the world is stopped, for some tens
+// of microseconds.
+//
+// It is nil for a greenlet that is pending or dead, for one that could not be caught between
+// all its switches, and where that cannot be done: on the portable engine (see Runtime), from
+// another thread than the greenlet's; and from another thread for one with calls from C that
+// carry a context of [runtime.SetCgoTraceback].
 func (g *Greenlet) Stack() []runtime.Frame {
+	if !g.valid() || g.c.life.Load() != lifeStarted {
+		return nil
+	}
+	stack, _ := g.c.stackNow()
+	return stack
+}
+
+// stackNow is Stack, and says whether the greenlet runs C code.
+func (c *core) stackNow() (stack []runtime.Frame, inC bool) {
 	t := currentTree()
-	if t == nil || !g.valid() || g.c.life.Load() != lifeStarted || g.c.tree.Load() != t || g.c == t.current.c {
-		return nil
+	if own := t != nil && c.tree.Load() == t; own {
+		t.raceRelease()
+		if c == t.current.c {
+			return ownFrames(2), false // without Stack, which has called this
+		}
+		// On its own thread the greenlet can be asked, on both engines.
+		if t.sections == 0 && engine.ready(t.th, t.current.c.coro) == nil {
+			t.visit(c.greenlet(), func() { stack = fromOperation(ownFrames(1)) })
+			return stack, false
+		}
 	}
-	if engine.ready(t.th, t.current.c.coro) != nil {
-		return nil
+	pcs := make([]uintptr, 64)
+	for range patience {
+		p := c.peek(pcs)
+		switch p.State {
+		case gort.PeekNothing:
+			return nil, false
+		case gort.PeekInC, gort.PeekWaiting:
+			if p.N == len(pcs) {
+				pcs = make([]uintptr, 4*len(pcs))
+				continue
+			}
+			stack = framesOf(pcs[:p.N])
+			if !c.tree.Load().runs(c) {
+				stack = fromOperation(stack)
+			}
+			return stack, p.State == gort.PeekInC
+		case gort.PeekRunning:
+			// A stop of the world takes whoever runs off its processor. It needs a moment to
+			// get one again, and until then it waits.
+			runtime.ReadMemStats(new(runtime.MemStats))
+		default:
+			runtime.Gosched()
+		}
 	}
-	var frames []runtime.Frame
-	t.visit(g, func() { frames = ownFrames() })
-	return frames
+	return nil, false
+}
+
+// patience is how often stackNow tries.
+const patience = 100
+
+// peek is gort.Peek of a greenlet that is alive. Any goroutine may call it.
+func (c *core) peek(pcs []uintptr) (p gort.Peek) {
+	t := c.tree.Load()
+	t.mu.Lock() // so that it does not end meanwhile, and another one has its goroutine
+	defer t.mu.Unlock()
+	if c.life.Load() != lifeStarted || c.coro == nil {
+		return p
+	}
+	return c.coro.Peek(pcs)
 }
 
 // visit has a suspended greenlet of this tree call f, which must not switch, and go on
@@ -43,28 +102,41 @@ func (t *tree) answer(m message) {
 	engine.switchTo(t.th, from, m.origin.c.coro)
 }
 
-// inside matches our own machinery under Switch.
-var inside = regexp.MustCompile(`^github\.com/go-greenlet/greenlet\.(\(\*tree\)\.|\(\*Greenlet\)\.(send|transfer|switchTo)$)`)
+// inside matches our own machinery under an operation, and what the runtime has on top.
+var inside = regexp.MustCompile(`^(runtime\.|github\.com/go-greenlet/greenlet(/internal/gort\.|\.(\(\*tree\)\.|\w*Engine\.|\(\*Greenlet\)\.(send|transfer|switchTo)$)))`)
 
-// ownFrames collects the frames below answer, which has called what calls it.
-func ownFrames() (frames []runtime.Frame) {
-	const skip = 3 // runtime.Callers, this, and who called it
+// fromOperation is the stack of a suspended greenlet without that.
+func fromOperation(stack []runtime.Frame) []runtime.Frame {
+	for i, f := range stack {
+		if !inside.MatchString(f.Function) {
+			return stack[i:]
+		}
+	}
+	return stack
+}
+
+// ownFrames are those of the calling goroutine, without this function and the skipped ones
+// that have called it.
+func ownFrames(skip int) []runtime.Frame {
+	skip += 2 // runtime.Callers and this
 	pcs := make([]uintptr, 64)
 	n := runtime.Callers(skip, pcs)
 	for n == len(pcs) {
 		pcs = make([]uintptr, 2*len(pcs))
 		n = runtime.Callers(skip, pcs)
 	}
+	return framesOf(pcs[:n])
+}
+
+// framesOf are the frames at those addresses, down to the greenlet's body.
+func framesOf(pcs []uintptr) (frames []runtime.Frame) {
 	const below = "github.com/go-greenlet/greenlet.(*core).execute"
-	it := runtime.CallersFrames(pcs[:n])
-	for more := true; more; {
+	it := runtime.CallersFrames(pcs)
+	for more := len(pcs) > 0; more; {
 		var f runtime.Frame
 		f, more = it.Next()
 		if f.Function == below {
 			break
-		}
-		if len(frames) == 0 && inside.MatchString(f.Function) {
-			continue
 		}
 		frames = append(frames, f)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/place"
+	"github.com/go-greenlet/greenlet/internal/timeline"
 )
 
 // Func is a greenlet's body. arg is the value of the Switch that started it; the
@@ -21,15 +22,17 @@ type Func func(arg any) (any, error)
 // do not copy it.
 //
 // Its methods are called on the thread that it belongs to; those that only read
-// (State, Dead, Active, IsRoot, Parent, ID, Name, String, Context) from any
-// goroutine.
+// (State, Dead, Active, IsRoot, Parent, Children, ID, Name, String, Context, Value, Stack,
+// Info) from any goroutine.
 type Greenlet struct {
 	// The user's reference and what it refers to are two objects, so that the
 	// collector can tell that a suspended greenlet has been forgotten although
 	// its own stack is still there. Nothing on that stack, and nothing that the
 	// tree needs to end it, may lead to the Greenlet; all that leads to core.
 	c *core
-	_ noCopy
+	// What SetValue has set. It is here and not in core, since it may lead to the Greenlet.
+	value atomic.Pointer[any]
+	_     noCopy
 }
 
 // noCopy makes go vet find copies: who is who is decided by the address.
@@ -40,12 +43,13 @@ func (*noCopy) Unlock() {}
 
 // core is what a greenlet consists of.
 type core struct {
-	coro  coro // its worker's, or the thread's for a root; nil: it is pending or dead
-	id    uint64
-	name  atomic.Pointer[string] // nil: none; csrc/go.c reads it
-	body  uintptr                // where the code of what it runs begins; see place.Body
-	stack int                    // asked for, in bytes; 0: the default
-	words []word                 // it carries them, besides its tree's
+	coro     coro   // its worker's, or the thread's for a root; nil: it is pending or dead
+	switches uint64 // how often it was switched to; see count
+	id       uint64
+	name     atomic.Pointer[string] // nil: none; csrc/go.c reads it
+	body     uintptr                // where the code of what it runs begins; see place.Body
+	stack    int                    // asked for, in bytes; 0: the default
+	words    []word                 // it carries them, besides its tree's
 
 	run    Func           // nil once started
 	labels unsafe.Pointer // the maker's, for profiles
@@ -53,18 +57,23 @@ type core struct {
 	parent atomic.Pointer[Greenlet] // nil: a root, or the root it is first used from
 	tree   atomic.Pointer[tree]     // nil: never started; belongs where its parents belong
 	ctx    atomic.Pointer[context.Context]
+	born   *birth // nil: it was not recorded
+	since  int64  // nanotime of the last switch to or from it; 0: no clock was on
 
-	// The rest is the own thread's business.
-	waiter     *waiter                // who is to get control back in place of the parent
+	// The rest is the own thread's business. But from the start to the end others look at
+	// coro and at the next six under tree.mu, so they are written under that.
 	worker     *worker                // while it runs
 	held       *Greenlet              // the user's reference, until the collector has run; see watch
 	self       weak.Pointer[Greenlet] // after that
 	forget     runtime.Cleanup
 	watched    bool // both are set
-	tracing    bool // the tracer runs on it
-	handed     bool // it is the body of a hand
-	c          *inC // what C knows of it; nil: nothing
 	prev, next *core
+
+	waiter  *waiter // who is to get control back in place of the parent
+	tracing bool    // the tracer runs on it
+	track   *timeline.Track
+	handed  bool // it is the body of a hand
+	c       *inC // what C knows of it; nil: nothing
 }
 
 // What life says. Running and Suspended are one: the tree knows who runs.
@@ -166,6 +175,9 @@ func New(run Func, opts ...Option) *Greenlet {
 			c.parent.Store(t.current)
 			t.raceRelease()
 		}
+	}
+	if details.Load() != 0 {
+		c.bear()
 	}
 	return &Greenlet{c: c}
 }

@@ -37,6 +37,7 @@ func (h *hand) enter(t *tree, g *Greenlet) {
 	h.waiter.by = t.current
 	h.c.waiter = &h.waiter
 	h.parked, h.resumed, h.yielded = false, true, false
+	g.c.switches++
 	t.current = g
 }
 
@@ -51,6 +52,7 @@ func (h *hand) entered(t *tree) bool {
 
 // stay comes after one that was refused.
 func (h *hand) stay(t *tree) {
+	h.c.switches--
 	t.current = h.waiter.by
 	h.c.waiter, h.waiter.by = nil, nil
 	h.parked, h.resumed = true, false
@@ -71,6 +73,7 @@ func (h *hand) leave() *tree {
 	}
 	h.parked, h.resumed, h.yielded = true, false, true
 	h.ready, t.current = t, by
+	by.c.switches++
 	return t
 }
 
@@ -86,6 +89,7 @@ func (h *hand) left(t *tree) bool {
 
 // leftNot comes after a Cross that was refused.
 func (h *hand) leftNot(t *tree) {
+	h.waiter.by.c.switches--
 	h.ready, t.current = nil, h.c.greenlet()
 	h.parked, h.resumed, h.yielded = false, true, false
 }

@@ -107,7 +107,7 @@ func (t *tree) exit(g *Greenlet) message {
 // watch lets the collector tell us when nobody holds c's Greenlet any more. That takes
 // longer than the whole life of most greenlets, so it is done to those that still live
 // when a collection has been. Until then the core holds the Greenlet, and a later
-// collection is the first to find that it is forgotten.
+// collection is the first to find that it is forgotten. Its caller has locked tree.mu.
 func (c *core) watch() {
 	g := c.held
 	c.held, c.watched = nil, true
@@ -119,6 +119,8 @@ func (c *core) watch() {
 
 // watchSome does that to the next of the tree's, and not to all: it takes some time.
 func (t *tree) watchSome() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for range 1000 {
 		c := t.unwatched
 		if c == nil {
@@ -196,6 +198,7 @@ func (t *tree) reap() (m message, came bool) {
 		return m, false
 	}
 	t.epoch = now
+	t.observe()
 	if t.watchSome(); t.unwatched != nil {
 		t.epoch-- // the next call goes on
 	}

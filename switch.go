@@ -59,6 +59,7 @@ func (g *Greenlet) Switch(v any) (any, error) {
 			from := t.current.c
 			t.inbox.value = v
 			t.current = g
+			g.c.switches++
 			switch t.one.Cross(to) {
 			case gort.Returned:
 				if t.plain() {
@@ -93,6 +94,7 @@ func (g *Greenlet) switchTo(v any) (any, error) {
 //go:noinline
 func (t *tree) again(from *core) (any, error) {
 	g, v := t.current, t.inbox.value
+	g.c.switches--
 	t.current, t.inbox.value = from.greenlet(), nil
 	return g.switchTo(v)
 }
@@ -255,6 +257,7 @@ func (t *tree) pass(target *Greenlet) {
 // turn is what comes right before a switch to target.
 func (t *tree) turn(target *Greenlet) {
 	t.inbox.origin = t.current
+	target.c.count()
 	t.enter(target)
 }
 
@@ -272,6 +275,9 @@ func (t *tree) take() message {
 		if m.kind == kindProbe {
 			t.answer(m)
 			continue
+		}
+		if t.busy&busyObserved != 0 {
+			t.observed(m)
 		}
 		if t.busy&busyChores != 0 {
 			t.chore()
@@ -455,6 +461,7 @@ func (t *tree) start(g *Greenlet, k kind) error {
 		return err
 	}
 	w.core = c
+	t.mu.Lock()
 	c.worker, c.coro, c.held = w, w.coro, g
 	if c.handed {
 		c.coro.SetOwner(nil) // a Switch takes the long way; the worker may have had another greenlet
@@ -470,18 +477,27 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	c.prev.next, c.next.prev = c, c
 	t.nlive++
 	c.life.Store(lifeStarted)
+	t.mu.Unlock()
+	if t.busy&busyObserved != 0 {
+		t.born(c)
+	}
 	return nil
 }
 
 // die ends the current greenlet.
 func (t *tree) die(c *core) {
-	t.unlink(c)
-	c.unwatch()
+	if t.busy&busyObserved != 0 {
+		t.ended(c)
+	}
 	if c.c != nil {
 		c.leaveC()
 	}
+	t.mu.Lock()
+	t.unlink(c)
+	c.unwatch()
 	c.worker, c.coro = nil, nil
 	c.life.Store(lifeDead)
+	t.mu.Unlock()
 	t.busy |= busyChores
 }
 
@@ -507,7 +523,10 @@ func (c *core) greenlet() *Greenlet {
 		return g
 	}
 	g := &Greenlet{c: c}
+	mu := &c.tree.Load().mu
+	mu.Lock()
 	c.held = g
 	c.watch()
+	mu.Unlock()
 	return g
 }

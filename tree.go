@@ -3,6 +3,7 @@ package greenlet
 import (
 	"errors"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -10,6 +11,7 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
 	"github.com/go-greenlet/greenlet/internal/layer"
+	"github.com/go-greenlet/greenlet/internal/timeline"
 )
 
 // A thread is what an OS thread keeps from one tree to the next, to its end. Its
@@ -42,6 +44,9 @@ type tree struct {
 	root *Greenlet
 	heir *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
 
+	mu   sync.Mutex // for those that look on: the thread's own changes of live, and see core
+	list listed     // where it is in the list of all trees
+
 	words     []word // which all of its greenlets carry
 	sections  int    // of C code that must not be left, around whoever runs
 	live      core   // list of the started greenlets, oldest first; the ring's head
@@ -49,8 +54,10 @@ type tree struct {
 	unwatched *core // the oldest in it that watch has not been called for, as those after it; nil: none
 	tracer    Tracer
 	layer     layer.Layer
-	implicit  bool    // made by a Switch or Throw, not by Run
-	locked    uintptr // the g of the goroutine that is locked to the thread: with fibers, one of several
+	recording *timeline.Recording // that lane belongs to
+	lane      *timeline.Lane      // what happens is noted there; nil: nowhere
+	implicit  bool                // made by a Switch or Throw, not by Run
+	locked    uintptr             // the g of the goroutine that is locked to the thread: with fibers, one of several
 	asked     atomic.Int32
 	end       atomic.Int32
 
@@ -62,9 +69,10 @@ type tree struct {
 type busy uint8
 
 const (
-	busyChores  busy = 1 << iota // take has more to do than to take; see chore
-	busySection                  // C code must not be left
-	busyOver                     // it has ended
+	busyChores   busy = 1 << iota // take has more to do than to take; see chore
+	busySection                   // C code must not be left
+	busyOver                      // it has ended
+	busyObserved                  // every switch is wanted; see observe
 )
 
 // quiet says whether the calling goroutine runs in this tree, and nothing is to be done
@@ -265,6 +273,8 @@ func newTree(implicit bool) (*tree, error) {
 	t.locked = gort.Getg()
 	th.tree = t
 	setLocal(wordTree, unsafe.Pointer(t))
+	t.enlist()
+	t.observe()
 	return t, nil
 }
 
@@ -283,13 +293,17 @@ func (t *tree) close(end int32) {
 
 // finish marks all that belongs to the tree as over.
 func (t *tree) finish(end int32) {
+	t.delist()
 	t.end.Store(end)
 	t.busy |= busyOver
 	t.root.c.life.Store(lifeDead)
 	for t.nlive > 0 {
 		t.drop(t.live.prev)
 	}
-	t.tracer = nil
+	if t.tracer = nil; t.lane != nil {
+		t.lane.Add(timeline.Event{At: nanotime(), To: t.root.c.trackOf(), Kind: timeline.Close})
+		t.lane, t.recording = nil, nil
+	}
 	t.inbox = message{}
 	if t.layer != nil {
 		t.layer.End()

@@ -150,6 +150,7 @@ func (t *tree) leave(w *worker, m message) {
 	target, m := t.deliver(g, m)
 	m.origin = g
 	t.inbox = m
+	target.c.count()
 	t.enter(target)
 	if target.c.coro != w.coro { // else a pending parent starts on this very worker
 		engine.switchTo(w.th, w.coro, target.c.coro)
@@ -161,7 +162,9 @@ func (t *tree) leave(w *worker, m message) {
 func (w *worker) run(t *tree) message {
 	end := message{kind: kindGoexit}
 	returned := false
+	leave := w.core.region()
 	defer func() {
+		leave()
 		gort.SetLabels(nil) // the goroutine is to be another's, and the labels may be large
 		if !returned {
 			t.leaveForGood(w, end)
@@ -219,6 +222,7 @@ func (t *tree) leaveForGood(w *worker, m message) {
 	target, m := t.deliver(g, m)
 	m.origin = g
 	t.inbox = m
+	target.c.count()
 	t.enter(target)
 	engine.exit(w, target.c.coro)
 }

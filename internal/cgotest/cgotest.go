@@ -5,6 +5,7 @@ package cgotest
 #cgo CFLAGS: -I${SRCDIR}/../../csrc -O2 -Wall
 #cgo LDFLAGS: -lm
 #include "cgotest.h"
+#include <unistd.h>
 */
 import "C"
 
@@ -13,6 +14,7 @@ import (
 	"math"
 	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 
 	_ "github.com/go-greenlet/greenlet/csrc" // the core under test
@@ -73,6 +75,9 @@ func Step(bytes int) { C.cgotest_step(C.size_t(bytes)) }
 
 // Fault reads from nowhere, in C.
 func Fault() { C.cgotest_fault() }
+
+// Sleep sleeps in C.
+func Sleep(d time.Duration) { C.usleep(C.useconds_t(d.Microseconds())) }
 
 // Recurse calls a C function that calls itself that often.
 func Recurse(depth int) { C.cgotest_recurse(C.int(depth)) }

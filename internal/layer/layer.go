@@ -32,6 +32,16 @@ var (
 	// Heir makes `to`, a greenlet of the same root, the one that gets control in place
 	// of the parent when the running greenlet ends. Its body calls this and returns.
 	Heir func(to unsafe.Pointer)
+
+	// Observe has every tree look whether its switches are wanted (package timeline). Any
+	// goroutine may call this and the next two.
+	Observe func()
+
+	// Nanotime is the clock that they are noted by.
+	Nanotime func() int64
+
+	// Mark notes something in the time line of the calling goroutine's greenlet, if it has one.
+	Mark func(text string)
 )
 
 // A Thrown is what package greenlet panics with to carry an error through code that has

@@ -56,12 +56,20 @@ var root = func() string {
 // goes by the files: the body of a loop is a function of the package that the loop was
 // inlined into.
 func Of(stack []runtime.Frame) string {
-	for _, f := range stack {
-		if !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "_cgo") && !between(f.File) {
-			return fmt.Sprintf("%s:%d", f.File, f.Line)
-		}
+	if f, ok := User(stack); ok {
+		return fmt.Sprintf("%s:%d", f.File, f.Line)
 	}
 	return "an unknown place"
+}
+
+// User is the frame that Of names, if there is one.
+func User(stack []runtime.Frame) (f runtime.Frame, ok bool) {
+	for _, f := range stack {
+		if !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "_cgo") && !between(f.File) {
+			return f, true
+		}
+	}
+	return runtime.Frame{}, false
 }
 
 // between says whether a file is between the user's program and an operation.

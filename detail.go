@@ -1,0 +1,49 @@
+package greenlet
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	_ "unsafe" // for linkname
+)
+
+// Detail is a set of what Info can tell of only if it is recorded all along, which costs
+// time; see SetDetail.
+type Detail uint32
+
+const (
+	DetailTimes    Detail = 1 << iota // Info.Since: every switch reads the clock, and takes the long way
+	DetailCreation                    // Info.Created and CreatedAt: every New reads the clock and looks at its callers
+)
+
+var details atomic.Uint32
+
+// SetDetail sets what is recorded of all greenlets of the process from now on, and returns
+// what was before; nothing is at first. Any goroutine may call it. A tree that runs takes
+// note at its next switch.
+func SetDetail(d Detail) (previous Detail) {
+	previous = Detail(details.Swap(uint32(d)))
+	epoch.Add(1)
+	return previous
+}
+
+// A birth is what is recorded of a creation.
+type birth struct {
+	at  time.Time
+	pcs [12]uintptr // of New and its callers
+}
+
+// bear records c's creation; New has called it.
+func (c *core) bear() {
+	if Detail(details.Load())&DetailCreation != 0 {
+		c.born = &birth{at: time.Now()}
+		runtime.Callers(2, c.born.pcs[:])
+	}
+}
+
+// nanotime is the runtime's monotonic clock, which takes less than time.Now. The runtime
+// publishes it (time_nofake.go).
+//
+//go:linkname nanotime runtime.nanotime
+func nanotime() int64
