@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
+	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
 // Stack returns the Go frames of a started greenlet, innermost first. Of a suspended one:
@@ -29,18 +30,18 @@ func (g *Greenlet) Stack() []runtime.Frame {
 	return stack
 }
 
-// stackNow is Stack, and says whether the greenlet runs C code.
-func (c *core) stackNow() (stack []runtime.Frame, inC bool) {
+// stackNow is Stack, and says what the greenlet does if it is the one that runs.
+func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 	t := currentTree()
 	if own := t != nil && c.tree.Load() == t; own {
 		t.raceRelease()
 		if c == t.current.c {
-			return ownFrames(2), false // without Stack, which has called this
+			return ownFrames(2), layer.InGo // without Stack, which has called this
 		}
 		// On its own thread the greenlet can be asked, on both engines.
 		if t.sections == 0 && engine.ready(t.th, t.current.c.coro) == nil {
 			t.visit(c.greenlet(), func() { stack = fromOperation(ownFrames(1)) })
-			return stack, false
+			return stack, layer.Unknown
 		}
 	}
 	pcs := make([]uintptr, 64)
@@ -48,8 +49,8 @@ func (c *core) stackNow() (stack []runtime.Frame, inC bool) {
 		p := c.peek(pcs)
 		switch p.State {
 		case gort.PeekNothing:
-			return nil, false
-		case gort.PeekInC, gort.PeekWaiting:
+			return nil, layer.Unknown
+		case gort.PeekInC, gort.PeekWaiting, gort.PeekReady:
 			if p.N == len(pcs) {
 				pcs = make([]uintptr, 4*len(pcs))
 				continue
@@ -58,7 +59,7 @@ func (c *core) stackNow() (stack []runtime.Frame, inC bool) {
 			if !c.tree.Load().runs(c) {
 				stack = fromOperation(stack)
 			}
-			return stack, p.State == gort.PeekInC
+			return stack, doings[p.State]
 		case gort.PeekRunning:
 			// A stop of the world takes whoever runs off its processor. It needs a moment to
 			// get one again, and until then it waits.
@@ -67,7 +68,22 @@ func (c *core) stackNow() (stack []runtime.Frame, inC bool) {
 			runtime.Gosched()
 		}
 	}
-	return nil, false
+	return nil, layer.Unknown
+}
+
+var doings = [...]layer.Doing{
+	gort.PeekNothing: layer.Unknown, gort.PeekRunning: layer.InGo, gort.PeekReady: layer.InGo, gort.PeekInC: layer.InC,
+	gort.PeekWaiting: layer.Blocked, gort.PeekBusy: layer.Unknown,
+}
+
+// doing is layer.DoingOf.
+func (c *core) doing(stack *[]runtime.Frame) layer.Doing {
+	if stack == nil {
+		return doings[c.peek(nil).State]
+	}
+	var d layer.Doing
+	*stack, d = c.stackNow()
+	return d
 }
 
 // patience is how often stackNow tries.

@@ -359,7 +359,12 @@ func (c *core) remove(w *waiter) {
 
 // runs says whether c is the one of its tree that runs. Any goroutine may ask.
 func (t *tree) runs(c *core) bool {
-	return t.end.Load() == endNot && (*Greenlet)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&t.current)))).c == c
+	return t.end.Load() == endNot && t.running().c == c
+}
+
+// running is the current greenlet, for any goroutine.
+func (t *tree) running() *Greenlet {
+	return (*Greenlet)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&t.current))))
 }
 
 // setCurrent makes g the one that runs. An ordinary store does, but for the race detector:

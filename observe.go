@@ -2,8 +2,10 @@ package greenlet
 
 import (
 	"context"
+	"runtime"
 	"runtime/trace"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/timeline"
@@ -17,6 +19,17 @@ import (
 func init() {
 	layer.Observe = func() { epoch.Add(1) }
 	layer.Nanotime = nanotime
+	layer.Trees = func() (all []layer.Tree) {
+		for _, t := range allTrees() {
+			g := t.running()
+			t.mu.Lock()
+			all = append(all, layer.Tree{Root: t.root.c.id, Running: unsafe.Pointer(g), IsRoot: g == t.root,
+				Switches: g.c.switched(), Living: t.nlive, Kept: t.layer})
+			t.mu.Unlock()
+		}
+		return all
+	}
+	layer.DoingOf = func(g unsafe.Pointer, stack *[]runtime.Frame) layer.Doing { return (*Greenlet)(g).c.doing(stack) }
 	layer.Mark = func(text string) {
 		if t := currentTree(); t != nil {
 			t.observe()

@@ -114,7 +114,9 @@ func init() {
 	}
 	layer.Keep = func(l layer.Layer) {
 		t := currentTree()
+		t.mu.Lock()
 		t.layer = l
+		t.mu.Unlock()
 		t.raceRelease()
 	}
 	layer.Refused = func(err error) bool {
@@ -307,7 +309,9 @@ func (t *tree) finish(end int32) {
 	t.inbox = message{}
 	if t.layer != nil {
 		t.layer.End()
+		t.mu.Lock()
 		t.layer = nil
+		t.mu.Unlock()
 	}
 }
 

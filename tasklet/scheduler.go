@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/go-greenlet/greenlet"
@@ -18,6 +19,8 @@ type scheduler struct {
 	n     int      // in the ring
 	inner *run     // the innermost call of Run that has not returned
 	trap  int      // see SwitchTrap
+
+	looking atomic.Bool // a Look waits
 
 	blocked *Tasklet // the list of those that wait, by next and prev, the last one first
 	working int      // of those, how many wait for a function of Await

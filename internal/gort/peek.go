@@ -76,7 +76,8 @@ const (
 	PeekNothing PeekState = iota // it cannot be looked at
 	PeekRunning                  // it runs Go code, and was not looked at
 	PeekInC                      // it runs C code
-	PeekWaiting                  // it is suspended, or waits for something of Go's or for a processor
+	PeekReady                    // it waits for a processor
+	PeekWaiting                  // it is suspended, or waits for something of Go's
 	PeekBusy                     // somebody else looks at it just now
 )
 
@@ -104,10 +105,13 @@ func (c *Coro) Peek(pcs []uintptr) (p Peek) {
 		}
 		if *at[int](g + gCgoCtxt + 8) == 0 {
 			p.N = gcallers(g, 0, pcs)
-			p.State = PeekWaiting
-			if was == gSyscall {
+			switch p.State = PeekWaiting; was {
+			case gRunnable:
+				p.State = PeekReady
+			case gSyscall:
 				p.State = PeekInC
-			} else if s := c.cs; s != nil {
+			}
+			if s := c.cs; s != nil && was == gWaiting {
 				p.Stack, p.Used = int(s.hi-s.lo), int(s.hi-*at[uintptr](s.native))
 			}
 		}

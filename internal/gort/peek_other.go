@@ -16,6 +16,7 @@ const (
 	PeekNothing PeekState = iota
 	PeekRunning
 	PeekInC
+	PeekReady
 	PeekWaiting
 	PeekBusy
 )

@@ -4,14 +4,62 @@
 // *greenlet.Greenlet.
 package layer
 
-import "unsafe"
+import (
+	"runtime"
+	"unsafe"
+)
 
 // A Layer is what is kept.
 type Layer interface {
 	// End is called on the root's thread when the root has ended, and nothing of its
 	// tree will run any more.
 	End()
+
+	// Look has f called on the root's thread, when that next does something with the layer,
+	// with what there is to be seen. It returns false if an earlier call still waits for that.
+	// Any goroutine may call it, and Ready.
+	Look(f func(Tasklets)) bool
+
+	// Ready is how many could run, the running one included, as far as that can be known.
+	Ready() int
 }
+
+// Tasklets is what package tasklet tells of a root's.
+type Tasklets struct {
+	Ring    []uint64 // numbers of greenlets, the head first
+	Waits   []Wait   // the longest waiting first
+	Awaited int      // how many wait for something from outside
+}
+
+// A Wait is a blocked tasklet.
+type Wait struct {
+	ID      uint64
+	On      string
+	Channel bool // On is a channel's name
+	Send    bool
+}
+
+// A Tree is what a watcher is told of one, as it is just now.
+type Tree struct {
+	Root    uint64
+	Running unsafe.Pointer // the greenlet that runs
+	IsRoot  bool
+	// Switches is how often that one was switched to: with the same one and the same number,
+	// nobody has switched since.
+	Switches uint64
+	Living   int // started greenlets, without the root
+	Kept     Layer
+}
+
+// Doing is what the goroutine of a running greenlet does.
+type Doing int
+
+const (
+	Unknown Doing = iota
+	InGo
+	InC
+	Blocked // it waits in Go's scheduler
+)
 
 var (
 	// Here returns what is kept with the calling goroutine's root, if anything is, and the
@@ -33,8 +81,13 @@ var (
 	// of the parent when the running greenlet ends. Its body calls this and returns.
 	Heir func(to unsafe.Pointer)
 
-	// Observe has every tree look whether its switches are wanted (package timeline). Any
-	// goroutine may call this and the next two.
+	// Trees returns all of the process. Any goroutine may call this and those that follow.
+	Trees func() []Tree
+
+	// DoingOf says what a running greenlet does, and if stack is not nil, where.
+	DoingOf func(g unsafe.Pointer, stack *[]runtime.Frame) Doing
+
+	// Observe has every tree look whether its switches are wanted (package timeline).
 	Observe func()
 
 	// Nanotime is the clock that they are noted by.

@@ -1,0 +1,274 @@
+package inspect
+
+import (
+	"bytes"
+	"cmp"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"file": filepath.Base, "age": age, "rate": rate}).Parse(pageText))
+
+// A view is what the page shows. Everything that a client may ask for is in the query, so
+// that the page works without a script, which only fetches it again from time to time.
+type view struct {
+	Base   string // /debug/greenlets, wherever it is mounted
+	Q      query
+	S      snapshot
+	Total  int
+	Rate   float64 // switches a second
+	Groups []group
+	Trees  []shownTree
+	One    *oneOfAll
+}
+
+type query struct {
+	Name, State, Place, Sort string
+	Root                     uint64
+	Limit                    int
+	Fragment                 bool
+	values                   url.Values
+}
+
+// With is the query with a key changed, for links.
+func (q query) With(key, value string) template.URL {
+	v := url.Values{}
+	for k, old := range q.values {
+		v[k] = old
+	}
+	v.Del("fragment")
+	v.Del("token")
+	v.Set(key, value)
+	return template.URL("?" + v.Encode())
+}
+
+type group struct {
+	Where  string // FILE:LINE, in full
+	Func   string
+	Number int
+}
+
+type shownTree struct {
+	tree
+	Name string
+	Rows []row
+	More int
+}
+
+type row struct {
+	oneOfAll
+	Depth int
+}
+
+// One is the greenlet.
+func (r row) One() oneOfAll { return r.oneOfAll }
+
+// Title is what people call it.
+func (o oneOfAll) Title() string {
+	if o.Name == "" {
+		return fmt.Sprintf("greenlet/%d", o.ID)
+	}
+	return fmt.Sprintf("%s/%d", o.Name, o.ID)
+}
+
+// Place is FILE:LINE.
+func (w *where) Place() string {
+	if w == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", w.File, w.Line)
+}
+
+func age(o oneOfAll) string {
+	d, sign := o.SinceMs, ""
+	if d == 0 {
+		if d, sign = o.AtLeastMs, "> "; d == 0 {
+			return ""
+		}
+	}
+	t := time.Duration(d * float64(time.Millisecond))
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if t >= unit {
+			return sign + t.Round(unit/10).String()
+		}
+	}
+	return sign + t.String()
+}
+
+func rate(r float64) string {
+	if r == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(r, 'f', 0, 64)
+}
+
+const (
+	usualLimit = 200
+	maxLimit   = 5000
+	mostGroups = 30
+)
+
+func parse(r *http.Request) query {
+	v := r.URL.Query()
+	q := query{Name: v.Get("name"), State: v.Get("state"), Place: v.Get("place"), Sort: v.Get("sort"), Fragment: v.Get("fragment") != "", values: v}
+	q.Root, _ = strconv.ParseUint(v.Get("root"), 10, 64) // 0: all of them
+	q.Limit, _ = strconv.Atoi(v.Get("limit"))
+	if q.Limit <= 0 {
+		q.Limit = usualLimit
+	}
+	q.Limit = min(q.Limit, maxLimit)
+	return q
+}
+
+func (q query) finds(o *oneOfAll) bool {
+	if q.State != "" && q.State != o.State {
+		return false
+	}
+	if q.Name != "" && !strings.Contains(o.Title(), q.Name) {
+		return false
+	}
+	return q.Place == "" || o.Where != nil && (strings.Contains(o.Where.Place(), q.Place) || strings.Contains(o.Where.Func, q.Place))
+}
+
+// plain says that nothing is looked for, so that trees show as trees.
+func (q query) plain() bool { return q.State == "" && q.Name == "" && q.Place == "" && q.Sort == "" }
+
+func (q query) order(rows []row) {
+	by := map[string]func(a, b row) int{
+		"name":     func(a, b row) int { return cmp.Compare(a.Name, b.Name) },
+		"switches": func(a, b row) int { return cmp.Compare(b.Switches, a.Switches) },
+		"rate":     func(a, b row) int { return cmp.Compare(b.PerSecond, a.PerSecond) },
+		"c":        func(a, b row) int { return cmp.Compare(b.CStackUsed, a.CStackUsed) },
+		"place": func(a, b row) int {
+			return cmp.Compare(a.Where.Place(), b.Where.Place())
+		},
+		"for": func(a, b row) int { // who runs first
+			return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(b.SinceMs, a.SinceMs), cmp.Compare(b.AtLeastMs, a.AtLeastMs))
+		},
+	}[q.Sort]
+	if by != nil {
+		slices.SortStableFunc(rows, by)
+	}
+}
+
+func viewOf(r *http.Request, s snapshot) view {
+	base, _, _ := strings.Cut(r.URL.Path, path)
+	v := view{Base: base + path, Q: parse(r), S: s}
+	groups := map[string]*group{}
+	left := v.Q.Limit
+	for _, t := range s.Trees {
+		var found []row
+		for i := range t.Greenlets {
+			g := &t.Greenlets[i]
+			v.Total++
+			v.Rate += g.PerSecond
+			if w := g.Where; w != nil {
+				at := groups[w.Place()]
+				if at == nil {
+					at = &group{w.Place(), w.Func, 0}
+					groups[w.Place()] = at
+				}
+				at.Number++
+			}
+			if (v.Q.Root == 0 || v.Q.Root == t.Root) && v.Q.finds(g) {
+				found = append(found, row{oneOfAll: *g})
+			}
+		}
+		if len(found) == 0 {
+			continue
+		}
+		if v.Q.plain() {
+			found = asTree(found, left)
+		} else {
+			v.Q.order(found)
+		}
+		st := shownTree{tree: t, Name: t.Greenlets[0].Title(), Rows: found}
+		if len(found) > left {
+			st.Rows = found[:left]
+		}
+		st.More = len(found) - len(st.Rows)
+		left -= len(st.Rows)
+		v.Trees = append(v.Trees, st)
+	}
+	for _, g := range groups {
+		v.Groups = append(v.Groups, *g)
+	}
+	slices.SortFunc(v.Groups, func(a, b group) int { return cmp.Or(cmp.Compare(b.Number, a.Number), cmp.Compare(a.Where, b.Where)) })
+	v.Groups = v.Groups[:min(mostGroups, len(v.Groups))]
+	return v
+}
+
+// asTree puts each below its parent. Those whose parent is not there are the root's, which
+// is the first.
+func asTree(all []row, most int) []row {
+	at := map[uint64]int{}
+	for i, r := range all {
+		at[r.ID] = i
+	}
+	below := make([][]int, len(all))
+	for i, r := range all[1:] {
+		p, ok := at[r.Parent]
+		if !ok || p == i+1 {
+			p = 0
+		}
+		below[p] = append(below[p], i+1)
+	}
+	out := make([]row, 0, len(all))
+	var add func(i, depth int)
+	taken := make([]bool, len(all))
+	add = func(i, depth int) {
+		if taken[i] || depth > most {
+			return
+		}
+		taken[i] = true
+		all[i].Depth = min(depth, 20)
+		out = append(out, all[i])
+		for _, k := range below[i] {
+			add(k, depth+1)
+		}
+	}
+	add(0, 0)
+	for i, done := range taken { // parents have changed meanwhile
+		if !done {
+			out = append(out, all[i])
+		}
+	}
+	return out
+}
+
+func writePage(b *bytes.Buffer, r *http.Request, s snapshot) error {
+	v := viewOf(r, s)
+	if v.Q.Fragment {
+		return page.ExecuteTemplate(b, "live", v)
+	}
+	return page.Execute(b, v)
+}
+
+func writeOne(b *bytes.Buffer, r *http.Request, o oneOfAll) error {
+	base, _, _ := strings.Cut(r.URL.Path, path)
+	v := view{Base: base + path, Q: parse(r), One: &o}
+	if v.Q.Fragment {
+		return page.ExecuteTemplate(b, "one", v)
+	}
+	return page.Execute(b, v)
+}
+
+// States and Sorts are the choices.
+func (v view) States() []string { return []string{"running", "suspended"} }
+func (v view) Sorts() []string {
+	return []string{"for", "name", "place", "switches", "rate", "c"}
+}
+
+// Empty says that everything is asked for.
+func (q query) Empty() bool { return q.plain() && q.Root == 0 }

@@ -1,0 +1,224 @@
+package inspect
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-greenlet/greenlet/internal/layer"
+	"github.com/go-greenlet/greenlet/internal/timeline"
+)
+
+// A RecordOption changes what Record keeps.
+type RecordOption func(*recordOptions)
+
+type recordOptions struct {
+	events int
+	last   time.Duration
+}
+
+// Last has Record keep the last so much time only, such as ten seconds before something has
+// gone wrong.
+func Last(d time.Duration) RecordOption { return func(o *recordOptions) { o.last = d } }
+
+// Events is how many events Record keeps, the last ones: about 40 bytes of memory each. The
+// default is a million. A switch is one event, a start or an end another one.
+func Events(n int) RecordOption { return func(o *recordOptions) { o.events = n } }
+
+// ErrRecording is what Record returns while there is another recording.
+var ErrRecording = errors.New("inspect: there is a recording already, and only one at a time")
+
+// Record notes what all greenlets of the process do, until ctx is done, and then writes it
+// to w, in the Trace Event format, which ui.perfetto.dev and chrome://tracing open: a
+// process for each tree, with a track for each greenlet that has run, which shows when it
+// did; an arrow for each switch; and the starts, the ends and what Mark has noted.
+//
+// It keeps the last million events (see Events and Last), and says in the file how many it
+// had to drop. While it records, a switch takes the long way and looks at the clock; a tree
+// takes note of the recording at its next switch.
+func Record(ctx context.Context, w io.Writer, opts ...RecordOption) error {
+	o := recordOptions{events: 1_000_000}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&o)
+		}
+	}
+	if o.events <= 0 || o.last < 0 {
+		return errors.New("inspect: a recording of no events, or of less than no time")
+	}
+	r := timeline.New(o.events, int64(o.last), layer.Nanotime)
+	if !r.Start() {
+		return ErrRecording
+	}
+	layer.Observe()
+	<-ctx.Done()
+	r.Stop()
+	layer.Observe()
+	return writeTrace(w, r)
+}
+
+// Mark notes something in the time line, as something that the calling goroutine's greenlet
+// has done. It does nothing while nothing is recorded, and in a goroutine without greenlets.
+func Mark(name string) {
+	if timeline.Active() != nil {
+		layer.Mark(name)
+	}
+}
+
+var kindNames = [...]string{timeline.Switch: "value", timeline.Throw: "error", timeline.Panic: "panic", timeline.Goexit: "goexit"}
+
+// A traceWriter writes events of the Trace Event format.
+type traceWriter struct {
+	out   *bufio.Writer
+	began int64
+	any   bool
+	flow  uint64
+	room  []byte
+}
+
+// event begins one: {"ph":…,"pid":…,"tid":…,"ts":…  and the rest follows.
+func (w *traceWriter) event(ph string, pid, tid uint64, at int64, rest string) {
+	if w.any {
+		w.out.WriteString(",\n")
+	}
+	w.any = true
+	b := append(w.room[:0], `{"ph":"`...)
+	b = append(b, ph...)
+	b = strconv.AppendUint(append(b, `","pid":`...), pid, 10)
+	b = strconv.AppendUint(append(b, `,"tid":`...), tid, 10)
+	b = micros(append(b, `,"ts":`...), max(0, at-w.began))
+	b = append(append(b, rest...), '}')
+	w.out.Write(b)
+	w.room = b
+}
+
+// micros writes nanoseconds as microseconds.
+func micros(b []byte, ns int64) []byte {
+	b = strconv.AppendInt(b, ns/1000, 10)
+	return append(b, '.', byte('0'+ns/100%10), byte('0'+ns/10%10), byte('0'+ns%10))
+}
+
+// quoted is a string in JSON.
+func quoted(s string) string {
+	var b bytes.Buffer
+	if err := writeJSON(&b, s); err != nil {
+		return `""`
+	}
+	return string(bytes.TrimSpace(b.Bytes()))
+}
+
+func titleOf(t *timeline.Track) string {
+	name := t.Name()
+	if name == "" {
+		name = "greenlet"
+	}
+	return fmt.Sprintf("%s/%d", name, t.ID)
+}
+
+func writeTrace(out io.Writer, r *timeline.Recording) error {
+	lines, began, ended, lost := r.Lines()
+	w := &traceWriter{out: bufio.NewWriter(out), began: began}
+	w.out.WriteString("{\"traceEvents\": [\n")
+	for _, l := range lines {
+		w.line(l, ended)
+	}
+	fmt.Fprintf(w.out, "\n],\n\"displayTimeUnit\": \"ns\", \"otherData\": {\"dropped\": %d, \"seconds\": %.9f}}\n", lost, float64(ended-began)/1e9)
+	return w.out.Flush() // it has the first error
+}
+
+// line writes what has happened in one tree.
+func (w *traceWriter) line(l timeline.Line, ended int64) {
+	pid := l.Root.ID
+	titles := map[*timeline.Track]string{}
+	title := func(t *timeline.Track) string {
+		text, ok := titles[t]
+		if !ok {
+			text = quoted(titleOf(t))
+			titles[t] = text
+			w.event("M", pid, t.ID, w.began, `,"name":"thread_name","args":{"name":`+text+`}`)
+		}
+		return text
+	}
+	w.event("M", pid, pid, w.began, `,"name":"process_name","args":{"name":`+quoted(fmt.Sprintf("%s, thread %d", titleOf(l.Root), l.Thread))+`}`)
+	var running *timeline.Track
+	var since int64
+	ran := func(until int64) {
+		if running != nil {
+			b := micros([]byte(`,"dur":`), max(0, until-max(since, w.began)))
+			w.event("X", pid, running.ID, max(since, w.began), string(b)+`,"name":`+title(running)+`,"cat":"run","args":{"thread":`+strconv.Itoa(l.Thread)+`}`)
+		}
+	}
+	instant := func(e timeline.Event, cat, name string) {
+		if e.At >= w.began {
+			w.event("i", pid, e.To.ID, e.At, `,"s":"t","name":`+name+`,"cat":"`+cat+`"`)
+		}
+	}
+	for _, e := range l.Events {
+		switch e.Kind {
+		case timeline.Begin:
+			running, since = e.To, e.At
+		case timeline.Birth:
+			title(e.To)
+			instant(e, "birth", `"start"`)
+		case timeline.End:
+			instant(e, "end", `"end"`)
+		case timeline.Mark:
+			instant(e, "mark", quoted(*e.Text))
+		case timeline.Close:
+			ran(e.At)
+			running = nil
+		default:
+			if running == nil { // what was before is dropped
+				running, since = e.From, max(w.began, l.Events[0].At)
+			}
+			ran(e.At)
+			title(e.To)
+			if e.At >= w.began {
+				w.flow++
+				// An arrow is bound to what it begins in: so a nanosecond before the end.
+				rest := `,"name":"switch","cat":"` + kindNames[e.Kind] + `","id":` + strconv.FormatUint(w.flow, 10)
+				w.event("s", pid, e.From.ID, max(e.At-1, since), rest)
+				w.event("f", pid, e.To.ID, e.At, rest+`,"bp":"e"`)
+			}
+			running, since = e.To, e.At
+		}
+	}
+	ran(ended)
+}
+
+// maxSeconds is how long a request may record.
+const maxSeconds = 60
+
+func serveRecord(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		http.Error(w, "A recording is asked for by POST.", http.StatusMethodNotAllowed)
+		return
+	}
+	seconds := 5.0
+	if s := r.URL.Query().Get("seconds"); s != "" {
+		var err error
+		if seconds, err = strconv.ParseFloat(s, 64); err != nil || !(seconds > 0 && seconds <= maxSeconds) {
+			http.Error(w, fmt.Sprintf("A recording takes from 0 to %d seconds, and not %q.", maxSeconds, s), http.StatusBadRequest)
+			return
+		}
+	}
+	d := time.Duration(seconds * float64(time.Second))
+	ctx, cancel := context.WithTimeout(r.Context(), d)
+	defer cancel()
+	deadline(w, d+writeTime)
+	var b bytes.Buffer
+	err := Record(ctx, &b)
+	if errors.Is(err, ErrRecording) {
+		http.Error(w, "There is a recording already, and only one at a time.", http.StatusConflict)
+		return
+	}
+	w.Header().Set("Content-Disposition", `attachment; filename="greenlets.json"`)
+	answer(w, formJSON, &b, err)
+}

@@ -1,0 +1,233 @@
+package inspect
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/layer"
+)
+
+// These are the JSON forms. A zero that says nothing is left out.
+
+type snapshot struct {
+	Time     time.Time  `json:"time"`
+	Engine   string     `json:"engine"`
+	Trees    []tree     `json:"trees"`
+	Tasklets []tasklets `json:"tasklets"`
+}
+
+type tree struct {
+	Root      uint64     `json:"root"`
+	Thread    int        `json:"thread"`
+	Running   uint64     `json:"running"`
+	Greenlets []oneOfAll `json:"greenlets"` // the root first, then by age
+}
+
+type oneOfAll struct {
+	ID         uint64     `json:"id"`
+	Name       string     `json:"name"`
+	State      string     `json:"state"`
+	Parent     uint64     `json:"parent"`
+	Where      *where     `json:"where,omitempty"`
+	SinceMs    float64    `json:"since_ms"`
+	AtLeastMs  float64    `json:"at_least_ms,omitempty"` // in this state, as was seen from look to look
+	Switches   uint64     `json:"switches"`
+	PerSecond  float64    `json:"per_second,omitempty"` // switches, since an earlier look
+	CStack     int        `json:"c_stack,omitempty"`
+	CStackUsed int        `json:"c_stack_used"`
+	Created    *time.Time `json:"created,omitempty"`
+	CreatedAt  *where     `json:"created_at,omitempty"`
+	Root       uint64     `json:"root,omitempty"`
+	Thread     int        `json:"thread,omitempty"`
+	Stack      []where    `json:"stack,omitempty"`
+}
+
+type where struct {
+	Func string `json:"func"`
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+type tasklets struct {
+	Root       uint64    `json:"root"`
+	Ring       []uint64  `json:"ring"` // the one that runs first
+	Channels   []channel `json:"channels"`
+	Waits      []channel `json:"waits,omitempty"`      // for other things than channels
+	Deadlock   bool      `json:"deadlock,omitempty"`   // those on channels wait for each other, or for the main tasklet
+	Unanswered bool      `json:"unanswered,omitempty"` // the thread has called no tasklet operation meanwhile
+}
+
+type channel struct {
+	Name    string   `json:"name"`
+	Balance int      `json:"balance"` // senders that wait, or less than 0: receivers
+	Waiting []uint64 `json:"waiting"`
+}
+
+func place(f runtime.Frame) *where {
+	if f.Function == "" {
+		return nil
+	}
+	return &where{f.Function, f.File, f.Line}
+}
+
+func one(i greenlet.Info) oneOfAll {
+	o := oneOfAll{
+		ID: i.ID, Name: i.Name, State: i.State.String(), Parent: i.Parent, Where: place(i.SuspendedAt),
+		SinceMs: ms(i.Since), Switches: i.Switches, CStack: i.CStack, CStackUsed: i.CStackUsed, CreatedAt: place(i.CreatedAt),
+	}
+	if !i.Created.IsZero() {
+		o.Created = &i.Created
+	}
+	return o
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// look is what there is to be seen now. It stops nobody.
+func look() snapshot {
+	s := snapshot{Time: time.Now(), Engine: greenlet.Runtime(), Trees: []tree{}, Tasklets: lookAtTasklets()}
+	var t *tree
+	for g := range greenlet.All() {
+		i := g.Info()
+		switch {
+		case i.State == greenlet.Dead:
+			continue
+		case g.IsRoot():
+			s.Trees = append(s.Trees, tree{Root: i.ID, Thread: i.Thread})
+			t = &s.Trees[len(s.Trees)-1]
+		case t == nil || t.Root != i.Root:
+			continue // its root has ended in between
+		}
+		if i.State == greenlet.Running {
+			t.Running = i.ID
+		}
+		t.Greenlets = append(t.Greenlets, one(i))
+	}
+	earlier.compare(&s)
+	return s
+}
+
+// lookAt is one greenlet, with its whole stack.
+func lookAt(g *greenlet.Greenlet) oneOfAll {
+	i := g.Info()
+	o := one(i)
+	o.Root, o.Thread = i.Root, i.Thread
+	for _, f := range g.Stack() {
+		o.Stack = append(o.Stack, where{f.Function, f.File, f.Line})
+	}
+	return o
+}
+
+// earlier is the look that others are compared with, to tell how often each greenlet was
+// switched to, and for how long at least it has been in its state: no clock is on for that.
+var earlier looks
+
+type looks struct {
+	mu       sync.Mutex
+	previous map[uint64]seen
+}
+
+type seen struct {
+	at       time.Time // of the look
+	since    time.Time // of the first look that found it in this state
+	state    string
+	switches uint64
+	rate     float64
+}
+
+// apart is how much two looks are apart that are compared: several clients may look.
+const apart = 200 * time.Millisecond
+
+func (l *looks) compare(s *snapshot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := make(map[uint64]seen, len(l.previous))
+	for _, t := range s.Trees {
+		for i := range t.Greenlets {
+			g := &t.Greenlets[i]
+			n := seen{s.Time, s.Time, g.State, g.Switches, 0}
+			if p, ok := l.previous[g.ID]; ok {
+				if p.state == g.State && p.switches == g.Switches {
+					n.since = p.since
+				}
+				if d := s.Time.Sub(p.at); d >= apart {
+					n.rate = float64(g.Switches-p.switches) / d.Seconds()
+				} else {
+					n.at, n.switches, n.rate = p.at, p.switches, p.rate
+					if n.since == s.Time && p.state == g.State && p.switches != g.Switches {
+						n.since = s.Time
+					}
+				}
+			}
+			g.PerSecond, g.AtLeastMs = n.rate, ms(s.Time.Sub(n.since))
+			now[g.ID] = n
+		}
+	}
+	l.previous = now
+}
+
+// patience is how long a root's thread has to answer what its tasklets do.
+const patience = 50 * time.Millisecond
+
+func lookAtTasklets() []tasklets {
+	all := []tasklets{}
+	type told struct {
+		root uint64
+		l    layer.Tasklets
+	}
+	trees := layer.Trees()
+	answers := make(chan told, len(trees))
+	var roots []uint64
+	for _, t := range trees {
+		if t.Kept == nil {
+			continue
+		}
+		roots = append(roots, t.Root)
+		t.Kept.Look(func(l layer.Tasklets) { answers <- told{t.Root, l} })
+	}
+	got := map[uint64]layer.Tasklets{}
+	timeout := time.After(patience)
+	for waiting := len(roots); waiting > 0; waiting-- {
+		select {
+		case a := <-answers:
+			got[a.root] = a.l
+		case <-timeout:
+			waiting = 0
+		}
+	}
+	for _, root := range roots {
+		l, ok := got[root]
+		if !ok {
+			all = append(all, tasklets{Root: root, Ring: []uint64{}, Channels: []channel{}, Unanswered: true})
+			continue
+		}
+		t := tasklets{Root: root, Ring: l.Ring, Channels: []channel{}}
+		if t.Ring == nil {
+			t.Ring = []uint64{}
+		}
+		for _, w := range l.Waits {
+			in, by := &t.Waits, 0
+			if w.Channel {
+				in, by = &t.Channels, -1
+				if w.Send {
+					by = 1
+				}
+			}
+			at := slices.IndexFunc(*in, func(c channel) bool { return c.Name == w.On })
+			if at < 0 {
+				at = len(*in)
+				*in = append(*in, channel{Name: w.On})
+			}
+			c := &(*in)[at]
+			c.Balance += by
+			c.Waiting = append(c.Waiting, w.ID)
+		}
+		others := slices.ContainsFunc(l.Ring, func(id uint64) bool { return id != root })
+		t.Deadlock = len(t.Channels) > 0 && !others && l.Awaited == 0
+		all = append(all, t)
+	}
+	return all
+}

@@ -1,0 +1,42 @@
+package tasklet
+
+import (
+	"slices"
+
+	"github.com/go-greenlet/greenlet/internal/layer"
+)
+
+// Look has f called with what there is to be seen, when one of the tasklets next calls an
+// operation, or at once if they wait for something from outside; see layer.Layer.
+func (s *scheduler) Look(f func(layer.Tasklets)) bool {
+	if !s.looking.CompareAndSwap(false, true) {
+		return false
+	}
+	s.tell(func() {
+		s.looking.Store(false)
+		f(s.look())
+	})
+	return true
+}
+
+func (s *scheduler) look() layer.Tasklets {
+	l := layer.Tasklets{Awaited: s.awaited}
+	if t := s.head; t != nil {
+		for range s.n {
+			l.Ring = append(l.Ring, t.id)
+			t = t.next
+		}
+	}
+	for t := s.blocked; t != nil; t = t.next {
+		w := t.queued.waits()
+		l.Waits = append(l.Waits, layer.Wait{ID: t.id, On: w.On, Channel: w.channel, Send: w.Send})
+	}
+	slices.Reverse(l.Waits)
+	return l
+}
+
+// Ready is called while the root's thread may be changing the number. It is one word, and
+// whoever asks is content with what it was a moment ago.
+//
+//go:norace
+func (s *scheduler) Ready() int { return s.n }
