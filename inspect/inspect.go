@@ -13,7 +13,8 @@ listens unless it is asked for, and no page shows values that greenlets pass or 
 
 	/debug/greenlets                 the page; ?format=text, ?format=json
 	/debug/greenlets/ID              one greenlet, with its stack; the same formats
-	/debug/greenlets/record          POST, with ?seconds=5: a time line, for ui.perfetto.dev
+	/debug/greenlets/record          POST, with ?seconds=5: a time line, for ui.perfetto.dev;
+	                                 of the last 250,000 events, or of as many as ?events= says
 
 [Record] writes such a time line to a file, and [Watch] tells of greenlets that hold their
 thread for too long.

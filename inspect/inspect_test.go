@@ -220,6 +220,7 @@ func TestBadRequests(t *testing.T) {
 			{"POST", "/record?seconds=-1", 400, "from 0 to 60"},
 			{"POST", "/record?seconds=NaN", 400, "from 0 to 60"},
 			{"POST", "/record?seconds=1e9", 400, "from 0 to 60"},
+			{"POST", "/record?events=0", 400, "from 1 to 2000000"},
 		} {
 			status, body := get(t, c.method, url+c.path)
 			assert.Equal(t, c.status, status, c.path)

@@ -192,8 +192,11 @@ func (w *traceWriter) line(l timeline.Line, ended int64) {
 	ran(ended)
 }
 
-// maxSeconds is how long a request may record.
-const maxSeconds = 60
+const (
+	maxSeconds  = 60        // how long a request may record
+	usualEvents = 250_000   // and how much it keeps: some 400 bytes each, as they are sent
+	mostEvents  = 2_000_000 // if it asks for that
+)
 
 func serveRecord(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
@@ -209,12 +212,20 @@ func serveRecord(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	events := usualEvents
+	if s := r.URL.Query().Get("events"); s != "" {
+		var err error
+		if events, err = strconv.Atoi(s); err != nil || events <= 0 || events > mostEvents {
+			http.Error(w, fmt.Sprintf("A recording keeps from 1 to %d events, and not %q.", mostEvents, s), http.StatusBadRequest)
+			return
+		}
+	}
 	d := time.Duration(seconds * float64(time.Second))
 	ctx, cancel := context.WithTimeout(r.Context(), d)
 	defer cancel()
 	deadline(w, d+writeTime)
 	var b bytes.Buffer
-	err := Record(ctx, &b)
+	err := Record(ctx, &b, Events(events))
 	if errors.Is(err, ErrRecording) {
 		http.Error(w, "There is a recording already, and only one at a time.", http.StatusConflict)
 		return

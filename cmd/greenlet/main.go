@@ -1,7 +1,15 @@
-// Command greenlet shows what package greenlet does.
+// Command greenlet shows what package greenlet does, and looks into processes that have
+// greenlets and serve package inspect's page.
 //
 //	greenlet demo [DIR...]
 //	greenlet bench [-quick] [-run REGEXP] [-svg FILE]
+//	greenlet ps [-tree] URL|SOCKET
+//	greenlet top [-sort BY] [-d PAUSE] [-n ROUNDS] [-lines N] URL|SOCKET
+//	greenlet stack URL|SOCKET ID
+//	greenlet record [-seconds N] URL|SOCKET FILE
+//	greenlet gdb
+//
+// A token is taken from the URL (?token=...) or from GREENLET_INSPECT_TOKEN.
 package main
 
 import (
@@ -21,6 +29,11 @@ type command struct {
 var commands = []command{
 	{"demo", "[DIR...]", "five short scenes; the walks are over DIR...", demo},
 	{"bench", "[-quick] [-run REGEXP] [-svg FILE]", "what things cost, here and with the peers; FILE gets a plot", benchmark},
+	{"ps", "[-tree] URL|SOCKET", "the greenlets of a process that serves package inspect's page", listAll},
+	{"top", "[-sort BY] [-d PAUSE] [-n ROUNDS] [-lines N] URL|SOCKET", "the same again and again; BY is rate, switches, for, name or c", watchTop},
+	{"stack", "URL|SOCKET ID", "one greenlet's stack", showStack},
+	{"record", "[-seconds N] URL|SOCKET FILE", "a time line for ui.perfetto.dev", recordLine},
+	debuggers[0],
 	{iterPullWalk, "", "", demoIterPull},
 	{benchChild, "", "", measureInChild},
 }
