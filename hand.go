@@ -43,7 +43,7 @@ func (h *hand) enter(t *tree, g *Greenlet) {
 
 // entered comes after it, and says whether the body has yielded, and nothing else has come.
 func (h *hand) entered(t *tree) bool {
-	if !h.yielded || h.c.waiter != &h.waiter || !t.plain() {
+	if !h.yielded || h.c.waiter != &h.waiter || !t.plainAndNoted() {
 		return false
 	}
 	h.c.waiter, h.waiter.by = nil, nil
@@ -80,7 +80,7 @@ func (h *hand) leave() *tree {
 // left says whether a resume has ended the wait, and nothing else has come.
 func (h *hand) left(t *tree) bool {
 	h.ready = nil
-	if !h.resumed || !t.plain() {
+	if !h.resumed || !t.plainAndNoted() {
 		return false
 	}
 	h.parked = false
@@ -108,7 +108,7 @@ func (h *hand) newHand(body uintptr, run Func) *Greenlet {
 
 // took takes a plain value's message out of the inbox, if that is all that came.
 func (t *tree) took() bool {
-	if !t.plain() {
+	if !t.plainAndNoted() {
 		return false
 	}
 	t.inbox.value = nil // not retained

@@ -7,12 +7,14 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/timeline"
 )
 
 // This file is what a tree does at each switch while somebody wants to know of them all.
-// Then busyObserved is set, so that no switch is the short one, and take calls observed.
+// Then busyObserved is set, so that whoever goes on sees that something is to be done, and
+// calls observed.
 // Whoever wants something says so in a place of its own and changes epoch: a tree that sees
 // another number looks what is wanted.
 
@@ -34,7 +36,7 @@ func init() {
 		if t := currentTree(); t != nil {
 			t.observe()
 			if t.lane != nil {
-				t.lane.Add(timeline.Event{At: nanotime(), To: t.current.c.trackOf(), Text: &text, Kind: timeline.Mark})
+				t.lane.Add(timeline.Event{At: gort.Ticks(), To: t.current.c.trackOf(), Text: &text, Kind: timeline.Mark})
 			}
 			t.raceRelease()
 		}
@@ -49,33 +51,49 @@ func (t *tree) observe() {
 	} else if r != t.recording {
 		t.recording = r
 		t.lane = r.Lane(t.root.c.trackOf(), t.tid)
-		t.lane.Add(timeline.Event{At: nanotime(), To: t.current.c.trackOf(), Kind: timeline.Begin})
+		t.lane.Add(timeline.Event{At: gort.Ticks(), To: t.current.c.trackOf(), Kind: timeline.Begin})
 	}
 	if r != nil || Detail(details.Load())&DetailTimes != 0 {
-		t.busy |= busyObserved
+		if t.busy |= busyObserved; t.ran == nil {
+			t.ran = t.current.c
+		}
 	} else {
 		t.busy &^= busyObserved
+		t.ran = nil
 	}
 }
 
-// observed is called by the current greenlet as it goes on, with the message that it got.
-func (t *tree) observed(m message) {
-	from, to := m.origin.c, t.current.c
-	now := nanotime()
-	if Detail(details.Load())&DetailTimes != 0 && from != to {
+// observed is called by the current greenlet as it goes on, with a message of that kind.
+func (t *tree) observed(k kind) {
+	from, to := t.ran, t.current.c
+	if from == to {
+		return // it has switched to itself, or was only asked something
+	}
+	t.ran = to
+	if l := t.lane; l != nil {
+		l.Add(timeline.Event{At: gort.Ticks(), From: from.trackOf(), To: to.trackOf(), Kind: timeline.Switch + timeline.Kind(k)})
+	}
+	if Detail(details.Load())&DetailTimes != 0 {
+		now := nanotime()
 		share(&from.since, now)
 		share(&to.since, now)
 	}
-	if t.lane != nil {
-		kinds := [...]timeline.Kind{kindValue: timeline.Switch, kindError: timeline.Throw, kindPanic: timeline.Panic, kindGoexit: timeline.Goexit}
-		t.lane.Add(timeline.Event{At: now, From: from.trackOf(), To: to.trackOf(), Kind: kinds[m.kind]})
+}
+
+// plainAndNoted says, after a Cross, whether nothing but a value has come; if it is wanted, it
+// was noted.
+func (t *tree) plainAndNoted() bool {
+	if t.busy == busyObserved && t.inbox.kind == kindValue {
+		t.observed(kindValue)
+		return true
 	}
+	return t.plain()
 }
 
 // born and ended note a greenlet's start and end.
 func (t *tree) born(c *core) {
 	if t.lane != nil {
-		t.lane.Add(timeline.Event{At: nanotime(), To: c.trackOf(), Kind: timeline.Birth})
+		t.lane.Add(timeline.Event{At: gort.Ticks(), To: c.trackOf(), Kind: timeline.Birth})
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
 		share(&c.since, nanotime())
@@ -84,7 +102,7 @@ func (t *tree) born(c *core) {
 
 func (t *tree) ended(c *core) {
 	if t.lane != nil {
-		t.lane.Add(timeline.Event{At: nanotime(), To: c.trackOf(), Kind: timeline.End})
+		t.lane.Add(timeline.Event{At: gort.Ticks(), To: c.trackOf(), Kind: timeline.End})
 	}
 }
 

@@ -103,6 +103,11 @@ func (t *tree) again(from *core) (any, error) {
 //
 //go:noinline
 func (t *tree) unusual() (any, error) {
+	if t.plainAndNoted() {
+		v := t.inbox.value
+		t.inbox.value = nil
+		return v, nil
+	}
 	m := t.take()
 	t.done()
 	return m.open()
@@ -277,7 +282,7 @@ func (t *tree) take() message {
 			continue
 		}
 		if t.busy&busyObserved != 0 {
-			t.observed(m)
+			t.observed(m.kind)
 		}
 		if t.busy&busyChores != 0 {
 			t.chore()

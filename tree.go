@@ -56,6 +56,7 @@ type tree struct {
 	layer     layer.Layer
 	recording *timeline.Recording // that lane belongs to
 	lane      *timeline.Lane      // what happens is noted there; nil: nowhere
+	ran       *core               // who runs, as far as observed was told; nil: it is not wanted
 	implicit  bool                // made by a Switch or Throw, not by Run
 	locked    uintptr             // the g of the goroutine that is locked to the thread: with fibers, one of several
 	asked     atomic.Int32
@@ -80,7 +81,7 @@ const (
 func (t *tree) quiet() bool { return t.one != nil && t.one.Running() && t.calm() }
 
 // calm is quiet for the goroutine that runs in the tree.
-func (t *tree) calm() bool { return t.busy == 0 && t.epoch == epoch.Load() }
+func (t *tree) calm() bool { return t.busy&^busyObserved == 0 && t.epoch == epoch.Load() }
 
 // What asked says about an implicit tree. Whoever changes it first decides: a
 // root that somebody has a reference to is not released.

@@ -175,7 +175,7 @@ func (w *traceWriter) line(l timeline.Line, ended int64) {
 			running = nil
 		default:
 			if running == nil { // what was before is dropped
-				running, since = e.From, max(w.began, l.Events[0].At)
+				running, since = e.From, w.began
 			}
 			ran(e.At)
 			title(e.To)

@@ -5,6 +5,8 @@ package timeline
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
 // A Kind says what an Event is.
@@ -24,7 +26,7 @@ const (
 
 // An Event is something that happened in one tree.
 type Event struct {
-	At       int64 // by the runtime's monotonic clock, in nanoseconds
+	At       int64 // in gort.Ticks; as Lines returns it, in nanoseconds since the recording has begun
 	From, To *Track
 	Text     *string // a mark's
 	Kind     Kind
@@ -51,7 +53,7 @@ func (t *Track) Name() string {
 // are; so others may read that many at any time.
 type chunk struct {
 	lane   *Lane
-	n      atomic.Uint32
+	n      uint64 // written by gort.StoreRelease
 	events [chunkSize]Event
 }
 
@@ -65,29 +67,43 @@ type Lane struct {
 	now    atomic.Pointer[chunk]
 }
 
-// Add notes an event. The Lane may be nil.
+// Add notes an event.
 func (l *Lane) Add(e Event) {
 	c := l.now.Load()
-	n := c.n.Load()
+	n := c.n // nobody else writes it
 	if n == chunkSize {
 		c, n = l.r.next(l, c), 0
 	}
 	c.events[n] = e
-	c.n.Store(n + 1)
+	gort.StoreRelease(&c.n, n+1)
 }
 
 // A Recording is what was noted since it was started, or the last part of it.
 type Recording struct {
-	limit int   // of full chunks
-	last  int64 // nanoseconds; 0: all
-	clock func() int64
-	began int64
-	ended int64
+	limit int          // of full chunks
+	last  int64        // nanoseconds; 0: all
+	clock func() int64 // in nanoseconds
+	began stamp
+	ended stamp // zero while it is active
 
 	mu    sync.Mutex
 	lanes []*Lane
 	full  []*chunk // the oldest first
 	lost  int
+}
+
+// A stamp is a time by both clocks.
+type stamp struct{ ticks, ns int64 }
+
+func (r *Recording) stamp() stamp { return stamp{gort.Ticks(), r.clock()} }
+
+// nanos are the nanoseconds from r.began to at, in ticks, if it is now.
+func (r *Recording) nanos(at int64, now stamp) int64 {
+	ticks, ns := now.ticks-r.began.ticks, now.ns-r.began.ns
+	if ticks <= 0 {
+		return 0
+	}
+	return int64(float64(at-r.began.ticks) * float64(ns) / float64(ticks))
 }
 
 // active is the recording that is active; nil: there is none.
@@ -104,14 +120,16 @@ func New(events int, last int64, clock func() int64) *Recording {
 
 // Start makes it the active one, unless there is one already.
 func (r *Recording) Start() bool {
-	r.began = r.clock()
+	r.began = r.stamp()
 	return active.CompareAndSwap(nil, r)
 }
 
 // Stop ends it.
 func (r *Recording) Stop() {
 	active.CompareAndSwap(r, nil)
-	r.ended = r.clock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = r.stamp()
 }
 
 // Lane makes a place for a tree's events.
@@ -131,20 +149,22 @@ func (r *Recording) next(l *Lane, c *chunk) *chunk {
 	r.full = append(r.full, c)
 	drop := max(0, len(r.full)-r.limit)
 	if r.last != 0 {
-		for drop < len(r.full) && r.full[drop].events[chunkSize-1].At < r.clock()-r.last {
+		now := r.stamp()
+		since := now.ns - r.began.ns - r.last
+		for drop < len(r.full) && r.nanos(r.full[drop].events[chunkSize-1].At, now) < since {
 			drop++
 		}
 	}
+	fresh := &chunk{}
 	for i := range drop {
 		if r.last == 0 {
 			r.lost += chunkSize
 		}
-		r.full[i] = nil
+		fresh, r.full[i] = r.full[i], nil // the array stays until it is outgrown
 	}
-	if r.full = r.full[drop:]; r.last != 0 && drop > 0 && r.full == nil {
-		r.full = nil
-	}
-	fresh := &chunk{lane: l}
+	r.full = r.full[drop:]
+	fresh.lane = l
+	gort.StoreRelease(&fresh.n, 0)
 	l.now.Store(fresh)
 	return fresh
 }
@@ -156,17 +176,18 @@ type Line struct {
 	Events []Event
 }
 
-// Lines returns what was recorded until now, when it began and ended, and how many events
-// were dropped since there were too many.
+// Lines returns what was recorded until now or the end, between which times, and how many
+// events were dropped since there were too many. Times are nanoseconds since the beginning.
 func (r *Recording) Lines() (lines []Line, began, ended int64, lost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	began, ended = r.began, r.ended
-	if ended == 0 {
-		ended = r.clock()
+	end := r.ended
+	if end == (stamp{}) {
+		end = r.stamp()
 	}
+	ended = end.ns - r.began.ns
 	if r.last != 0 {
-		began = max(began, ended-r.last)
+		began = max(0, ended-r.last)
 	}
 	byLane := map[*Lane][]*chunk{}
 	for _, c := range r.full {
@@ -178,9 +199,11 @@ func (r *Recording) Lines() (lines []Line, began, ended int64, lost int) {
 		if c := l.now.Load(); len(chunks) == 0 || chunks[len(chunks)-1] != c {
 			chunks = append(chunks, c)
 		}
+		latest := int64(0)
 		for _, c := range chunks {
-			for _, e := range c.events[:c.n.Load()] {
-				if e.At <= ended {
+			for _, e := range c.events[:atomic.LoadUint64(&c.n)] {
+				latest = max(latest, r.nanos(e.At, end)) // whatever processors say, it does not go back
+				if e.At = latest; e.At <= ended {
 					line.Events = append(line.Events, e)
 				}
 			}
