@@ -22,8 +22,8 @@ UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr/include/lua5.4
 SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test
 
-.PHONY: help demo test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-asan test-ubsan test-foreign test-php php scripts interop stress stress-calls stress-short install bench lint docker-test deps clean
+.PHONY: help demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
+	test-musl test-arm64 test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -33,6 +33,14 @@ demo: ## short scenes of what it does; DIRS="..." are walked over
 	@scripts/need cc
 	@$(GO) build -buildvcs=false -o build/greenlet ./cmd/greenlet
 	@build/greenlet demo $(DIRS)
+
+show: ## a small town of 2,000 greenlets on a page, with the inspector beside it
+	@scripts/need cc
+	@$(GO) run ./examples/town
+
+test-browser: ## the inspector's page and the show, in a real browser
+	@scripts/need cc chromium
+	$(TEST) -run 'TestInABrowser|TestTheShow' ./inspect ./examples/town
 
 test: ## the test suite
 	@scripts/need cc
@@ -143,7 +151,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 musl cppcheck shellcheck buildah gdb valgrind php xml2-curl git2go $(LIBRARIES)
+	scripts/need cc arm64 musl cppcheck shellcheck buildah gdb valgrind chromium php xml2-curl git2go $(LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build

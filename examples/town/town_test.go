@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/browser"
+)
+
+// lives runs a town while f looks on.
+func lives(t *testing.T, people int, f func(town *Town)) {
+	town := NewTown(people)
+	stop, done := make(chan struct{}), make(chan error)
+	go func() { done <- town.Run(stop) }()
+	defer func() {
+		close(stop)
+		require.NoError(t, <-done)
+	}()
+	f(town)
+}
+
+func (t *Town) eventually(tb testing.TB, what string, yes func() bool) {
+	tb.Helper()
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		now := false
+		t.Do(func() { now = yes() })
+		if now {
+			return
+		}
+		require.True(tb, time.Now().Before(end), what)
+	}
+}
+
+// The baker crashes, the drunkard hangs and is found by the watchdog; both are put aside with
+// their names, and all others live on.
+func TestTheTownLivesOn(t *testing.T) {
+	lives(t, 100, func(town *Town) {
+		town.eventually(t, "both are put aside", func() bool { return len(town.aside) == 2 })
+		town.Do(func() {
+			slices.Sort(town.aside)
+			assert.Contains(t, town.aside[0], "baker: assignment to entry in nil map")
+			assert.Equal(t, "drunkard: it did not let go, and was killed", town.aside[1])
+		})
+		var x float64
+		town.Do(func() { x = town.people[0].x })
+		town.eventually(t, "others walk", func() bool { return town.people[0].x != x })
+		town.Do(func() {
+			p := town.people[50]
+			before := p.g
+			assert.Same(t, p, before.Value())
+			assert.NoError(t, p.Reload())
+			assert.True(t, before.Dead())
+			assert.NoError(t, p.Kill())
+			assert.NoError(t, p.Kill())
+			assert.NoError(t, p.Reload())
+		})
+		town.eventually(t, "it goes on", func() bool { return town.people[50].g.State() == greenlet.Suspended })
+	})
+}
+
+// The show in a real browser.
+func TestTheShow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts a browser")
+	}
+	browser.Need(t)
+	lives(t, 2000, func(town *Town) {
+		mux := http.NewServeMux()
+		town.Routes(mux)
+		mux.Handle("/debug/", http.DefaultServeMux)
+		s := httptest.NewServer(mux)
+		defer s.CloseClientConnections()
+		p := browser.Open(t, s.URL, 1500, 900)
+		p.Until(`picture !== null && picture.people.length === 6000`)
+		p.Until(`picture.aside.length === 2`)
+		assert.Contains(t, p.Eval(`document.querySelector("#aside").textContent`), "drunkard: it did not let go")
+		p.Until(`document.querySelector("#inspector").contentDocument.querySelector("h1")?.textContent.includes("greenlets in 1 trees")`)
+
+		// A click chooses somebody, of whom there is a stack and a time line.
+		p.Eval(`{ const c = document.querySelector("#town"), r = c.getBoundingClientRect();
+			c.dispatchEvent(new MouseEvent("click", {clientX: r.x + 100, clientY: r.y + 500, bubbles: true})) }`)
+		p.Until(`document.querySelector("#stack").textContent.includes("(*Person).wait")`)
+		n := int(p.Eval("chosen").(float64))
+		assert.True(t, strings.HasPrefix(p.Eval(`document.querySelector("#who").textContent`).(string), fmt.Sprintf("npc-%d: ", n)))
+		p.Eval(`document.querySelector("#line").click()`)
+		p.Until(`document.querySelector("#track").dataset.runs !== undefined`)
+		if file := os.Getenv("GREENLET_SCREENSHOT"); file != "" {
+			p.Screenshot(file)
+		}
+		p.Eval(`document.querySelector("#kill").click()`)
+		p.Until(fmt.Sprintf(`picture.people[3 * %d] === 0 && document.querySelector("#who").textContent.includes("put aside")`, n))
+		p.Eval(`document.querySelector("#reload").click()`)
+		p.Until(fmt.Sprintf(`picture.people[3 * %d] !== 0`, n))
+		p.Until(`document.querySelector("#stack").textContent.includes("(*Person)")`)
+		assert.Empty(t, p.Errors())
+		status := p.Eval(`fetch("/kill?n=99999", {method: "POST"}).then(r => r.status)`)
+		assert.EqualValues(t, 404, status)
+	})
+}
