@@ -281,18 +281,20 @@ func newNative(size int, h handle.Handle) (native, error) {
 	return native(c), nil
 }
 
-// newStack makes a C stack that the engine of one M puts in place. The bounds that the
-// runtime gets to know reach into the guard below: its own code on that stack, if C has left
-// too little, is to run into the guard as C's would, which is explained, and not to stop
-// before it with "morestack on g0", which names nobody. What is left of the guard is room for
-// a function that does not look at the bounds.
+// stackReach is how far the bounds that the runtime gets to know of a C stack reach into the
+// guard below: its own code there, if C has left too little, is to run into the guard as C's
+// would, which is explained, and not to stop before it with "morestack on g0", which names
+// nobody. What is left of the guard is room for a function that does not look at the bounds.
+const stackReach = C.GLET_STACK_GUARD * 3 / 4
+
+// newStack makes a C stack that the engine of one M puts in place.
 func newStack(size int) (lo, hi, record uintptr, err error) {
 	defer keepErrno()()
 	var c, l, h C.uintptr_t
 	if code, errno := C.bridge_stack_new(&c, C.size_t(size), &l, &h); code != C.GLET_OK {
 		return 0, 0, 0, errNoStack(size, code, errno)
 	}
-	return uintptr(l) - C.GLET_STACK_GUARD*3/4, uintptr(h), uintptr(c), nil
+	return uintptr(l), uintptr(h), uintptr(c), nil
 }
 
 // releaseContext gives back a context of runtime.SetCgoTraceback.

@@ -118,6 +118,7 @@ func (oneMEngine) enterThread(th *thread) {
 
 var stacks = gort.Stacks{
 	New:   newStack,
+	Reach: stackReach,
 	Free:  freeStack,
 	Leave: leaveFiber,
 	Trim: func(record uintptr) {

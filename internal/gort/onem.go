@@ -37,6 +37,7 @@ type CStack struct {
 	base           uintptr // g0.sched.sp while there are no C frames on it
 	native         uintptr // the C core's record; its first word has g0.sched.sp while it is not in place
 	size           int     // as asked for
+	room           int     // how large it is; lo may be lower
 }
 
 // Native is the C core's record of the stack.
@@ -91,9 +92,11 @@ func (c *Coro) Stack() *CStack { return c.cs }
 
 // Stacks makes and frees C stacks; the C core does.
 type Stacks struct {
-	New  func(size int) (lo, hi, native uintptr, err error)
-	Free func(native uintptr) bool // false: it is in place as its thread ends, and stays
-	Trim func(native uintptr)      // before the stack is used again
+	New func(size int) (lo, hi, native uintptr, err error)
+	// Reach is how far below lo the bounds reach that the runtime gets to know.
+	Reach uintptr
+	Free  func(native uintptr) bool // false: it is in place as its thread ends, and stays
+	Trim  func(native uintptr)      // before the stack is used again
 	// Leave makes the stack its own again if a fiber is in its place (csrc/fiber.h): it
 	// writes the four words of the bounds, and returns the goroutine. 0: there is none.
 	Leave func(native uintptr, bounds *uintptr) uintptr
@@ -269,8 +272,8 @@ func (t *Thread) stack(size int) (*CStack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &CStack{lo: lo, hi: hi, native: native, size: size}
-	s.guard0 = lo + stackGuard
+	s := &CStack{lo: lo - t.stacks.Reach, hi: hi, native: native, size: size, room: int(hi - lo)}
+	s.guard0 = s.lo + stackGuard
 	s.guard1 = s.guard0
 	// The highest words are the C core's; the rest is room, as mstart leaves it.
 	s.base = hi - 128

@@ -112,7 +112,7 @@ func (c *Coro) Peek(pcs []uintptr) (p Peek) {
 				p.State = PeekInC
 			}
 			if s := c.cs; s != nil && was == gWaiting {
-				p.Stack, p.Used = int(s.hi-s.lo), int(s.hi-*at[uintptr](s.native))
+				p.Stack, p.Used = s.room, int(s.hi-*at[uintptr](s.native))
 			}
 		}
 		atomic.StoreUint32(status, was)
