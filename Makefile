@@ -6,11 +6,11 @@ PREFIX ?= /usr/local
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(filter-out examples/php/%,$(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c))
+C_FILES := $(filter-out examples/php/%,$(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c internal/foreign/*/*/*.c))
 # Where PHP's headers are only php-config knows.
 PHP := CGO_CFLAGS="-O2 -g $$(php-config --includes)"
 PHP_TAGS := greenlet_foreign,greenlet_php
-LIBRARIES := cxx boost pcl lua expat sqlite
+LIBRARIES := cxx boost boost-fiber st pth pcl lua expat sqlite
 ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static
 LIBCXX := MALLOC_PERTURB_=165 CC=clang CXX=clang++ CGO_CXXFLAGS=-stdlib=libc++ CGO_LDFLAGS=-stdlib=libc++
@@ -19,7 +19,7 @@ LIBCXX := MALLOC_PERTURB_=165 CC=clang CXX=clang++ CGO_CXXFLAGS=-stdlib=libc++ C
 AT_EACH_CALL := -skip 'Memory|LeaveNothing|Thousand|TestBenchmarkCases|TestReadingFromAny' . ./internal/capitest ./internal/cgotest \
 	./internal/gort ./internal/handle
 UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
-C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -I/usr/include/lua5.4
+C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -Iinternal/foreign/hub -I/usr/include/lua5.4
 SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test
 
 .PHONY: help demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
@@ -81,7 +81,7 @@ test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
 	@scripts/need cc
 	CGO_CFLAGS='$(UBSAN)' CGO_CXXFLAGS='$(UBSAN)' CGO_LDFLAGS=-fsanitize=undefined $(TEST) ./...
 
-test-foreign: ## what needs other libraries: boost.context, PCL, Lua, expat, SQLite, C++
+test-foreign: ## what needs other libraries: boost, State Threads, Pth, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb
 	$(TEST) -tags greenlet_foreign ./internal/foreign/... ./examples/...
 	$(TEST) -tags greenlet_foreign,netgo,osusergo -ldflags '-extldflags -static' ./internal/foreign/throw ./internal/foreign/cxx
@@ -144,7 +144,7 @@ lint: ## what finds mistakes without running anything
 	for f in examples/php/*.c; do $(CC) $(C_FLAGS) $$(php-config --includes | sed 's/-I/-isystem /g') -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o - $$f >/dev/null || exit 1; done
-	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign -Iinternal/foreign/hub $(C_FILES)
 	shellcheck $(SCRIPTS)
 
 docker-test: ## build the Dockerfile with docker, podman or buildah, and run its demo

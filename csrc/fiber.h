@@ -116,6 +116,40 @@ int glet_fiber_free(glet_fiber *f);
  */
 glet_fiber *glet_fiber_current(void);
 
+/*
+ * Patterns. What to announce depends on what is known of the library's switches
+ * (docs/c-interop.md has each, and an example).
+ *
+ * Exact: both sides of each switch are known.  Announce the other one just before it, as
+ * above: ucontext, boost.context, libpcl, PHP's fibers.
+ *
+ * Hub: the library has a scheduler, and a call that waits goes on with nobody knows whom
+ * (State Threads, Pth, boost.fiber).  Each of its threads has a fiber, and there is one
+ * more for the OS thread, the hub, which is nobody's, and made with NULL and 0.  Around each
+ * call that may let others run:
+ *
+ *     glet_fiber *self;
+ *     int e = glet_fiber_leave(hub, &self);     // the scheduler's from here,
+ *     st_usleep(1000);
+ *     if (e == GLET_OK) e = glet_fiber_switch(self);   // and ours again
+ *
+ * A thread of the library's begins with glet_fiber_switch(its fiber), and ends with
+ * glet_fiber_switch(hub).  As long as it is the hub that runs, no Go function may be called.
+ *
+ * Boundary: a language, whose fibers switch wherever its code says (Ruby).  The hub is what
+ * runs as long as that code does.  A C function that it calls, and that calls Go, names the
+ * fiber that it is called on for so long, and one that Go calls, and that goes back into
+ * that language, leaves to the hub for so long.
+ */
+
+/* Announces the hub, and tells who has left, to be announced when it goes on. Codes are those
+ * of glet_fiber_switch; GLET_EBUSY: it is the hub that runs already. */
+static inline int glet_fiber_leave(glet_fiber *hub, glet_fiber **self)
+{
+    *self = glet_fiber_current();
+    return *self == NULL ? GLET_ENOMEM : glet_fiber_switch(hub);
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,3 @@
+#include <hub.h>
+
+extern const hub_library boostfiber_library;
