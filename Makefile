@@ -6,11 +6,11 @@ PREFIX ?= /usr/local
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(filter-out examples/php/%,$(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c internal/foreign/*/*/*.c))
+C_FILES := $(filter-out examples/php/% internal/foreign/ruby/%,$(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c internal/foreign/*/*/*.c))
 # Where PHP's headers are only php-config knows.
 PHP := CGO_CFLAGS="-O2 -g $$(php-config --includes)"
 PHP_TAGS := greenlet_foreign,greenlet_php
-LIBRARIES := cxx boost boost-fiber st pth pcl lua expat sqlite
+LIBRARIES := cxx boost boost-fiber st pth ruby pcl lua expat sqlite
 ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static
 LIBCXX := MALLOC_PERTURB_=165 CC=clang CXX=clang++ CGO_CXXFLAGS=-stdlib=libc++ CGO_LDFLAGS=-stdlib=libc++
@@ -81,7 +81,7 @@ test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
 	@scripts/need cc
 	CGO_CFLAGS='$(UBSAN)' CGO_CXXFLAGS='$(UBSAN)' CGO_LDFLAGS=-fsanitize=undefined $(TEST) ./...
 
-test-foreign: ## what needs other libraries: boost, State Threads, Pth, PCL, Lua, expat, SQLite, C++
+test-foreign: ## what needs other libraries: boost, Ruby, State Threads, Pth, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb
 	$(TEST) -tags greenlet_foreign ./internal/foreign/... ./examples/...
 	$(TEST) -tags greenlet_foreign,netgo,osusergo -ldflags '-extldflags -static' ./internal/foreign/throw ./internal/foreign/cxx
@@ -141,6 +141,7 @@ lint: ## what finds mistakes without running anything
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run $(STATICCHECK) -tags greenlet_foreign,boost ./...
 	$(PHP) $(GO) run $(STATICCHECK) -tags $(PHP_TAGS) ./examples/php/...
+	$(CC) $(C_FLAGS) $$(pkg-config --cflags ruby | sed 's/-I/-isystem /g') -S -o - internal/foreign/ruby/ruby.c >/dev/null
 	for f in examples/php/*.c; do $(CC) $(C_FLAGS) $$(php-config --includes | sed 's/-I/-isystem /g') -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -S -o - $$f >/dev/null || exit 1; done
 	for f in $(C_FILES); do $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o - $$f >/dev/null || exit 1; done
