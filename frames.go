@@ -46,7 +46,11 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 	}
 	pcs := make([]uintptr, 64)
 	for range patience {
+		before, running := c.switched(), c.tree.Load().runs(c)
 		p := c.peek(pcs)
+		if c.switched() != before || c.tree.Load().runs(c) != running {
+			continue // it may have been another goroutine that it was on
+		}
 		switch p.State {
 		case gort.PeekNothing:
 			return nil, layer.Unknown
@@ -56,7 +60,7 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 				continue
 			}
 			stack = framesOf(pcs[:p.N])
-			if !c.tree.Load().runs(c) {
+			if !running {
 				stack = fromOperation(stack)
 			}
 			return stack, doings[p.State]
@@ -97,7 +101,7 @@ func (c *core) peek(pcs []uintptr) (p gort.Peek) {
 	if c.life.Load() != lifeStarted || c.coro == nil {
 		return p
 	}
-	return c.coro.Peek(pcs)
+	return c.coro.Peek(pcs, t.runs(c))
 }
 
 // visit has a suspended greenlet of this tree call f, which must not switch, and go on

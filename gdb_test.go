@@ -54,6 +54,17 @@ func TestGdb(t *testing.T) {
 			assert.Regexp(t, want, out, name)
 		}
 	}
+	for name, out := range map[string]string{"process": live, "core": dead} {
+		where := ""
+		if oneM() {
+			where = `main\.%s at \S+main\.go:\d+$`
+		}
+		place := func(f string) string { return strings.ReplaceAll(where, "%s", f) }
+		assert.Regexp(t, `(?m)^\d+ +root +suspended +\d+ `, out, name)
+		assert.Regexp(t, `(?m)^\d+ +first +suspended +\d+ +\S+ +`+place("waitsInGo"), out, name)
+		assert.Regexp(t, `(?m)^\d+ +- +suspended +\d+ +\S+ +`+place("waitsBehindC.func1"), out, name)
+		assert.Regexp(t, `(?m)^\d+ +- +running +\d+ `, out, name)
+	}
 	assert.Regexp(t, `(?m)^#0 +forever .*\n#1 .*glet_coro_main .*\n#2 .*glet_start .*\n[^#]*$`, live)
 	assert.Regexp(t, running, dead)
 }

@@ -61,7 +61,9 @@ func (c *core) info(state func() State) Info {
 		for range patience {
 			p := c.peek(pcs[:])
 			if p.State == gort.PeekWaiting {
-				i.CStack, i.CStackUsed = p.Stack, p.Used
+				if p.Stack != 0 {
+					i.CStack, i.CStackUsed = p.Stack, p.Used
+				}
 				i.SuspendedAt = placeOf(pcs[:p.N], c)
 			} else if p.State == gort.PeekBusy || p.State == gort.PeekRunning { // between two states
 				runtime.Gosched()

@@ -1,12 +1,13 @@
 """Greenlets for gdb: source scripts/greenlet-gdb.py
 
-    greenlets           lists the coroutines of the process or core file
+    greenlets           lists the greenlets of the process or core file: number, name, state,
+                        and where each is suspended; idle workers; then the coroutines
     greenlet-bt N...    prints the backtrace of suspended ones; all: of each
 
-On the engine of one M greenlets are goroutines: Go's own runtime-gdb.py lists them all
-(info goroutines), and where one goes on is in its g.sched. Listed here are the C stacks
-that suspended ones keep, since they have C frames, and the one in place; their
-backtraces are those of the C frames. On the portable engine each greenlet has one.
+On the engine of one M greenlets are goroutines: Go's own runtime-gdb.py shows their
+backtraces (goroutine N bt). The coroutines listed here are the C stacks that suspended ones
+keep, since they have C frames, and the one in place; their backtraces are those of the C
+frames. On the portable engine each greenlet has one, and no place is known.
 
 Nothing in the process is changed, and a core file will do. Both need the debug
 information of the C core and of Go, which `go build` keeps unless -ldflags=-w is
@@ -197,24 +198,145 @@ ELSEWHERE = Elsewhere()
 register_unwinder(None, ELSEWHERE, replace=True)
 
 
+PACKAGE = "github.com/go-greenlet/greenlet"
+
+# What life says (greenlet.go).
+LIVES = {0: "pending", 1: "moving", 2: "suspended", 3: "dead"}
+
+
+def go_string(address):
+    """The string of Go's that lies at an address."""
+    text, n = word_at(address), word_at(address + 8)
+    return bytes(gdb.selected_inferior().read_memory(text, n)).decode("utf-8", "replace") if n else ""
+
+
+def function_at(pc):
+    """The name of the function that an address is in."""
+    block = gdb.block_for_pc(pc)
+    while block is not None and block.function is None:
+        block = block.superblock
+    return block.function.print_name if block is not None else ""
+
+
+class Greenlet:
+    """A living greenlet, as package greenlet knows it."""
+
+    def __init__(self, tree, core):
+        self.tree, self.core = tree, core
+
+    def id(self):
+        return int(self.core["id"])
+
+    def name(self):
+        p = int(self.core["name"]["v"])
+        return go_string(p) if p != 0 else ""
+
+    def state(self):
+        if int(self.tree["current"]["c"]) == int(self.core):
+            return "running"
+        return LIVES.get(int(self.core["life"]["v"]), "?")
+
+    def coro(self):
+        return self.core["coro"]
+
+    def goroutine(self):
+        """Its struct g; None: it has none of its own (the portable engine)."""
+        coro = self.coro()
+        if int(coro) == 0 or int(coro["g"]) == 0:
+            return None
+        return gdb.Value(int(coro["g"])).cast(gdb.lookup_type("runtime.g").pointer())
+
+    def place(self):
+        """Where it is suspended: the user's function, file and line."""
+        g = self.goroutine()
+        if g is None or self.state() != "suspended":
+            return ""
+        lo, hi = int(g["stack"]["lo"]), int(g["stack"]["hi"])
+        sp, bp = int(g["sched"]["sp"]), int(g["sched"]["bp"])
+        if bp == 0:  # the chain is cut, since there are C frames below: see swCut
+            bp = word_at(sp + 16)
+        while lo <= bp < hi:
+            pc = word_at(bp + 8) - 1
+            bp = word_at(bp)
+            name, line = function_at(pc), gdb.find_pc_line(pc)
+            inside = (name.startswith(("runtime.", PACKAGE + ".", PACKAGE + "/tasklet.", PACKAGE + "/internal/"))
+                      and not (line.symtab is not None and line.symtab.filename.endswith("_test.go")))
+            if name and not inside and line.symtab is not None:
+                return "%s at %s:%d" % (name, line.symtab.filename, line.line)
+        return "?"
+
+
+def trees():
+    """The trees that have not ended; none if there is no debug information of the package."""
+    try:
+        tree = gdb.parse_and_eval("'%s.trees'" % PACKAGE)["first"]
+    except gdb.error:
+        return
+    while int(tree) != 0:
+        yield tree
+        tree = tree["list"]["next"]
+
+
+def greenlets():
+    """All that live, each root before its greenlets."""
+    for tree in trees():
+        yield Greenlet(tree, tree["root"]["c"])
+        head = int(tree["live"].address)
+        core = tree["live"]["next"]
+        while int(core) != head and int(core) != 0:
+            yield Greenlet(tree, core)
+            core = core["next"]
+
+
+def workers():
+    """The idle workers."""
+    for tree in trees():
+        idle = tree["th"]["pool"]["idle"]
+        for i in range(int(idle["len"])):
+            yield (idle["array"] + i).dereference()
+
+
+def list_greenlets():
+    """Prints what greenlets there are."""
+    print("%-6s %-20s %-10s %-8s %-10s %s" % ("ID", "name", "state", "thread", "goroutine", "suspended in"))
+    for greenlet in greenlets():
+        g = greenlet.goroutine()
+        print("%-6d %-20s %-10s %-8d %-10s %s" % (
+            greenlet.id(), greenlet.name() or "-", greenlet.state(), int(greenlet.tree["tid"]),
+            "-" if g is None else int(g["goid"]), greenlet.place()))
+    for worker in workers():
+        g = worker["coro"]["g"]
+        if int(g) != 0:
+            g = gdb.Value(int(g)).cast(gdb.lookup_type("runtime.g").pointer())["goid"]
+        print("%-6s %-20s %-10s %-8d %-10s" % ("-", "-", "idle", int(worker["th"]["tid"]), int(g) or "-"))
+
+
 class Greenlets(gdb.Command):
-    """Lists the coroutines that greenlets run on."""
+    """Lists the greenlets, and the coroutines that they run on."""
 
     def __init__(self):
         super().__init__("greenlets", gdb.COMMAND_STACK)
 
     def invoke(self, argument, from_tty):
+        list_greenlets()
+        print()
+        owners = {}
+        for greenlet in greenlets():
+            if int(greenlet.coro()) != 0 and int(greenlet.coro()["Native"]) != 0:
+                owners[int(greenlet.coro()["Native"])] = " %s/%d" % (greenlet.name() or "greenlet", greenlet.id())
+        for worker in workers():
+            owners[int(worker["coro"]["Native"])] = " idle"
         by_pointer = threads()
         print("%-4s %-18s %-7s %-10s %-10s %s" % ("N", "record", "thread", "state", "goroutine", "stack, and bytes of it in use"))
         for n, c in enumerate(coroutines(), 1):
             running = c.running()
             g, _ = c.goroutine()
-            print("%-4d %-18s %-7s %-10s %-10s %#x-%#x %s" % (
+            print("%-4d %-18s %-7s %-10s %-10s %#x-%#x %s%s" % (
                 n, hex(c.address), thread_of(c.owner, by_pointer) or "?",
                 "in place" if running and c.kept() else "running" if running else "kept" if c.kept() else "suspended",
                 "-" if g is None else int(g["goid"]),
                 c.lo, c.hi,
-                c.used() or ""))
+                c.used() or "", owners.get(c.address, "")))
 
 
 class GreenletBacktrace(gdb.Command):

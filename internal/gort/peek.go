@@ -82,14 +82,19 @@ const (
 )
 
 // Peek writes to pcs where c's goroutine is. The caller makes sure that c is in use
-// meanwhile, so that its goroutine is its own, and does not run on it.
+// meanwhile, so that its goroutine is its own, and does not run on it. It says whether c is
+// suspended, which may be on the goroutine of an iter.Pull of its own, or runs: then it is
+// the one that it began with that is looked at.
 //
 // Contexts of runtime.SetCgoTraceback are for C functions, which cannot be called while the
 // bit is taken; a goroutine with such is PeekNothing.
 //
 //go:norace
-func (c *Coro) Peek(pcs []uintptr) (p Peek) {
+func (c *Coro) Peek(pcs []uintptr, running bool) (p Peek) {
 	g := c.g
+	if running {
+		g = c.home
+	}
 	if g == 0 || g == getg() || unwinder() != nil {
 		return p
 	}

@@ -22,4 +22,4 @@ const (
 )
 
 func CanPeek() error                { return errors.New("there is no assembly for this CPU") }
-func (c *Coro) Peek([]uintptr) Peek { return Peek{} }
+func (c *Coro) Peek([]uintptr, bool) Peek { return Peek{} }

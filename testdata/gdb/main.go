@@ -27,6 +27,7 @@ func main() {
 		if _, err := greenlet.New(func(any) (any, error) { f(root); return nil, nil }).Switch(nil); err != nil {
 			panic(err)
 		}
+		root.Children()[0].SetName("first")
 	}
 	// A coroutine of C's that switches to another one, with no Go in it.
 	if _, err := cgotest.PingPong(1); err != nil {
