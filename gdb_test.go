@@ -69,6 +69,31 @@ func TestGdb(t *testing.T) {
 	assert.Regexp(t, running, dead)
 }
 
+// delve's does, too.
+func TestDelve(t *testing.T) {
+	if testing.Short() || raceEnabled || emulator != "" {
+		t.Skip("it runs delve on a process of this machine")
+	}
+	if _, err := exec.LookPath("dlv"); err != nil {
+		t.Skip("needs dlv: go install github.com/go-delve/delve/cmd/dlv@latest")
+	}
+	needsOneM(t, "delve does not find from C's stack to a goroutine's")
+	goTool(t)
+	exe := filepath.Join(t.TempDir(), "exe")
+	out, err := exec.Command("go", "build", "-o", exe, "./testdata/gdb").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	cmd := exec.Command("dlv", "exec", "--allow-non-terminal-interactive=true", exe)
+	cmd.Stdin = strings.NewReader("break main.runs\ncontinue\nsource scripts/greenlet.star\ngreenlets\nexit\n")
+	out, err = cmd.CombinedOutput()
+	if strings.Contains(string(out), "operation not permitted") {
+		t.Skip("this machine does not let processes be traced")
+	}
+	require.NoError(t, err, "%s", out)
+	assert.Regexp(t, `(?m)^\d+ +first +suspended +\d+ +\d+ +main\.waitsInGo at \S+main\.go:\d+`, string(out))
+	assert.Regexp(t, `(?m)^\d+ +- +suspended +\d+ +\d+ +main\.waitsBehindC\.func1 at `, string(out))
+	assert.Regexp(t, `(?m)^\d+ +- +running `, string(out))
+}
+
 func gdb(t testing.TB, exe string, commands ...string) string {
 	t.Helper()
 	args := []string{"-batch", "-nx", "-ex", "set pagination off", "-ex", "set debuginfod enabled off",

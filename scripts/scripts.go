@@ -11,10 +11,16 @@ import (
 //go:embed greenlet-gdb.py
 var gdb []byte
 
+//go:embed greenlet.star
+var delve []byte
+
 // GDB returns the path of the script for gdb: in the source of this module, which may be in
 // the module cache, if that is where it was when the program was built, or else a copy in the
 // user's directory for caches.
 func GDB() (string, error) { return pathOf("greenlet-gdb.py", gdb) }
+
+// Delve returns the path of the script for delve, likewise.
+func Delve() (string, error) { return pathOf("greenlet.star", delve) }
 
 func pathOf(name string, text []byte) (string, error) {
 	if _, file, _, ok := runtime.Caller(0); ok {

@@ -361,4 +361,5 @@ func script(path func() (string, error)) func([]string, io.Writer) error {
 
 var debuggers = []command{
 	{"gdb", "", "prints the path of the script for gdb: gdb -x \"$(greenlet gdb)\"", script(scripts.GDB)},
+	{"dlv", "", "prints the path of the script for delve: (dlv) source PATH", script(scripts.Delve)},
 }

@@ -74,7 +74,7 @@ func TestLookingIntoAProcess(t *testing.T) {
 		assert.Contains(t, refused("record", s.URL, "/no/such/file", "-seconds", "0.01"), "no such file")
 		return nil
 	}))
-	for _, name := range []string{"gdb"} {
+	for _, name := range []string{"gdb", "dlv"} {
 		_, err := os.Stat(strings.TrimSpace(call(name)))
 		assert.NoError(t, err)
 	}

@@ -8,6 +8,7 @@
 //	greenlet stack URL|SOCKET ID
 //	greenlet record [-seconds N] URL|SOCKET FILE
 //	greenlet gdb
+//	greenlet dlv
 //
 // A token is taken from the URL (?token=...) or from GREENLET_INSPECT_TOKEN.
 package main
@@ -33,7 +34,7 @@ var commands = []command{
 	{"top", "[-sort BY] [-d PAUSE] [-n ROUNDS] [-lines N] URL|SOCKET", "the same again and again; BY is rate, switches, for, name or c", watchTop},
 	{"stack", "URL|SOCKET ID", "one greenlet's stack", showStack},
 	{"record", "[-seconds N] URL|SOCKET FILE", "a time line for ui.perfetto.dev", recordLine},
-	debuggers[0],
+	debuggers[0], debuggers[1],
 	{iterPullWalk, "", "", demoIterPull},
 	{benchChild, "", "", measureInChild},
 }

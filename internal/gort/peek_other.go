@@ -21,5 +21,5 @@ const (
 	PeekBusy
 )
 
-func CanPeek() error                { return errors.New("there is no assembly for this CPU") }
+func CanPeek() error                      { return errors.New("there is no assembly for this CPU") }
 func (c *Coro) Peek([]uintptr, bool) Peek { return Peek{} }
