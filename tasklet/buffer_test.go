@@ -94,16 +94,24 @@ func TestBufferedPosts(t *testing.T) {
 		tasklet.Schedule()
 		assert.Equal(t, 1, c.Balance())
 		require.NoError(t, c.Post(5))
-		for want := range 5 {
+		tasklet.Go(func() { _ = c.Send(6) })
+		tasklet.Schedule()
+		for want := range 4 {
 			v, err := c.Receive()
 			require.NoError(t, err)
 			assert.Equal(t, want+1, v)
 		}
-		n, err := c.SendAll(slices.Values([]int{6}))
+		assert.Equal(t, 0, c.Balance(), "6 is in the buffer, behind the post")
+		for want := range 2 {
+			v, err := c.Receive()
+			require.NoError(t, err)
+			assert.Equal(t, want+5, v)
+		}
+		n, err := c.SendAll(slices.Values([]int{7}))
 		require.NoError(t, err)
 		assert.Equal(t, 1, n)
 		var d *tasklet.DeadlockError
-		require.ErrorAs(t, c.Send(7), &d, "the buffer is full")
+		require.ErrorAs(t, c.Send(8), &d, "the buffer is full")
 	})
 }
 

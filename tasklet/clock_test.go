@@ -59,6 +59,7 @@ func TestVirtualTime(t *testing.T) {
 		require.NoError(t, a.Kill())
 		r.run()
 		assert.Equal(t, noon.Add(2*time.Hour), tasklet.Now())
+		assert.Zero(t, tasklet.Timers())
 
 		assert.Error(t, tasklet.WithClock(noon, func() error { return nil }), "inside of another")
 	})
@@ -238,6 +239,7 @@ func TestTimeout(t *testing.T) {
 		assert.Equal(t, "oops@32", limited(10, func() error { return oops }))
 		assert.Equal(t, "over@32", limited(0, receive))
 		assert.ErrorContains(t, tasklet.Timeout(time.Second, nil), "the function is nil")
+		assert.Zero(t, tasklet.Timers(), "what is over is gone")
 
 		// The outer one's time is over first: the inner passes it on, and is over itself.
 		assert.Equal(t, "over@33", limited(1, func() error {

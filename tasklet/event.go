@@ -29,8 +29,7 @@ func (e *Event) Wait() error {
 	if e.c.closing {
 		return nil
 	}
-	_, err := e.c.await("Wait")
-	return err
+	return e.c.await("Wait")
 }
 
 // Set makes it happen: all that wait go to the end of the ring, the longest waiting
@@ -52,16 +51,15 @@ func (e *Event) IsSet() bool {
 	return e.c.Closing()
 }
 
-// await has the current tasklet wait for what is put into c, or for its being closed,
-// which is no error here. Nothing may have been collected since it was looked for.
-func (c *Channel[T]) await(op string) (v T, err error) {
+// await has the current tasklet wait for c's being closed, which is no error here. Nothing
+// may have been collected since it was looked for.
+func (c *Channel[T]) await(op string) error {
 	me := c.s.head
 	w, err := c.block(op, me, false)
 	if err != nil {
-		return v, err
+		return err
 	}
 	err = w.wait(me)
-	v = w.v
 	c.recycle(w)
-	return v, err
+	return err
 }

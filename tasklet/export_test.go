@@ -2,3 +2,6 @@ package tasklet
 
 // Listed is how long the list of those that have been paused is.
 func Listed() int { return len(here().paused.listed) }
+
+// Timers is how many timers there are on the virtual clock.
+func Timers() int { return len(here().clock.timers) }

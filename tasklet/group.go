@@ -70,8 +70,7 @@ func (g *Group) Wait() error {
 	}
 	g.s.collect()
 	if len(g.live) > 0 {
-		g.done.Open()
-		if _, err := g.done.await("Wait"); err != nil {
+		if err := g.done.await("Wait"); err != nil {
 			return err
 		}
 	}

@@ -26,8 +26,7 @@ func (t *Tasklet) Join() error {
 	if t.ended == nil {
 		t.ended = &Channel[struct{}]{s: s, part: true, name: "the end of " + t.label()}
 	}
-	_, err = t.ended.await("Join")
-	return err
+	return t.ended.await("Join")
 }
 
 // A Task is a tasklet whose function has results. Make it with Spawn.

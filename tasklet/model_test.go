@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,25 +23,29 @@ type program []step
 
 type step struct {
 	op    string
-	n     int     // a tasklet or a channel
-	child program // for "go"
+	n     int     // a tasklet or a channel, or seconds
+	child program // for "go" and "timeout"
 }
 
-const channels = 4
+const channels = 6
 
 var operations = []string{"schedule", "schedule", "pause", "send", "send", "send", "receive", "receive", "receive",
 	"run", "switch", "insert", "remove", "kill", "kill later", "throw", "throw later", "panic", "go", "go", "Run",
-	"steps", "steps", "trap", "trap", "close", "open", "count"}
+	"steps", "steps", "trap", "trap", "close", "open", "count", "join", "join", "set", "clear", "wait", "wait",
+	"acquire", "acquire", "try", "release", "release", "sleep", "sleep", "advance", "frame", "timeout", "timeout"}
 
 func randomProgram(r *rand.Rand, steps, depth int) program {
 	p := make(program, 1+r.IntN(steps))
 	for i := range p {
 		s := step{op: operations[r.IntN(len(operations))], n: r.IntN(8)}
-		if s.op == "go" && depth == 0 {
+		if (s.op == "go" || s.op == "timeout") && depth == 0 {
 			s.op = "schedule"
 		}
-		if s.op == "go" {
+		switch s.op {
+		case "go":
 			s.child = randomProgram(r, steps, depth-1)
+		case "timeout":
+			s.child = randomProgram(r, steps/4, depth-1)
 		}
 		p[i] = s
 	}
@@ -51,21 +56,28 @@ func preferenceOf(channel int) (p tasklet.Preference, all bool) {
 	return tasklet.Preference(channel % 3), channel == 3
 }
 
+func bufferOf(channel int) int { return max(0, channel-3) }
+
+func seconds(n int) time.Duration { return time.Duration(n%3) * time.Second }
+
 var errOops = errors.New("oops")
 
 // A player runs programs with the package.
 type player struct {
 	all      []*tasklet.Tasklet
 	channels []*tasklet.Channel[int]
+	event    *tasklet.Event
+	permits  *tasklet.Semaphore
 	log      []string
 }
 
 func play(t *testing.T, p program) string {
 	var y player
-	err := greenlet.Run(func(*greenlet.Greenlet) error {
+	err := tasklet.WithClock(noon, func() error {
 		y.all = append(y.all, tasklet.Main())
+		y.event, y.permits = tasklet.NewEvent(), tasklet.NewSemaphore(1)
 		for i := range channels {
-			c := tasklet.NewChannel[int]()
+			c := tasklet.NewChannel[int](tasklet.WithBuffer(bufferOf(i)))
 			pref, all := preferenceOf(i)
 			c.SetPreference(pref)
 			c.SetScheduleAll(all)
@@ -88,7 +100,7 @@ func (y *player) run(id int, p program) {
 		if y.all[0] == nil {
 			return
 		}
-		result := y.do(s)
+		result := y.do(id, s)
 		if y.all[0] == nil {
 			return
 		}
@@ -96,7 +108,7 @@ func (y *player) run(id int, p program) {
 	}
 }
 
-func (y *player) do(s step) (result string) {
+func (y *player) do(id int, s step) (result string) {
 	if s.op == "panic" && tasklet.Current() != tasklet.Main() {
 		panic("a step")
 	}
@@ -153,7 +165,31 @@ func (y *player) do(s step) (result string) {
 	case "open":
 		c.Open()
 	case "count":
-		return fmt.Sprint(tasklet.RunCount(), " ", c.Balance())
+		return fmt.Sprint(tasklet.RunCount(), " ", c.Balance(), " ", tasklet.Now().Sub(noon))
+	case "join":
+		err = who.Join()
+	case "set":
+		y.event.Set()
+	case "clear":
+		y.event.Clear()
+	case "wait":
+		err = y.event.Wait()
+	case "acquire":
+		err = y.permits.Acquire()
+	case "try":
+		return fmt.Sprint(y.permits.TryAcquire())
+	case "release":
+		y.permits.Release()
+	case "sleep":
+		err = tasklet.Sleep(seconds(s.n))
+	case "advance":
+		err = tasklet.Advance(seconds(s.n))
+	case "frame":
+		var more bool
+		more, err = tasklet.RunFor(time.Hour)
+		return fmt.Sprint(more, " ", outcome(err))
+	case "timeout":
+		err = tasklet.Timeout(seconds(s.n), func() error { y.run(id, s.child); return nil })
 	}
 	return outcome(err)
 }
@@ -176,7 +212,7 @@ func outcome(err error) string {
 	case errors.As(err, &d):
 		return "deadlock"
 	}
-	for _, e := range []error{tasklet.ErrDead, tasklet.ErrBlocked, tasklet.ErrCurrent, tasklet.ErrClosed, tasklet.ErrSwitchTrap, tasklet.ErrExit, errOops} {
+	for _, e := range []error{tasklet.ErrDead, tasklet.ErrBlocked, tasklet.ErrCurrent, tasklet.ErrClosed, tasklet.ErrSwitchTrap, tasklet.ErrExit, tasklet.ErrTimeout, errOops} {
 		if errors.Is(err, e) {
 			return e.Error()
 		}
@@ -193,35 +229,54 @@ type model struct {
 	runs  []*modelRun // the last is the innermost
 	trap  bool
 	log   []string
+
+	waiters []int // for the event
+	set     bool
+	takers  []int // of permits that are not there
+	permits int
+	now     int // in seconds
+	timers  []*modelTimer
+	made    int // timers
+}
+
+// A modelTimer ends a sleep or the time of a Timeout.
+type modelTimer struct {
+	id, at int
+	what   string // for Timeout: "timeout", and a number
 }
 
 type modelTasklet struct {
 	p       program
 	started bool
-	state   string // ring, channel, paused, run, dead
+	state   string // ring, channel, join, event, permit, sleep, paused, run, dead
 	inStep  bool
 	result  string   // of the step that it is in, for when it goes on
 	mail    []string // what it gets instead, one at a time
 	made    int      // switches of the Run that it was in
+	joiners []int
+	got     bool // a permit is on its way to it
+	limited bool // what it is blocked in is in a Timeout whose time is not over
 }
 
 type modelChannel struct {
 	queue   []int
 	senders bool
 	values  []int
+	buffer  []int
 	closed  bool
 }
 
 type modelRun struct {
 	by, made, most int
 	gone           bool // its caller can run, but has not yet, and there are runs inside
+	frame          bool // it does not wait for the time
 }
 
 const exit, oops = "greenlet: exit", "oops"
 
 func (m *model) run(p program) string {
 	m.all = []*modelTasklet{{p: p, started: true, state: "ring"}}
-	m.ring = []int{0}
+	m.ring, m.permits = []int{0}, 1
 	for {
 		id := m.ring[0]
 		t := m.all[id]
@@ -230,6 +285,9 @@ func (m *model) run(p program) string {
 		t.started = true
 		if (t.inStep || begins) && len(t.mail) > 0 {
 			what, t.mail = t.mail[0], t.mail[1:]
+			if t.got {
+				m.release()
+			}
 			if begins {
 				m.end(id, what)
 				continue
@@ -256,9 +314,17 @@ func (m *model) run(p program) string {
 func (m *model) done(id int, result string) {
 	t := m.all[id]
 	s := t.p[0]
-	if s.op == "steps" && !strings.HasPrefix(result, "panic") {
-		result = fmt.Sprint(t.made, " ", result)
+	if strings.HasPrefix(result, "timeout") {
+		result = tasklet.ErrTimeout.Error()
 	}
+	switch {
+	case strings.HasPrefix(result, "panic"):
+	case s.op == "steps":
+		result = fmt.Sprint(t.made, " ", result)
+	case s.op == "frame":
+		result = fmt.Sprint(len(m.ring) > 1, " ", result)
+	}
+	t.got = false
 	m.log = append(m.log, fmt.Sprint(id, " ", s.op, " ", s.n, ": ", result))
 	t.p, t.inStep = t.p[1:], false
 }
@@ -271,7 +337,13 @@ func (m *model) turnTo(id int) {
 // out takes a tasklet out of wherever it is.
 func (m *model) out(id int) {
 	is := func(x int) bool { return x == id }
-	m.ring = slices.DeleteFunc(slices.Clone(m.ring), is)
+	without := func(all []int) []int { return slices.DeleteFunc(slices.Clone(all), is) }
+	m.ring, m.waiters, m.takers = without(m.ring), without(m.waiters), without(m.takers)
+	for _, t := range m.all {
+		t.joiners = without(t.joiners)
+	}
+	m.timers = slices.DeleteFunc(m.timers, func(t *modelTimer) bool { return t.id == id && t.what == "" })
+	m.all[id].limited = false
 	for i := range m.chans {
 		c := &m.chans[i]
 		if j := slices.Index(c.queue, id); j >= 0 {
@@ -329,6 +401,10 @@ func (m *model) transfer(from int) bool {
 		m.putLast(from)
 	}
 	r := m.innermost()
+	for len(m.ring) == 0 && m.awaited() && (r == nil || r.made < r.most && !r.frame) {
+		m.advance(m.timers[0].at)
+		r = m.innermost()
+	}
 	switch {
 	case r != nil && (r.made == r.most || len(m.ring) == 0):
 		m.put(r.by, 0)
@@ -348,12 +424,16 @@ func (m *model) transfer(from int) bool {
 func (m *model) end(id int, what string) {
 	var failures []string
 	for _, f := range append([]string{what}, m.all[id].mail...) {
-		if f != "ok" && f != exit {
+		if f != "ok" && f != exit && !strings.HasPrefix(f, "timeout") {
 			failures = append(failures, f)
 		}
 	}
 	m.out(id)
 	m.all[id].state = "dead"
+	m.timers = slices.DeleteFunc(m.timers, func(t *modelTimer) bool { return t.id == id })
+	for _, j := range slices.Clone(m.all[id].joiners) {
+		m.putLast(j)
+	}
 	if len(failures) == 0 {
 		if m.transfer(id) {
 			return
@@ -374,7 +454,60 @@ func (m *model) end(id int, what string) {
 
 // stuck says whether nobody could go on without the current one.
 func (m *model) stuck(id int) bool {
-	return len(m.ring) == 1 && len(m.runs) == 0 && m.all[0].state != "paused" && len(m.all[id].mail) == 0
+	return len(m.ring) == 1 && len(m.runs) == 0 && m.all[0].state != "paused" && len(m.all[id].mail) == 0 && !m.awaited()
+}
+
+// awaited says whether somebody who waits goes on when it is time.
+func (m *model) awaited() bool {
+	return slices.ContainsFunc(m.all, func(t *modelTasklet) bool { return t.state == "sleep" || t.limited })
+}
+
+// limits says whether the tasklet is in a Timeout whose time is not over.
+func (m *model) limits(id int) bool {
+	return slices.ContainsFunc(m.timers, func(t *modelTimer) bool { return t.id == id && t.what != "" })
+}
+
+func (m *model) after(id, seconds int, what string) {
+	m.timers = append(m.timers, &modelTimer{id, m.now + seconds, what})
+	slices.SortStableFunc(m.timers, func(a, b *modelTimer) int { return a.at - b.at })
+}
+
+func (m *model) advance(to int) {
+	for len(m.timers) > 0 && m.timers[0].at <= to {
+		t := m.timers[0]
+		m.timers = slices.Clone(m.timers[1:])
+		m.putLast(t.id)
+		if t.what != "" {
+			m.all[t.id].mail = append(m.all[t.id].mail, t.what)
+		}
+	}
+	m.now = to
+}
+
+func (m *model) release() {
+	if len(m.takers) == 0 {
+		m.permits++
+		return
+	}
+	id := m.takers[0]
+	m.putLast(id)
+	m.all[id].got = true
+}
+
+// block is for who finds nobody; it says whether it is blocked.
+func (m *model) block(id int, state string) bool {
+	limited := m.limits(id)
+	switch {
+	case m.stuck(id) && !limited:
+		m.done(id, "deadlock")
+	case m.trap:
+		m.done(id, tasklet.ErrSwitchTrap.Error())
+	default:
+		m.leave(id, state)
+		m.all[id].limited = limited
+		return true
+	}
+	return false
 }
 
 func (m *model) step(id int, s step) {
@@ -384,7 +517,7 @@ func (m *model) step(id int, s step) {
 		switch w.state {
 		case "dead":
 			m.done(id, tasklet.ErrDead.Error())
-		case "channel", "run":
+		case "channel", "run", "join", "event", "permit", "sleep":
 			m.done(id, tasklet.ErrBlocked.Error())
 		default:
 			return true
@@ -423,18 +556,24 @@ func (m *model) step(id int, s step) {
 			m.done(id, tasklet.ErrClosed.Error())
 			return
 		}
+		if (len(c.queue) == 0 || c.senders) && (sends && len(c.buffer) < bufferOf(ch) || !sends && len(c.buffer) > 0 && len(c.queue) == 0) {
+			if sends {
+				c.buffer = append(c.buffer, s.n)
+				m.done(id, "ok")
+			} else {
+				v := c.buffer[0]
+				c.buffer = slices.Clone(c.buffer[1:])
+				m.done(id, strconv.Itoa(v))
+			}
+			return
+		}
 		if len(c.queue) == 0 || c.senders == sends {
-			switch {
-			case !sends && c.closed:
+			if !sends && c.closed {
 				m.done(id, tasklet.ErrClosed.Error())
-			case m.stuck(id):
-				m.done(id, "deadlock")
-			case trapped():
-			default:
+			} else if m.block(id, "channel") {
 				c.senders = sends
 				c.queue = append(c.queue, id)
 				c.values = append(c.values, s.n)
-				m.leave(id, "channel")
 				m.transfer(id)
 			}
 			return
@@ -445,6 +584,10 @@ func (m *model) step(id int, s step) {
 			return
 		}
 		partner, value := c.queue[0], c.values[0]
+		if !sends && bufferOf(ch) > 0 { // it is full
+			c.buffer = append(slices.Clone(c.buffer), value)
+			value, c.buffer = c.buffer[0], c.buffer[1:]
+		}
 		if sends {
 			m.all[partner].result = strconv.Itoa(s.n)
 		} else {
@@ -528,6 +671,15 @@ func (m *model) step(id int, s step) {
 		m.all = append(m.all, &modelTasklet{p: s.child})
 		m.putLast(len(m.all) - 1)
 		m.done(id, "ok")
+	case "frame":
+		switch {
+		case len(m.ring) == 1:
+			m.done(id, "ok")
+		case !trapped():
+			m.runs = append(m.runs, &modelRun{by: id, most: math.MaxInt, frame: true})
+			m.leave(id, "run")
+			m.transfer(id)
+		}
 	case "Run", "steps":
 		most := math.MaxInt
 		if s.op == "steps" {
@@ -535,7 +687,7 @@ func (m *model) step(id int, s step) {
 		}
 		m.all[id].made = 0
 		switch {
-		case most == 0 || len(m.ring) == 1:
+		case most == 0 || len(m.ring) == 1 && !m.awaited():
 			m.done(id, "ok")
 		case !trapped():
 			m.runs = append(m.runs, &modelRun{by: id, most: most})
@@ -561,7 +713,75 @@ func (m *model) step(id int, s step) {
 		if !c.senders {
 			balance = -balance
 		}
-		m.done(id, fmt.Sprint(len(m.ring), " ", balance))
+		m.done(id, fmt.Sprint(len(m.ring), " ", balance, " ", time.Duration(m.now)*time.Second))
+	case "join":
+		switch {
+		case w.state == "dead":
+			m.done(id, "ok")
+		case who == id:
+			m.done(id, tasklet.ErrCurrent.Error())
+		case m.block(id, "join"):
+			w.joiners = append(w.joiners, id)
+			m.transfer(id)
+		}
+	case "set":
+		m.set = true
+		for len(m.waiters) > 0 {
+			m.putLast(m.waiters[0])
+		}
+		m.done(id, "ok")
+	case "clear":
+		m.set = false
+		m.done(id, "ok")
+	case "wait":
+		switch {
+		case m.set:
+			m.done(id, "ok")
+		case m.block(id, "event"):
+			m.waiters = append(m.waiters, id)
+			m.transfer(id)
+		}
+	case "acquire":
+		switch {
+		case m.permits > 0:
+			m.permits--
+			m.done(id, "ok")
+		case m.block(id, "permit"):
+			m.takers = append(m.takers, id)
+			m.transfer(id)
+		}
+	case "try":
+		got := m.permits > 0
+		if got {
+			m.permits--
+		}
+		m.done(id, fmt.Sprint(got))
+	case "release":
+		m.release()
+		m.done(id, "ok")
+	case "sleep":
+		if !trapped() {
+			m.leave(id, "sleep")
+			m.after(id, s.n%3, "")
+			m.transfer(id)
+		}
+	case "advance":
+		m.advance(m.now + s.n%3)
+		m.done(id, "ok")
+	case "timeout": // its steps, and then the end of the time, are steps of the tasklet's
+		m.made++
+		what := fmt.Sprint("timeout", m.made)
+		m.after(id, s.n%3, what)
+		t := m.all[id]
+		t.p = slices.Concat(s.child, program{{op: "over", n: s.n, child: program{{op: what}}}}, t.p[1:])
+		t.inStep = false
+	case "over":
+		what := s.child[0].op
+		m.timers = slices.DeleteFunc(m.timers, func(t *modelTimer) bool { return t.what == what })
+		t := m.all[id]
+		t.mail = slices.DeleteFunc(t.mail, func(letter string) bool { return letter == what })
+		t.p[0].op = "timeout"
+		m.done(id, "ok")
 	}
 }
 

@@ -40,10 +40,21 @@ func (s *Semaphore) Acquire() error {
 		s.free--
 		return nil
 	}
-	got, err := s.c.await("Acquire")
-	if err != nil && got {
-		s.release() // both at once
+	me := s.c.s.head
+	w, err := s.c.block("Acquire", me, false)
+	if err != nil {
+		return err
 	}
+	returned := false
+	defer func() {
+		got := w.v
+		s.c.recycle(w)
+		if got && !returned { // an error or a panic has come at the same time
+			s.release()
+		}
+	}()
+	err = w.wait(me)
+	returned = err == nil
 	return err
 }
 

@@ -59,6 +59,19 @@ func TestSemaphoreKilledWithAPermit(t *testing.T) {
 	})
 }
 
+// The same for a panic, which comes out where main waits.
+func TestSemaphorePanicWithAPermit(t *testing.T) {
+	world(t, func() {
+		s := tasklet.NewSemaphore(0)
+		tasklet.Go(func() {
+			s.Release()
+			panic("boom")
+		})
+		assert.NotNil(t, panicOf(func() { _ = s.Acquire() }))
+		assert.True(t, s.TryAcquire())
+	})
+}
+
 func TestSemaphoreIsReleasedFromOutside(t *testing.T) {
 	world(t, func() {
 		s := tasklet.NewSemaphore(0, tasklet.WithPosts())
