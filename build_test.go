@@ -1,6 +1,7 @@
 package greenlet_test
 
 import (
+	"go/build"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,24 +45,50 @@ func TestAConsumerThatVendors(t *testing.T) {
 	write("go.mod", strings.Replace(string(gomod), "module github.com/go-greenlet/greenlet", "module example.com/consumer", 1)+
 		"\nrequire github.com/go-greenlet/greenlet v0.0.0\nreplace github.com/go-greenlet/greenlet => "+here+"\n")
 	write("go.sum", string(sum))
-	for _, args := range [][]string{{"mod", "tidy"}, {"mod", "vendor"}, {"build", "-mod=vendor", "-o", "consumer"}} {
+	for _, args := range [][]string{{"mod", "tidy"}, {"mod", "vendor"}} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "go %v: %s", args, out)
 	}
-	out, err := exec.Command(filepath.Join(dir, "consumer")).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	assert.Equal(t, "it works\n", string(out))
+	for _, cgo := range []string{"1", "0"} {
+		cmd := exec.Command("go", "run", "-mod=vendor", ".")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "CGO_ENABLED=%s: %s", cgo, out)
+		assert.Equal(t, "it works\n", string(out))
+	}
 }
 
-func TestWithoutCgoTheCompilerSaysWhatToDo(t *testing.T) {
-	goTool(t)
-	cmd := exec.Command("go", "build", "-o", os.DevNull, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	require.Error(t, err)
-	assert.Contains(t, string(out), "greenlet_needs_cgo__set_CGO_ENABLED_1_and_install_a_C_compiler")
+// A module that imports this one builds and runs without cgo as well, and is vetted on
+// every system that Go knows.
+func TestAConsumerOnEverySystem(t *testing.T) {
+	for _, system := range []string{"linux", "darwin", "windows", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "plan9", "js", "wasip1"} {
+		for _, cgo := range []bool{false, true} {
+			c := build.Default
+			c.GOOS, c.GOARCH, c.CgoEnabled = system, "amd64", cgo
+			if system == "js" || system == "wasip1" {
+				c.GOARCH = "wasm"
+			}
+			for _, dir := range []string{".", "tasklet", "internal/gort", "internal/handle", "csrc"} {
+				p, err := c.ImportDir(dir, 0)
+				require.NoError(t, err, "%s: %s", system, dir)
+				if system == "linux" && cgo {
+					continue
+				}
+				// The same files with cgo and without: what vets without it does so with it.
+				assert.Empty(t, p.CgoFiles, "%s: %s", system, dir)
+				assert.Empty(t, p.CFiles, "%s: %s", system, dir)
+				c := c
+				c.CgoEnabled = false
+				without, err := c.ImportDir(dir, 0)
+				require.NoError(t, err)
+				assert.Equal(t, without.GoFiles, p.GoFiles, "%s: %s", system, dir)
+				assert.Equal(t, without.SFiles, p.SFiles, "%s: %s", system, dir)
+			}
+		}
+	}
 }
 
 // goTool skips the test where there is no go command, as under an emulator.

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package greenlet
 
 // #include "go.h"
@@ -34,7 +36,7 @@ func greenletThreadExit(h C.uintptr_t, elsewhere C.int) { mustValue[*thread](h).
 //
 //export greenletReady
 func greenletReady() C.int {
-	if ready() != nil || oneM && useFibers() != nil {
+	if ready() != nil || lined || oneM && useFibers() != nil {
 		return C.GLET_EWORD
 	}
 	return C.GLET_OK

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package greenlet
 
 /*
@@ -512,4 +514,20 @@ func greenletSection(enter C.int) C.int {
 		return tell(enterSection())
 	}
 	return tell(leaveSection())
+}
+
+// carryHere is greenlet_carry: the calling greenlet, the root, and those that begin later on
+// this thread carry the word.
+func carryHere(at unsafe.Pointer, size uintptr) error {
+	t, err := ownTree()
+	if err != nil {
+		return err
+	}
+	w := []word{{at, size}}
+	t.th.words = append(t.th.words, w...)
+	take(t.current.c.coro, w)
+	if t.current != t.root {
+		take(t.root.c.coro, w)
+	}
+	return nil
 }

@@ -77,19 +77,3 @@ func (w *worker) carry(t *tree) {
 	take(w.coro, t.words)
 	take(w.coro, w.core.words)
 }
-
-// carryHere is greenlet_carry: the calling greenlet, the root, and those that begin later on
-// this thread carry the word.
-func carryHere(at unsafe.Pointer, size uintptr) error {
-	t, err := ownTree()
-	if err != nil {
-		return err
-	}
-	w := []word{{at, size}}
-	t.th.words = append(t.th.words, w...)
-	take(t.current.c.coro, w)
-	if t.current != t.root {
-		take(t.root.c.coro, w)
-	}
-	return nil
-}

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package greenlet
 
 /*
@@ -21,6 +23,7 @@ static void bridge_init(void *getstackbound, void *bindm, size_t tree_current, s
 }
 
 // Plain numbers cost no pointer checks on the way.
+static void bridge_local_set(int i, uintptr_t v) { glet_go_local_set(i, (void *)v); }
 static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
 static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_used((glet_coro *)c, out); }
 static void bridge_trim_stack(uintptr_t c, size_t keep) { glet_coro_trim_stack((glet_coro *)c, keep); }
@@ -66,35 +69,25 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"syscall"
 	"unsafe"
 
+	_ "github.com/go-greenlet/greenlet/csrc" // the C core
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
 // This file holds the calls from Go to C. callbacks.go has those from C to Go.
 
-// A native is a coroutine of the C core, as a number: C's memory, not Go's.
-type native uintptr
+// Sizes of a C stack; csrc/coro.h has the reasons.
+const defaultStackSize = C.GLET_STACK_DEFAULT
 
-// Limits of a C stack; csrc/coro.h has the reasons.
-const (
-	minStackSize     = C.GLET_STACK_FLOOR
-	defaultStackSize = C.GLET_STACK_DEFAULT
-	maxStackSize     = C.GLET_STACK_MAX
-)
+var _ [0]struct{} = [maxStackSize - C.GLET_STACK_MAX]struct{}{}
 
 // localOffset is where the two thread-local words of wordTree and wordThread are.
 var localOffset = uintptr(C.glet_go_local_offset())
-
-const (
-	wordTree   = 0 // *tree: whose greenlets run on this thread now
-	wordThread = 1 // *thread: what it keeps from one tree to the next
-)
 
 func init() {
 	gort.ReleaseContext = releaseContext
@@ -104,13 +97,10 @@ func init() {
 	gort.SetHooks(C.glet_go_getstackbound(), C.glet_go_bindm())
 }
 
-// ready finds and verifies g's thread-local word. It runs before the first root
-// is made and not at init: it needs a second thread, and a program that merely
-// imports the package should not pay for one.
-var ready = sync.OnceValue(func() error {
-	if runtime.GOOS != "linux" {
-		return fmt.Errorf("greenlet: %s is not supported: the C core is written for Linux", runtime.GOOS)
-	}
+// findWord finds and verifies g's thread-local word. It runs before the first root is made
+// and not at init: it needs a second thread, and a program that merely imports the package
+// should not pay for one.
+var findWord = sync.OnceValue(func() error {
 	check := func(find bool) (ok bool) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -125,115 +115,55 @@ var ready = sync.OnceValue(func() error {
 	second := make(chan bool)
 	go func() { second <- check(false) }()
 	if !<-second || !ok {
-		return fmt.Errorf("greenlet: %s with %s: %s", runtime.GOARCH, runtime.Version(), text(C.GLET_EWORD))
-	}
-	chooseEngine()
-	watchCollections()
-	if e := C.glet_go_explain_overflows(); e != 0 { // no reason to do without greenlets
-		runtimeReport += fmt.Sprintf("; stack overflows will not be explained: %v", syscall.Errno(e))
+		return errors.New(text(C.GLET_EWORD))
 	}
 	return nil
 })
 
-// runtimeReport says how greenlets are run in this process, and why.
-var runtimeReport string
+// withC are the engines that need the C core.
+var withC = [2]candidate{{"one-m", "one M", tryOneM}, {"portable", "portable", tryPortable}}
 
-// chooseEngine decides that.
-func chooseEngine() {
-	oneM, runtimeReport = choice()
-	if oneM {
-		engine = oneMEngine{}
-		runtimeReport = "one M: " + runtimeReport
-	} else {
-		runtimeReport = "portable: " + runtimeReport
-	}
-}
-
-func choice() (one bool, why string) {
-	switch v := os.Getenv("GREENLET_RUNTIME"); {
-	case v == "plain" || v == "portable":
-		return false, "GREENLET_RUNTIME=" + v
-	case v != "" && v != "auto":
-		return false, fmt.Sprintf("GREENLET_RUNTIME=%q is none of auto, plain and portable", v)
+func tryOneM() (switcher, string, error) {
+	switch {
 	case asanEnabled:
-		return false, "built for AddressSanitizer"
+		return nil, "", errors.New("built for AddressSanitizer")
 	case Backend() == "ucontext":
-		return false, "built with ucontext"
+		return nil, "", errors.New("built with ucontext")
+	}
+	if err := findWord(); err != nil {
+		return nil, "", err
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if one, why = gort.OneM(uintptr(C.glet_go_word_offset())); !one {
-		return false, why
+	ok, why := gort.OneM(uintptr(C.glet_go_word_offset()))
+	if !ok {
+		return nil, "", errors.New(why)
 	}
 	th := gort.NewThread(&stacks, currentWord(), uintptr(currentNative()), uintptrOf(threadExceptions()))
 	if err := th.Try(); err != nil {
-		return false, "a switch failed: " + err.Error()
+		return nil, "", fmt.Errorf("a switch failed: %w", err)
 	}
-	return true, why
+	return oneMEngine{}, why + explainOverflows(), nil
 }
 
-// spareLocks is how many UnlockOSThreads too many a root stands on the portable engine.
-const spareLocks = 1000
-
-// lockThread is LockOSThread for a root. Go ignores an UnlockOSThread that has no
-// LockOSThread, so there are programs with one too many; a root's lock is not theirs to
-// undo: its greenlets would stay behind, for whoever comes to the thread next.
-func lockThread() {
-	runtime.LockOSThread()
-	if oneM {
-		gort.Pin()
-		return
+func tryPortable() (switcher, string, error) {
+	if err := findWord(); err != nil {
+		return nil, "", err
 	}
-	for range spareLocks {
-		runtime.LockOSThread()
-	}
+	return portableEngine{}, explainOverflows(), nil
 }
 
-// unlockThread takes lockThread back. What the program has locked or unlocked besides
-// counts as it would have without.
-func unlockThread() {
-	if oneM {
-		gort.Unpin()
-	} else {
-		for range spareLocks {
-			runtime.UnlockOSThread()
-		}
+// explainOverflows has overflows of C stacks explained, and returns what is to be said if
+// that cannot be: no reason to do without greenlets.
+func explainOverflows() (report string) {
+	if e := C.glet_go_explain_overflows(); e != 0 {
+		return fmt.Sprintf("; stack overflows will not be explained: %v", syscall.Errno(e))
 	}
-	runtime.UnlockOSThread()
+	return ""
 }
 
-// Runtime says, for people, how greenlets are run in this process, and why.
-//
-// "one M: ..." is the usual case: the insides of the program's Go runtime are known and
-// have been checked, and greenlets are goroutines on their thread's own M.
-//
-// "portable: ..." is for all other cases: a version of Go or a CPU that is not known, a
-// check that failed, a build with ucontext or for AddressSanitizer, and where the
-// environment variable GREENLET_RUNTIME=plain (or portable) asks for it. There each
-// greenlet is a thread of its own to the runtime, of whose structs nothing is known. The
-// rules are the same, with these differences:
-//
-//   - Switches are slower: each is a call of C, and while other goroutines keep all
-//     processors busy, who goes on may have to wait for one.
-//   - Greenlets that are given up stay in memory with their stacks: those that are
-//     suspended as their thread ends, and those that end by [runtime.Goexit]. Fibers of
-//     C libraries on which Go functions are suspended cannot be freed.
-//   - An execution trace in which a thread runs greenlets, or has, cannot be read.
-//   - CPU profiles count a thread's time for each greenlet that has run C code meanwhile.
-//   - A signal to preempt a greenlet can come while another one of its thread runs. Then
-//     none is sent to it again, and a loop without calls in it holds up stops of the
-//     world for as long as it takes.
-//   - Greenlets that start on many threads at once may wait for each other: each needs an
-//     extra M, of which the runtime keeps one ready.
-//   - A root stands a thousand calls of [runtime.UnlockOSThread] too many, and no more.
-func Runtime() string {
-	if err := ready(); err != nil {
-		return err.Error()
-	}
-	return runtimeReport
-}
-
-// Backend names what switches the stacks: "amd64", "arm64" or "ucontext".
+// Backend names what switches the C core's own stacks: "amd64", "arm64", "ucontext", or
+// "none" in a build without it.
 func Backend() string { return C.GoString(C.glet_backend()) }
 
 func text(code C.int) string { return C.GoString(C.glet_text(code)) }
@@ -346,20 +276,40 @@ func (e *exceptions) lose() {
 	}
 }
 
-// attachThread makes the thread's end known to greenletThreadExit.
-func attachThread(h handle.Handle) error {
+// An attachment keeps what C has a reference to.
+type attachment = handle.Handle
+
+// attach makes the thread's end known to greenletThreadExit.
+func (th *thread) attach() error {
+	if lined {
+		return nil
+	}
 	elsewhere := 0
 	if oneM { // on the other one a worker's M can be given back on its own thread only
 		elsewhere = 1
 	}
-	if code, errno := C.glet_go_attach(C.uintptr_t(h), C.int(elsewhere)); code != C.GLET_OK {
-		return fmt.Errorf("greenlet: cannot watch for the thread's end: %s: %w", text(code), errno)
+	th.handle = handle.New(th)
+	if code, errno := C.glet_go_attach(C.uintptr_t(th.handle), C.int(elsewhere)); code != C.GLET_OK {
+		return errors.Join(fmt.Errorf("greenlet: cannot watch for the thread's end: %s: %w", text(code), errno), th.handle.Delete())
 	}
 	return nil
 }
 
+// detach forgets it: it has ended.
+func (th *thread) detach() {
+	if lined {
+		return
+	}
+	if err := th.handle.Delete(); err != nil {
+		panic(err)
+	}
+}
+
 // local reads one of the thread's two words; see gort.LoadLocal.
 func local(word uintptr) unsafe.Pointer {
+	if lined {
+		return placed(word)
+	}
 	if gort.HasLocal {
 		return gort.LoadLocal(localOffset + word*unsafe.Sizeof(word))
 	}
@@ -369,12 +319,15 @@ func local(word uintptr) unsafe.Pointer {
 // setLocal writes one of them. The goroutine must be locked to its thread, and
 // what v points to is kept alive by the thread's handle.
 func setLocal(word uintptr, v unsafe.Pointer) {
+	if lined {
+		setPlaced(word, v)
+		return
+	}
 	if gort.HasLocal {
 		gort.StoreLocal(localOffset+word*unsafe.Sizeof(word), v)
 		return
 	}
-	p := uintptr(v) // hides a Go pointer from cgo's check; see above
-	C.glet_go_local_set(C.int(word), *(*unsafe.Pointer)(unsafe.Pointer(&p)))
+	C.bridge_local_set(C.int(word), C.uintptr_t(uintptr(v))) // a number, since cgo's check allows no pointer
 }
 
 // uintptrOf is where they are; 0: there is no C++ in this program.

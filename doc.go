@@ -130,5 +130,3 @@ The rules are those of greenlet for Python,
 https://greenlet.readthedocs.io, said in Go's terms.
 */
 package greenlet
-
-import _ "github.com/go-greenlet/greenlet/csrc" // the C core; without cgo it says what to do

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package greenlet_test
 
 import (
@@ -20,15 +22,6 @@ import (
 
 // The ends of greenlets, in large numbers. Whatever way they go, nothing may stay:
 // neither a goroutine nor a C stack nor a handle nor memory.
-
-func oneM() bool { return strings.HasPrefix(greenlet.Runtime(), "one M") }
-
-func needsOneM(t testing.TB, why string) {
-	t.Helper()
-	if !oneM() {
-		t.Skipf("%s (%s)", why, greenlet.Runtime())
-	}
-}
 
 // flat runs f until a run of it leaves nothing behind that the run before has not.
 func flat(t *testing.T, f func()) {

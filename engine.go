@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package greenlet
 
 import (
@@ -7,47 +9,7 @@ import (
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
-// A switcher is an engine: how a greenlet gives way to another one of its thread. The rules of
-// switching are above it, and the same for both. There is one for the process:
-//
-//   - oneMEngine: a greenlet is a goroutine on its root's own M, and has a C stack while
-//     C is suspended on it. For runtimes that are known; see internal/gort/onem.go.
-//   - portableEngine: a greenlet is a thread of its own to the runtime. For all others;
-//     see csrc/go.h.
-type switcher interface {
-	// enterThread is called for the record of a new thread.
-	enterThread(th *thread)
-	// enter is called on a locked goroutine that becomes a root, and returns its coroutine.
-	enter(th *thread) coro
-	// leave is called when the root is one no more, and no worker is left in use.
-	leave(th *thread)
-	// end is called as the thread ends, from a goroutine that is no root.
-	end(th *thread)
-	// newWorker makes w's coroutine, which runs w.serve at the first switch to it.
-	newWorker(w *worker) error
-	// ready makes sure that the running coroutine can be suspended.
-	ready(th *thread, from coro) error
-	// switchTo does that, and goes on with to.
-	switchTo(th *thread, from, to coro)
-	// exit ends the running worker's goroutine, which is in runtime.Goexit, in favour of
-	// to. It may return: then what is deferred below goes on.
-	exit(w *worker, to coro)
-	// retire ends an idle worker of the calling thread, on which by runs.
-	retire(w *worker, by coro)
-	// discard ends a suspended worker whatever is on its stacks, or forgets it.
-	discard(w *worker)
-	// cStack is the C stack that c owns, or 0.
-	cStack(c coro) native
-}
-
-// engine is set before the first root is made; see ready.
-var engine switcher = portableEngine{}
-
-// oneM says that it is oneMEngine.
-var oneM bool
-
-// A coro is a coroutine as the engine knows it.
-type coro = *gort.Coro
+// The two engines that have the C core.
 
 type portableEngine struct{}
 

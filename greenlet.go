@@ -190,6 +190,9 @@ func (g *Greenlet) State() State {
 	if !g.valid() {
 		return Dead
 	}
+	if t := g.c.tree.Load(); t != nil {
+		t.ending()
+	}
 	switch g.c.life.Load() {
 	case lifeDead:
 		return Dead
@@ -207,7 +210,13 @@ func (g *Greenlet) Dead() bool { return g.State() == Dead }
 
 // Active says whether the greenlet was started and has not finished; true for a
 // living root.
-func (g *Greenlet) Active() bool { return g.valid() && g.c.life.Load() == lifeStarted }
+func (g *Greenlet) Active() bool {
+	switch g.State() {
+	case Running, Suspended:
+		return true
+	}
+	return false
+}
 
 // IsRoot says whether the greenlet is a goroutine's own, and not made by New.
 func (g *Greenlet) IsRoot() bool { return g.valid() && g.c.isRoot() }

@@ -155,6 +155,7 @@ func watchCollections() { runtime.SetFinalizer(&sentinel{}, collected) }
 
 func collected(*sentinel) {
 	epoch.Add(1)
+	endings()
 	watchCollections()
 }
 

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package greenlet_test
 
 import (
@@ -11,7 +13,6 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"runtime/trace"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,30 +27,6 @@ import (
 	"github.com/go-greenlet/greenlet/internal/cgotest"
 	"github.com/go-greenlet/greenlet/internal/fault"
 )
-
-func TestRuntimeSaysWhichEngineIsInUse(t *testing.T) {
-	want := "one M: layout of go1."
-	switch v := os.Getenv("GREENLET_RUNTIME"); {
-	case v == "plain" || v == "portable":
-		want = "portable: GREENLET_RUNTIME=" + v
-	case v != "" && v != "auto":
-		want = "portable: GREENLET_RUNTIME=" + strconv.Quote(v) + " is none of auto, plain and portable"
-	case asan || greenlet.Backend() == "ucontext":
-		want = "portable: built "
-	case runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64":
-		want = "portable: there is no assembly for this CPU"
-	}
-	assert.True(t, strings.HasPrefix(greenlet.Runtime(), want), "%s", greenlet.Runtime())
-}
-
-func TestTheEngineThatIsAskedFor(t *testing.T) {
-	for _, v := range []string{"", "auto", "plain", "portable", "typo"} {
-		cmd := child(t, "engine", "-test.run=^TestRuntimeSaysWhichEngineIsInUse$")
-		cmd.Env = append(cmd.Env, "GREENLET_RUNTIME="+v)
-		out, err := cmd.CombinedOutput()
-		assert.NoError(t, err, "%s", out)
-	}
-}
 
 //go:noinline
 func spin(d time.Duration) {

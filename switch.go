@@ -216,7 +216,7 @@ func (g *Greenlet) use(op string) (*tree, error) {
 
 // misused is the error for a greenlet of another tree.
 func (g *Greenlet) misused(op string, owner *tree) error {
-	switch owner.end.Load() {
+	switch owner.ending() {
 	case endThread:
 		return fail(op, g, ErrThreadExited, "the thread has exited, and what was suspended there can never run again")
 	case endScope:
@@ -364,7 +364,7 @@ func (t *tree) foreign(g *Greenlet) error {
 	switch o := g.owner(); {
 	case o == nil || o == t:
 		return nil
-	case o.end.Load() == endNot:
+	case o.ending() == endNot:
 		return ErrWrongThread
 	}
 	return ErrThreadExited

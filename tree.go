@@ -5,11 +5,9 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
-	"github.com/go-greenlet/greenlet/internal/handle"
 	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/timeline"
 )
@@ -18,9 +16,10 @@ import (
 // handle keeps it alive, and with it all that the thread's two local words name.
 type thread struct {
 	tid    int
-	handle handle.Handle
+	handle attachment
 	root   coro         // the thread's own stack
-	one    *gort.Thread // what the engine of one M keeps; nil on the other one
+	one    *gort.Thread // what the engine of one M keeps; nil on the others
+	lines  lineThread   // what the engine of lines keeps
 	tree   *tree
 	pool   pool
 
@@ -33,7 +32,7 @@ type thread struct {
 // that thread touches it, but for the fields that say otherwise.
 type tree struct {
 	current *Greenlet
-	one     *gort.Thread // th's; nil on the portable engine
+	one     *gort.Thread // th's; nil on other engines than that of one M
 
 	inbox message // what the greenlet that is switched to will find
 	busy  busy    // why a switch is not just a switch
@@ -61,6 +60,7 @@ type tree struct {
 	locked    uintptr             // the g of the goroutine that is locked to the thread: with fibers, one of several
 	asked     atomic.Int32
 	end       atomic.Int32
+	goroutine gort.Goroutine // the root's, for ending
 
 	forgotten atomic.Pointer[forgotten] // found by the collector; any goroutine adds
 	reaping   bool                      // reap is at work
@@ -137,7 +137,7 @@ func (t *tree) ask() { t.asked.CompareAndSwap(askedNobody, askedSomebody) }
 
 // over is a word for String about a tree that has ended.
 func (t *tree) over() string {
-	switch t.end.Load() {
+	switch t.ending() {
 	case endReleased, endScope:
 		return ", released"
 	case endThread:
@@ -241,10 +241,8 @@ func newTree(implicit bool) (*tree, error) {
 	lockThread()
 	th := (*thread)(local(wordThread))
 	if th == nil {
-		th = &thread{tid: syscall.Gettid(), exceptions: threadExceptions(), errno: errnoAddress()}
-		th.handle = handle.New(th)
-		if err := attachThread(th.handle); err != nil {
-			err = errors.Join(err, th.handle.Delete())
+		th = &thread{tid: threadID(), exceptions: threadExceptions(), errno: errnoAddress()}
+		if err := th.attach(); err != nil {
 			unlockThread()
 			return nil, err
 		}
@@ -274,6 +272,9 @@ func newTree(implicit bool) (*tree, error) {
 	t.live.next, t.live.prev = &t.live, &t.live
 	t.implicit = implicit
 	t.locked = gort.Getg()
+	if lined {
+		t.goroutine = gort.Self()
+	}
 	th.tree = t
 	setLocal(wordTree, unsafe.Pointer(t))
 	t.enlist()
@@ -382,7 +383,5 @@ func (th *thread) exit(elsewhere bool) {
 	}
 	th.pool.sweep()
 	engine.end(th)
-	if err := th.handle.Delete(); err != nil {
-		panic(err)
-	}
+	th.detach()
 }

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
-	"github.com/go-greenlet/greenlet/internal/handle"
 	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/leaf"
 	"github.com/go-greenlet/greenlet/internal/place"
@@ -17,17 +16,20 @@ import (
 type worker struct {
 	th      *thread
 	coro    coro
-	size    int           // of its C stack, as asked for
-	handle  handle.Handle // portable engine: for C
-	retirer coro          // engine of one M: who goes on after that
-	core    *core         // whom it runs or is to run; nil while idle
-	retired bool          // to return from serve
+	size    int        // of its C stack, as asked for
+	handle  attachment // portable engine: for C
+	retirer coro       // other engines: who goes on after that
+	core    *core      // whom it runs or is to run; nil while idle
+	retired bool       // to return from serve
 }
 
 // minIdle is how many idle workers a tree keeps whatever happens (and on the portable
 // engine its thread, after that), since to make one takes longer than to use one. It keeps
 // more only while as many greenlets live.
 const minIdle = 64
+
+// maxStackSize is the limit of a C stack; csrc/coro.h has the reasons.
+const maxStackSize = 1 << 30
 
 // A pool holds a thread's idle workers, the last used at the end.
 type pool struct {

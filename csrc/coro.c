@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * coro.c - coroutines: a stack, a context, and the thread they belong to.
  */

@@ -44,6 +44,10 @@
 #ifndef GLET_CORO_H
 #define GLET_CORO_H
 
+#ifndef __linux__
+#error "the C core of package greenlet is written for Linux; greenlets in Go are there everywhere"
+#endif
+
 #include <stddef.h>
 
 #ifdef __cplusplus

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * escape.c - calls a body, and stops C++ exceptions that would leave it: there is
  * nothing below but Go, where the C++ runtime finds no handler and ends the process.

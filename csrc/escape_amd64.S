@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * escape_amd64.S - the frame of escape.c, for amd64, System V ABI.
  *

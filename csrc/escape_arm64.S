@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * escape_arm64.S - the frame of escape.c, for arm64, AAPCS64.
  *

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "fault.h"
 
 #include <errno.h>

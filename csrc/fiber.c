@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * fiber.c - see fiber.h.  A fiber is a thread word and the stack that it goes with; on
  * the engine of one M, a goroutine and that stack (fiber_onem.c).

@@ -66,6 +66,10 @@
 #ifndef GLET_FIBER_H
 #define GLET_FIBER_H
 
+#ifndef __linux__
+#error "the C core of package greenlet is written for Linux; greenlets in Go are there everywhere"
+#endif
+
 #include "coro.h"
 
 #ifdef __cplusplus

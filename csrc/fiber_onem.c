@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * fiber_onem.c - see fiber_onem.h. A fiber has a goroutine, and no M: an announcement
  * puts another goroutine into the M's place, in the system call that C is in anyway.

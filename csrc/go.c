@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * go.c - see go.h.  What is leaned on, with the functions to read again at the
  * next Go release (all in runtime/ unless said otherwise). No field of the runtime's

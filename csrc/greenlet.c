@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * greenlet.c - see greenlet.h. What needs no Go, and the way to Go: the rules are
  * there, once.

@@ -63,6 +63,10 @@
 #ifndef GREENLET_H
 #define GREENLET_H
 
+#ifndef __linux__
+#error "the C core of package greenlet is written for Linux; greenlets in Go are there everywhere"
+#endif
+
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * overflow.c - see overflow.h.
  *

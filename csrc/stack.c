@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * stack.c - guarded stacks, cut from slabs.
  *

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * stacks.c - greenlet_stacks, for conservative garbage collectors.
  */

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * switch.c - fresh contexts for each backend, and the ucontext backend itself.
  */

@@ -1,4 +1,4 @@
-//go:build !greenlet_ucontext
+//go:build !greenlet_ucontext && cgo && linux
 
 /*
  * switch_amd64.S - the stack switch for amd64, System V ABI.

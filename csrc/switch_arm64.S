@@ -1,4 +1,4 @@
-//go:build !greenlet_ucontext
+//go:build !greenlet_ucontext && cgo && linux
 
 /*
  * switch_arm64.S - the stack switch for arm64, AAPCS64.

@@ -1,4 +1,4 @@
-//go:build greenlet_ucontext
+//go:build greenlet_ucontext && cgo && linux
 
 package csrc
 

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Command greenlet shows what package greenlet does, and looks into processes that have
 // greenlets and serve package inspect's page.
 //

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package libc makes Go functions of three functions of the C library that only
 // know how to call back: nftw(3) as an iterator, qsort(3) and bsearch(3).
 //

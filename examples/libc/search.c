@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "libc.h"
 
 #include <stdlib.h>

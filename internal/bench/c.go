@@ -2,7 +2,6 @@ package bench
 
 import (
 	"errors"
-	"syscall"
 
 	"github.com/go-greenlet/greenlet/internal/cbench"
 )
@@ -17,7 +16,7 @@ func cSides(live, frames int, kinds ...string) []Side {
 		sides = append(sides, Side{kind, func(measure func(op func(n int))) error {
 			return locked(func() error {
 				b, err := cbench.New(kind, live, frames, order(live))
-				if errors.Is(err, syscall.ENOSYS) {
+				if errors.Is(err, errors.ErrUnsupported) {
 					return ErrNotBuiltIn
 				}
 				if err != nil {

@@ -301,6 +301,9 @@ func goAndWait() Side {
 
 func callback() Side {
 	return Side{"thread", func(measure func(op func(n int))) error {
+		if !cbench.Available {
+			return ErrNotBuiltIn
+		}
 		return locked(func() error {
 			measure(cbench.CallBack)
 			return nil
@@ -310,6 +313,9 @@ func callback() Side {
 
 func callbackOnGreenlet() Side {
 	return Side{"greenlet", func(measure func(op func(n int))) error {
+		if !cbench.Available {
+			return ErrNotBuiltIn
+		}
 		return greenlet.Run(func(root *greenlet.Greenlet) error {
 			n := 0
 			g := greenlet.New(func(any) (any, error) {
@@ -332,6 +338,9 @@ func callbackOnGreenlet() Side {
 
 func call() Side {
 	return Side{"plain-cgo-call", func(measure func(op func(n int))) error {
+		if !cbench.Available {
+			return ErrNotBuiltIn
+		}
 		measure(cbench.Call)
 		return nil
 	}}

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * capitest.c - a C program's view of greenlet.h: no Go in any body here.
  */

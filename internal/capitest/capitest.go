@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package capitest is C code that uses csrc/greenlet.h, for its tests.
 package capitest
 

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package capitest_test
 
 import (

@@ -1,4 +1,4 @@
-//go:build boost
+//go:build boost && cgo && linux
 
 package cbench
 

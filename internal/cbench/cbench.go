@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package cbench measures the C core's switch beside those of others, which are all
 // driven by the same loops: glet_coro_switch, its inline form, swapcontext, a minimal
 // hand-written switch (amd64), and with the build tag boost (and Debian's libboost-context-dev)
@@ -19,6 +21,9 @@ import (
 	_ "github.com/go-greenlet/greenlet/csrc" // the core
 )
 
+// Available says whether there is C.
+const Available = true
+
 // Bench is a number of coroutines of one kind.
 type Bench struct {
 	b     *C.cbench
@@ -27,7 +32,7 @@ type Bench struct {
 
 // New makes live coroutines. Run will switch to them in the given order, of which
 // the length is a power of two, with that many frames on either side that return
-// after every switch. All calls come from one thread. The error is syscall.ENOSYS
+// after every switch. All calls come from one thread. The error is an errors.ErrUnsupported
 // for a kind that is not built in.
 func New(kind string, live, frames int, order []uint16) (*Bench, error) {
 	if n := len(order); n == 0 || n&(n-1) != 0 {

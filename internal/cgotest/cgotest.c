@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "cgotest.h"
 
 #include <fenv.h>

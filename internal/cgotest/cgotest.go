@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package cgotest is C code for this module's tests: test files cannot use cgo.
 package cgotest
 
@@ -20,6 +22,9 @@ import (
 	_ "github.com/go-greenlet/greenlet/csrc" // the core under test
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
+
+// Available says whether there is C.
+const Available = true
 
 // Call calls f from C: Go, C, Go.
 func Call(f func()) {

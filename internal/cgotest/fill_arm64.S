@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /*
  * uint64_t cgotest_fill(void (*fn)(void *), void *arg, uint64_t pattern)
  *

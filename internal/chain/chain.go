@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package chain is a C library that chains its frames in a variable of the thread, for tests.
 package chain
 

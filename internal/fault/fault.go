@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package fault makes the C core's system calls fail on demand, for tests.
 package fault
 

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "foreign.h"
 #include "coroutine.h"
 

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package foreign tests the adoption of other C libraries' coroutines
 // (csrc/fiber.h). Each of its subdirectories is one library. What is there to be
 // tested is the same for all of them and is in package foreigntest.

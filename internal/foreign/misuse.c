@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 /* misuse.c - every mistake that the calls of fiber.h can be made with. */
 #include "coroutine.h"
 

@@ -1,4 +1,4 @@
-//go:build amd64 && linux && !asan
+//go:build cgo && linux && amd64 && !asan
 
 package gort
 

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "go_asm.h"
 #include "textflag.h"
 

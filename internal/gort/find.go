@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build cgo && linux && (amd64 || arm64)
 
 package gort
 
@@ -32,12 +32,6 @@ var (
 	swFn       func(t *Thread, to uintptr) bool
 	swCutFn    func(t *Thread, to uintptr) bool
 	exchangeFn func(g0 uintptr, from, to *CStack)
-)
-
-// Numbers of runtime2.go that have been the same in all supported versions.
-const (
-	gRunning = 2
-	gWaiting = 4
 )
 
 // slot is g's distance from the thread pointer, for CPUs without a name for it.

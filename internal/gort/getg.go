@@ -1,8 +1,7 @@
-//go:build amd64 || arm64
-
 package gort
 
-// Getg returns the running goroutine's g, to be compared; 0 on other CPUs.
+// Getg returns the running goroutine's g, to be compared.
 func Getg() uintptr { return getg() }
 
+// getg is in assembly, which comes first for a CPU that is new to Go.
 func getg() uintptr

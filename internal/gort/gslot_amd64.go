@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package gort
 
 // GSlot returns the distance of g from the thread pointer, in bytes.

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "textflag.h"
 
 // func gslot() int

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "textflag.h"
 
 // The thread pointer is the base of segment FS. Go's assembler has no syntax for

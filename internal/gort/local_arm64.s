@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "textflag.h"
 
 // The thread pointer is TPIDR_EL0.

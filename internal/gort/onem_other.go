@@ -1,4 +1,4 @@
-//go:build !amd64 && !arm64
+//go:build !(cgo && linux && (amd64 || arm64))
 
 package gort
 
@@ -6,6 +6,7 @@ import "unsafe"
 
 type coro struct {
 	gp    uintptr
+	f     func(*coro)
 	mp    uintptr
 	locks uint64
 }

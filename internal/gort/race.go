@@ -13,3 +13,6 @@ const raceEnabled = true
 
 func (t *Thread) raceRelease() { runtime.RaceReleaseMerge(unsafe.Pointer(t)) }
 func (t *Thread) raceAcquire() { runtime.RaceAcquire(unsafe.Pointer(t)) }
+
+func (l *Line) raceRelease() { runtime.RaceReleaseMerge(unsafe.Pointer(l)) }
+func (l *Line) raceAcquire() { runtime.RaceAcquire(unsafe.Pointer(l)) }

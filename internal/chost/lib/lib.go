@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Command lib is the Go library of a C program.
 package main
 

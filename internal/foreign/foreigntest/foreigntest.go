@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package foreigntest holds the tests that every library's coroutines have to pass.
 package foreigntest
 

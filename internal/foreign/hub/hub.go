@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package hub tests the adoption of libraries that have threads of their own and a scheduler.
 // Each of its subdirectories is one library, and has something in it with the build tag
 // greenlet_foreign: make test-foreign.

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "ucontext_library.h"
 
 #ifdef __GLIBC__

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package ucontext tests the adoption of the C library's ucontext.
 package ucontext
 

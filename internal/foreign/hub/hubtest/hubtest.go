@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 // Package hubtest has what is to be tested of each library in package hub.
 package hubtest
 

@@ -1,0 +1,10 @@
+//go:build mips || mipsle
+
+#include "textflag.h"
+
+// func getg() uintptr
+//
+// The assembler has a name for the register.
+TEXT ·getg(SB), NOSPLIT|NOFRAME, $0-4
+	MOVW	g, ret+0(FP)
+	RET

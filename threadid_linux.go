@@ -1,0 +1,6 @@
+package greenlet
+
+import "syscall"
+
+// threadID is the thread's number, for people.
+func threadID() int { return syscall.Gettid() }
