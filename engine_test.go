@@ -159,3 +159,11 @@ func needsC(t testing.TB) {
 		t.Skip("there is no C here")
 	}
 }
+
+// needsThreads skips a test of what happens on several threads.
+func needsThreads(t testing.TB) {
+	t.Helper()
+	if runtime.GOARCH == "wasm" {
+		t.Skip("there are no threads here")
+	}
+}

@@ -277,6 +277,7 @@ func TestReadingFromAnyGoroutine(t *testing.T) {
 }
 
 func TestBlockingInAGreenletStopsItsThreadOnly(t *testing.T) {
+	needsThreads(t)
 	var ticks atomic.Int32
 	stop := make(chan struct{})
 	go func() {
@@ -432,6 +433,7 @@ func TestAGreenletDuringInitialisation(t *testing.T) {
 // Go says that an UnlockOSThread without a LockOSThread does nothing. A root stays on
 // its thread all the same, and the thread is nobody else's.
 func TestUnlockingTheThreadOnceTooOften(t *testing.T) {
+	needsThreads(t)
 	const uses = 200
 	too := func() {
 		for range 3 {

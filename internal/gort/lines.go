@@ -36,7 +36,12 @@ var lineSwitch, lineExit func(*lineCoro)
 // goes on. The caller's lock counts (LockOSThread) have to be the same at every crossing.
 //
 // A public line is made of iter.Pull and nothing else. The other ones need FindLines.
-func NewLine(public bool, body func()) *Line {
+func NewLine(public bool, body func()) (l *Line) {
+	unlocked(func() { l = newLine(public, body) })
+	return l
+}
+
+func newLine(public bool, body func()) *Line {
 	l := &Line{}
 	if public {
 		l.next, _ = iter.Pull(func(yield func(struct{}) bool) {

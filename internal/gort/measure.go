@@ -19,6 +19,7 @@ import (
 var measured struct {
 	lockedM, goid, status uintptr // in g
 	locks                 uintptr // in m: lockedExt and after it lockedInt
+	onlyM                 uintptr // where there are no threads: the M
 }
 
 const (
@@ -78,7 +79,7 @@ func only(what string, n int, size uintptr, is func(i int) bool) (offset uintptr
 
 func measureLocks() error {
 	if runtime.GOARCH == "wasm" {
-		return errors.New("there are no threads to be locked to")
+		return measureOnlyM()
 	}
 	const word = unsafe.Sizeof(uintptr(0))
 	g := getg()
@@ -122,19 +123,82 @@ func measureLocks() error {
 			runtime.UnlockOSThread()
 		}
 	}
-	locks, err := only("m.lockedExt", mBytes/4-1, 4, func(i int) bool {
-		for r, n := range rounds {
-			if ms[r][i] != uint32(n) || ms[r][i+1] != 0 { // lockedInt
-				return false
-			}
-		}
-		return true
-	})
+	locks, err := only("m.lockedExt", mBytes/4-1, 4, func(i int) bool { return counts(ms, rounds, i) })
 	if err != nil {
 		return err
 	}
 	measured.lockedM, measured.locks = lockedM, locks
 	return nil
+}
+
+// measureOnlyM is measureLocks where there are no threads, and LockOSThread counts and does
+// nothing else: the M is found in a coroutine that was made while the count was not 0.
+func measureOnlyM() error {
+	if err := FindLines(); err != nil {
+		return err
+	}
+	locked := func(n int, do func()) {
+		for range n {
+			runtime.LockOSThread()
+		}
+		do()
+		for range n {
+			runtime.UnlockOSThread()
+		}
+	}
+	var coros [2][]uintptr
+	ran := 0
+	made := func(i int, inside func()) {
+		c := lineNew(func(*lineCoro) { ran += i + 1 }) // a closure of its own
+		coros[i] = wordsOf(uintptr(unsafe.Pointer(c)), 5)
+		inside()
+		lineSwitch(c)
+	}
+	locked(3, func() { made(0, func() { locked(2, func() { made(1, func() {}) }) }) })
+	const word = unsafe.Sizeof(uintptr(0))
+	mp, err := only("coro.mp", 5, word, func(i int) bool { return coros[0][i] > 4096 && coros[0][i] == coros[1][i] })
+	if err != nil {
+		return err
+	}
+	m := coros[0][mp/word]
+	var seen [][]uint32
+	rounds := []int{3, 5, 2, 7}
+	for _, n := range rounds {
+		locked(n, func() { seen = append(seen, halvesOf(m, mBytes/4)) })
+	}
+	locks, err := only("m.lockedExt", mBytes/4-1, 4, func(i int) bool { return counts(seen, rounds, i) })
+	if err != nil {
+		return err
+	}
+	measured.onlyM, measured.locks = m, locks
+	return nil
+}
+
+// counts says whether the half at i of an M has counted what was locked in each round, and
+// the one after it nothing.
+func counts(ms [][]uint32, rounds []int, i int) bool {
+	for r, n := range rounds {
+		if ms[r][i] != uint32(n) || ms[r][i+1] != 0 { // lockedInt
+			return false
+		}
+	}
+	return true
+}
+
+// unlocked calls do while nothing counts as locked where there are no threads. A coroutine
+// that is made so can be switched to whatever the count is then, which is everybody's.
+func unlocked(do func()) {
+	n := uint32(0)
+	if measured.onlyM != 0 {
+		n, _ = Locks(measured.onlyM)
+	}
+	for range n {
+		runtime.UnlockOSThread()
+	}
+	do()
+	for range n {
+		runtime.LockOSThread()
+	}
 }
 
 func measureGoroutine() error {
