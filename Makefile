@@ -25,7 +25,7 @@ SYSTEMS := linux/amd64 darwin/arm64 windows/amd64 freebsd/amd64 netbsd/amd64 ope
 	plan9/amd64 js/wasm wasip1/wasm
 
 .PHONY: help demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-anywhere test-nocgo test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint lint-anywhere docker-test deps clean
+	test-musl test-arm64 test-nocgo test-anywhere test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint lint-anywhere docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'

@@ -256,7 +256,6 @@ func retireNative(c native) {
 // exceptions has the C++ exceptions that the running coroutine of a thread handles.
 type exceptions C.struct_glet_exceptions
 
-// threadExceptions returns the calling thread's; nil: there is no C++ in this program.
 // keepErrno is for what is done while C waits, and calls C: cgo sets errno to 0 where it is asked for.
 func keepErrno() (restore func()) {
 	at := errnoAddress()
@@ -267,6 +266,7 @@ func keepErrno() (restore func()) {
 // errnoAddress is where the calling thread's errno is.
 func errnoAddress() *int32 { return (*int32)(unsafe.Pointer(C.bridge_errno())) }
 
+// threadExceptions returns the calling thread's; nil: there is no C++ in this program.
 func threadExceptions() *exceptions { return (*exceptions)(C.bridge_exceptions()) }
 
 // lose forgets them: whoever was to end them never will.

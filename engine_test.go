@@ -160,6 +160,13 @@ func needsC(t testing.TB) {
 	}
 }
 
+func names(frames []runtime.Frame) (n []string) {
+	for _, f := range frames {
+		n = append(n, f.Function)
+	}
+	return n
+}
+
 // needsThreads skips a test of what happens on several threads.
 func needsThreads(t testing.TB) {
 	t.Helper()

@@ -217,10 +217,3 @@ func TestTheStackShowsCBoundaries(t *testing.T) {
 		value(t, nil)(g.Switch(nil))
 	})
 }
-
-func names(frames []runtime.Frame) (n []string) {
-	for _, f := range frames {
-		n = append(n, f.Function)
-	}
-	return n
-}

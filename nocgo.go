@@ -51,8 +51,8 @@ func (*thread) detach()       {}
 // exceptions would be those of C++.
 type exceptions struct{}
 
-func threadExceptions() *exceptions { return nil }
 func errnoAddress() *int32          { return nil }
+func threadExceptions() *exceptions { return nil }
 func (*exceptions) lose()           {}
 
 // inC is what C knows of a greenlet: nothing.

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-greenlet/greenlet/tasklet"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet/tasklet"
 )
 
 // When something is awaited and nobody can run, the thread sleeps: it does not spin.

@@ -1,4 +1,4 @@
-//go:build greenlet_php
+//go:build greenlet_php && cgo && linux
 
 package php
 

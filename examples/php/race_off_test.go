@@ -1,4 +1,4 @@
-//go:build greenlet_php && !race
+//go:build greenlet_php && !race && cgo && linux
 
 package php_test
 

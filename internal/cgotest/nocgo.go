@@ -4,7 +4,10 @@
 // it, so that tests in which C has a part, and not the only one, run without it.
 package cgotest
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // Available says whether there is C.
 const Available = false
@@ -23,3 +26,6 @@ func OnThread(f func()) error {
 	<-done
 	return nil
 }
+
+// Sleep sleeps.
+func Sleep(d time.Duration) { time.Sleep(d) }

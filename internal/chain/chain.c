@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "chain.h"
 
 #include <errno.h>

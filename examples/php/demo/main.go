@@ -1,4 +1,4 @@
-//go:build greenlet_php
+//go:build greenlet_php && cgo && linux
 
 // Command demo shows what PHP fibers do whose calls Go answers: make php.
 package main

@@ -1,4 +1,4 @@
-//go:build greenlet_foreign
+//go:build greenlet_foreign && cgo && linux
 
 // Command demo compares Lua scripts on one thread with as many threads, each in a process of
 // its own: make scripts.
