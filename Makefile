@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 COUNT ?= 5
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-C_FILES := $(filter-out examples/php/% internal/foreign/ruby/%,$(wildcard csrc/*.c examples/*/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c internal/foreign/*/*/*.c))
+C_FILES := $(filter-out examples/php/% internal/foreign/ruby/%,$(wildcard csrc/*.c examples/*/*.c internal/chost/lib/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c internal/foreign/*/*/*.c))
 # Where PHP's headers are only php-config knows.
 PHP := CGO_CFLAGS="-O2 -g $$(php-config --includes)"
 PHP_TAGS := greenlet_foreign,greenlet_php
@@ -93,7 +93,9 @@ test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
 
 test-foreign: ## what needs other libraries: boost, Ruby, State Threads, Pth, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb
+	@scripts/need python node || echo 'skipped: what of these hosts is missing'
 	$(TEST) -tags greenlet_foreign ./internal/foreign/... ./examples/...
+	$(TEST) -run 'Python|Node' ./internal/chost
 	$(TEST) -tags greenlet_foreign,netgo,osusergo -ldflags '-extldflags -static' ./internal/foreign/throw ./internal/foreign/cxx
 	@if echo '#include <new>' | clang++ -stdlib=libc++ -fsyntax-only -x c++ - 2>/dev/null; \
 	then set -x; $(LIBCXX) $(TEST) -tags greenlet_foreign ./internal/foreign/throw ./internal/foreign/cxx; \
@@ -166,7 +168,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 qemu node musl cppcheck shellcheck buildah gdb valgrind chromium php xml2-curl git2go $(LIBRARIES)
+	scripts/need cc arm64 qemu node musl cppcheck shellcheck buildah gdb valgrind chromium python php xml2-curl git2go $(LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build

@@ -4,6 +4,7 @@
 package main
 
 /*
+#cgo CFLAGS: -I${SRCDIR}/../../../csrc -O2 -Wall
 // Calls a C function, which calls libPause.
 typedef int lib_through(int n);
 static inline int call(lib_through *f, int n) { return f(n); }
@@ -76,7 +77,7 @@ func libPause(n C.int) C.int {
 	return 0
 }
 
-// libVisit is called on C coroutines: pause suspends the one that calls.
+// libVisit is called on C coroutines, and others' fibers: pause suspends the one that calls.
 //
 //export libVisit
 func libVisit(pause *C.lib_through, n C.int) C.int {
