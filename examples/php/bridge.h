@@ -10,6 +10,7 @@ enum {
     PHP_OK,
     PHP_THROWN,  /* a PHP exception is pending, and PHP goes on with it */
     PHP_BAILOUT, /* a fatal error: back to PHP at once, which must not jump over Go frames */
+    PHP_EXIT,    /* the request is to end: PHP unwinds, and no script can catch that */
     PHP_FAILED   /* an error of Go: an exception is to be made of it */
 };
 
@@ -33,6 +34,9 @@ php_fiber *php_current(void);
 void php_release(php_fiber *f);
 int php_dead(const php_fiber *f);
 
+/* From any thread: the script that runs is to end, wherever it is (phpEnded is asked). */
+void php_interrupt(void);
+
 int php_suspend(void);          /* the fiber that runs */
 int php_resume(php_fiber *f);
 
@@ -52,6 +56,7 @@ extern int phpThrough(php_callable *f, php_answer *a);
 extern int phpPanic(char *text, size_t size, php_answer *a);
 extern int phpFinish(php_answer *a);
 extern int phpServe(php_answer *a);
+extern int phpEnded(void); /* is the request to end? */
 extern void phpPrint(uintptr_t job, char *text, size_t size);
 extern void phpLog(char *text);
 

@@ -30,6 +30,8 @@ static int went_well(int code, php_answer *a)
         free(a->text);
         a->text = NULL;
     }
+    if (code == PHP_EXIT)
+        zend_throw_unwind_exit(); /* as exit() does */
     if (code == PHP_BAILOUT)
         zend_bailout();
     return code == PHP_OK;
@@ -158,6 +160,19 @@ static void logged(const char *text, int type)
     phpLog((char *)text);
 }
 
+static void (*next_interrupt)(zend_execute_data *);
+
+/* Called where a loop begins again, and where a function does, after php_interrupt. */
+static void interrupted(zend_execute_data *frame)
+{
+    if (EG(exception) == NULL && phpEnded())
+        zend_throw_unwind_exit();
+    if (next_interrupt != NULL)
+        next_interrupt(frame);
+}
+
+void php_interrupt(void) { zend_atomic_bool_store(&EG(vm_interrupt), true); }
+
 int php_start(int with_fibers)
 {
     adopt = with_fibers;
@@ -166,6 +181,8 @@ int php_start(int with_fibers)
     php_embed_module.log_message = logged;
     if (php_embed_init(0, NULL) != SUCCESS)
         return -1;
+    next_interrupt = zend_interrupt_function;
+    zend_interrupt_function = interrupted;
     php_request_shutdown(NULL); /* it has begun one */
     return 0;
 }

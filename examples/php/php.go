@@ -97,8 +97,12 @@ func (r *request) run() {
 	code := C.CString(r.code)
 	defer C.free(unsafe.Pointer(code))
 	php.now = r
+	defer context.AfterFunc(r.ctx, func() { C.php_interrupt() })()
 	switch C.php_run(code) {
 	case C.PHP_OK:
+		if r.ctx.Err() != nil && r.jobs == nil {
+			r.err = context.Cause(r.ctx)
+		}
 	case C.PHP_BAILOUT:
 		r.err = ErrFatal
 	default:
@@ -111,7 +115,8 @@ func (r *request) run() {
 }
 
 // Run runs PHP code (without <?php) as a request of its own, and returns what it has printed.
-// Scripts wait for each other; the end of ctx ends what their fibers wait for.
+// Scripts wait for each other. The end of ctx ends the script, as exit() would, and Run returns
+// the context's cause.
 func Run(ctx context.Context, code string) (string, error) {
 	if err := start(); err != nil {
 		return "", err
@@ -140,10 +145,16 @@ type result C.int
 
 func (r result) Error() string { return fmt.Sprint("php: result ", int(r)) }
 
+// errExit ends the script: its request's context has ended.
+var errExit = result(C.PHP_EXIT)
+
 // await does f on a goroutine. It suspends the PHP fiber that runs, with the Go frames that
 // are on it; the main script runs fibers meanwhile.
 func await(f func(ctx context.Context) (string, error)) (string, error) {
 	r := php.now
+	if r.ctx.Err() != nil {
+		return "", errExit
+	}
 	w := &work{fiber: C.php_current()}
 	r.waiting++
 	go func() {
@@ -191,7 +202,7 @@ func (r *request) pump(stop func() bool) error {
 		case j := <-r.jobs:
 			code = r.begin(j)
 		case <-r.ctx.Done():
-			return context.Cause(r.ctx)
+			return errExit
 		}
 		if code == C.PHP_THROWN && r.jobs != nil { // in a server it is nobody else's
 			code = r.caught()
@@ -246,12 +257,16 @@ func phpServe(a *C.php_answer) C.int {
 		if !onMain() || r.jobs == nil {
 			return "", errPlace
 		}
-		err := r.pump(func() bool { return false })
-		if r.ctx.Err() != nil {
-			err = nil
-		}
-		return "", err
+		return "", r.pump(func() bool { return false })
 	})
+}
+
+//export phpEnded
+func phpEnded() C.int {
+	if r := php.now; r != nil && r.ctx.Err() != nil {
+		return 1
+	}
+	return 0
 }
 
 func onMain() bool {

@@ -183,9 +183,31 @@ func TestTheContextEndsAScript(t *testing.T) {
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(10*time.Millisecond, func() { cancel(cause) })
-	out, err := php.Run(ctx, `try { sleep_ms(3600000); } catch (Exception $e) { echo $e->getMessage(); }`)
-	require.NoError(t, err)
-	assert.Equal(t, "enough", out)
+	_, err := php.Run(ctx, `while (true) { try { sleep_ms(3600000); } catch (Throwable $e) {} }`)
+	require.ErrorIs(t, err, cause)
+}
+
+// It cannot be caught, and what is to run at a script's end does.
+func TestTheContextEndsALoop(t *testing.T) {
+	for _, loop := range []string{
+		`while (true);`,
+		`while (true) { try { while (true); } catch (Throwable $e) {} }`,
+		`through_go(function () { while (true); });`,
+		`(new Fiber(function () { sleep_ms(1); while (true); }))->start(); finish();`,
+		`(new Fiber(function () { through_go(fn () => Fiber::suspend()); }))->start(); while (true) sleep_ms(1);`,
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		out, err := php.Run(ctx, `try { `+loop+` } finally { echo "finally"; }`)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded, loop)
+		assert.NotContains(t, out, "error", loop)
+		known, kept := php.Fibers()
+		assert.Zero(t, known, loop)
+		if oneM {
+			assert.Zero(t, kept)
+		}
+	}
+	assert.Equal(t, "well", run(t, `sleep_ms(1); echo "well";`))
 }
 
 func TestServer(t *testing.T) {
