@@ -1,0 +1,103 @@
+package greenlet_test
+
+import (
+	"fmt"
+	"go/format"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The code of these pages is compiled, and what an output follows is run. A block of
+// declarations is compiled as it is, any other one as the body of a function.
+func TestThePagesOfTheDocs(t *testing.T) {
+	goTool(t)
+	for _, page := range []string{"docs/from-python.md", "docs/in-a-server.md"} {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			text, err := os.ReadFile(page)
+			require.NoError(t, err)
+			runPage(t, string(text))
+		})
+	}
+}
+
+// The code in the documentation of package tasklet, too.
+func TestTheCodeOfTheDocumentation(t *testing.T) {
+	goTool(t)
+	text, err := os.ReadFile("tasklet/doc.go")
+	require.NoError(t, err)
+	page := regexp.MustCompile(`(?m)(^\t.*\n(^\n(^\t))?)+`).ReplaceAllString(string(text), "```go\n$0```\n")
+	runPage(t, page)
+}
+
+// imports are the packages that pages may use, by the names that they have there.
+var imports = map[string]string{"greenlet": "github.com/go-greenlet/greenlet", "tasklet": "github.com/go-greenlet/greenlet/tasklet",
+	"http": "net/http", "slog": "log/slog", "maps": "maps", "iter": "iter"}
+
+var standard = []string{"bufio", "context", "errors", "fmt", "io", "maps", "os", "runtime", "slices", "sort", "strings", "sync", "testing", "time"}
+
+// showing runs a block on a goroutine of its own, so that one is no root because of another.
+const showing = `
+func show(block func()) {
+	fmt.Println("---")
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		block()
+	}()
+	<-done
+}
+`
+
+func runPage(t *testing.T, page string) {
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```\n(\n```text\n(.*?)```)?").FindAllStringSubmatch(page, -1)
+	require.NotEmpty(t, blocks)
+	var declarations, calls strings.Builder
+	var want string
+	for i, b := range blocks {
+		code, shown, output := b[1], b[2] != "", b[3]
+		formatted, err := format.Source([]byte(code))
+		require.NoError(t, err, "%s", code)
+		assert.Equal(t, string(formatted), code, "gofmt")
+		if regexp.MustCompile(`^(//.*\n)*(func \w|func \(|type|var|import) ?`).MatchString(code) {
+			require.False(t, shown, "a declaration has no output:\n%s", code)
+			declarations.WriteString(code + "\n")
+			continue
+		}
+		fmt.Fprintf(&declarations, "func block%d() {\n%s}\n\n", i, code)
+		if shown {
+			fmt.Fprintf(&calls, "\tshow(block%d)\n", i)
+			want += "---\n" + output
+		}
+	}
+	program := "package main\n\nimport (\n\t\"fmt\"\n"
+	for _, name := range standard {
+		imports[name] = name
+	}
+	var used []string
+	for name, path := range imports {
+		if name != "fmt" && regexp.MustCompile(`\b`+name+`\.[A-Z]`).MatchString(declarations.String()) {
+			used = append(used, fmt.Sprintf("\t%q\n", path))
+		}
+	}
+	slices.Sort(used)
+	program += strings.Join(used, "") + ")\n\n" + declarations.String() + "func main() {\n" + calls.String() + "}\n" + showing
+
+	// Where the code of the module is found, the program need not be.
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(program), 0o644))
+	vet := exec.Command("go", "vet", file)
+	out, err := vet.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", out, program)
+	run := exec.Command("go", "run", file)
+	out, err = run.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, want, string(out))
+}
