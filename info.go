@@ -100,7 +100,12 @@ func placeOf(pcs []uintptr, c *core) (f runtime.Frame) {
 	if found {
 		return f
 	}
-	f, found = place.User(framesOf(key[:n]))
+	return findPlace(key, n, c)
+}
+
+// findPlace is placeOf for one that is not known.
+func findPlace(key prefix, n int, c *core) runtime.Frame {
+	f, found := place.User(framesOf(key[:n]))
 	if !found && c != nil { // deeper
 		stack, _ := c.stackNow()
 		f, _ = place.User(stack)

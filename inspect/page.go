@@ -62,20 +62,12 @@ type group struct {
 type shownTree struct {
 	tree
 	Name string
-	Rows []row
+	Rows []*oneOfAll
 	More int
 }
 
-type row struct {
-	oneOfAll
-	Depth int
-}
-
-// One is the greenlet.
-func (r row) One() oneOfAll { return r.oneOfAll }
-
 // Title is what people call it.
-func (o oneOfAll) Title() string {
+func (o *oneOfAll) Title() string {
 	if o.Name == "" {
 		return fmt.Sprintf("greenlet/%d", o.ID)
 	}
@@ -90,7 +82,7 @@ func (w *where) Place() string {
 	return fmt.Sprintf("%s:%d", w.File, w.Line)
 }
 
-func age(o oneOfAll) string {
+func age(o *oneOfAll) string {
 	d, sign := o.SinceMs, ""
 	if d == 0 {
 		if d, sign = o.AtLeastMs, "> "; d == 0 {
@@ -144,16 +136,16 @@ func (q query) finds(o *oneOfAll) bool {
 // plain says that nothing is looked for, so that trees show as trees.
 func (q query) plain() bool { return q.State == "" && q.Name == "" && q.Place == "" && q.Sort == "" }
 
-func (q query) order(rows []row) {
-	by := map[string]func(a, b row) int{
-		"name":     func(a, b row) int { return cmp.Compare(a.Name, b.Name) },
-		"switches": func(a, b row) int { return cmp.Compare(b.Switches, a.Switches) },
-		"rate":     func(a, b row) int { return cmp.Compare(b.PerSecond, a.PerSecond) },
-		"c":        func(a, b row) int { return cmp.Compare(b.CStackUsed, a.CStackUsed) },
-		"place": func(a, b row) int {
+func (q query) order(rows []*oneOfAll) {
+	by := map[string]func(a, b *oneOfAll) int{
+		"name":     func(a, b *oneOfAll) int { return cmp.Compare(a.Name, b.Name) },
+		"switches": func(a, b *oneOfAll) int { return cmp.Compare(b.Switches, a.Switches) },
+		"rate":     func(a, b *oneOfAll) int { return cmp.Compare(b.PerSecond, a.PerSecond) },
+		"c":        func(a, b *oneOfAll) int { return cmp.Compare(b.CStackUsed, a.CStackUsed) },
+		"place": func(a, b *oneOfAll) int {
 			return cmp.Compare(a.Where.Place(), b.Where.Place())
 		},
-		"for": func(a, b row) int { // who runs first
+		"for": func(a, b *oneOfAll) int { // who runs first
 			return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(b.SinceMs, a.SinceMs), cmp.Compare(b.AtLeastMs, a.AtLeastMs))
 		},
 	}[q.Sort]
@@ -165,24 +157,22 @@ func (q query) order(rows []row) {
 func viewOf(r *http.Request, s snapshot) view {
 	base, _, _ := strings.Cut(r.URL.Path, path)
 	v := view{Base: base + path, Q: parse(r), S: s}
-	groups := map[string]*group{}
+	groups := map[where]*group{}
 	left := v.Q.Limit
 	for _, t := range s.Trees {
-		var found []row
-		for i := range t.Greenlets {
-			g := &t.Greenlets[i]
+		var found []*oneOfAll
+		for _, g := range t.Greenlets {
 			v.Total++
 			v.Rate += g.PerSecond
 			if w := g.Where; w != nil {
-				at := groups[w.Place()]
-				if at == nil {
-					at = &group{w.Place(), w.Func, 0}
-					groups[w.Place()] = at
+				at := where{File: w.File, Line: w.Line}
+				if _, known := groups[at]; !known {
+					groups[at] = &group{w.Place(), w.Func, 0}
 				}
-				at.Number++
+				groups[at].Number++
 			}
 			if (v.Q.Root == 0 || v.Q.Root == t.Root) && v.Q.finds(g) {
-				found = append(found, row{oneOfAll: *g})
+				found = append(found, g)
 			}
 		}
 		if len(found) == 0 {
@@ -211,7 +201,7 @@ func viewOf(r *http.Request, s snapshot) view {
 
 // asTree puts each below its parent. Those whose parent is not there are the root's, which
 // is the first.
-func asTree(all []row, most int) []row {
+func asTree(all []*oneOfAll, most int) []*oneOfAll {
 	at := map[uint64]int{}
 	for i, r := range all {
 		at[r.ID] = i
@@ -224,7 +214,7 @@ func asTree(all []row, most int) []row {
 		}
 		below[p] = append(below[p], i+1)
 	}
-	out := make([]row, 0, len(all))
+	out := make([]*oneOfAll, 0, len(all))
 	var add func(i, depth int)
 	taken := make([]bool, len(all))
 	add = func(i, depth int) {
@@ -255,9 +245,9 @@ func writePage(b *bytes.Buffer, r *http.Request, s snapshot) error {
 	return page.Execute(b, v)
 }
 
-func writeOne(b *bytes.Buffer, r *http.Request, o oneOfAll) error {
+func writeOne(b *bytes.Buffer, r *http.Request, o *oneOfAll) error {
 	base, _, _ := strings.Cut(r.URL.Path, path)
-	v := view{Base: base + path, Q: parse(r), One: &o}
+	v := view{Base: base + path, Q: parse(r), One: o}
 	if v.Q.Fragment {
 		return page.ExecuteTemplate(b, "one", v)
 	}

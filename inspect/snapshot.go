@@ -20,10 +20,10 @@ type snapshot struct {
 }
 
 type tree struct {
-	Root      uint64     `json:"root"`
-	Thread    int        `json:"thread"`
-	Running   uint64     `json:"running"`
-	Greenlets []oneOfAll `json:"greenlets"` // the root first, then by age
+	Root      uint64      `json:"root"`
+	Thread    int         `json:"thread"`
+	Running   uint64      `json:"running"`
+	Greenlets []*oneOfAll `json:"greenlets"` // the root first, then by age
 }
 
 type oneOfAll struct {
@@ -43,6 +43,7 @@ type oneOfAll struct {
 	Root       uint64     `json:"root,omitempty"`
 	Thread     int        `json:"thread,omitempty"`
 	Stack      []where    `json:"stack,omitempty"`
+	Depth      int        `json:"-"` // in the page's tree
 }
 
 type where struct {
@@ -66,17 +67,25 @@ type channel struct {
 	Waiting []uint64 `json:"waiting"`
 }
 
-func place(f runtime.Frame) *where {
+// places are those that are known in a look: there are few.
+type places map[uintptr]*where
+
+func (p places) of(f *runtime.Frame) *where {
 	if f.Function == "" {
 		return nil
 	}
-	return &where{f.Function, f.File, f.Line}
+	w := p[f.PC]
+	if w == nil || w.Line != f.Line { // of inlined functions several have one PC
+		w = &where{f.Function, f.File, f.Line}
+		p[f.PC] = w
+	}
+	return w
 }
 
-func one(i greenlet.Info) oneOfAll {
-	o := oneOfAll{
-		ID: i.ID, Name: i.Name, State: i.State.String(), Parent: i.Parent, Where: place(i.SuspendedAt),
-		SinceMs: ms(i.Since), Switches: i.Switches, CStack: i.CStack, CStackUsed: i.CStackUsed, CreatedAt: place(i.CreatedAt),
+func (p places) one(i *greenlet.Info) *oneOfAll {
+	o := &oneOfAll{
+		ID: i.ID, Name: i.Name, State: i.State.String(), Parent: i.Parent, Where: p.of(&i.SuspendedAt),
+		SinceMs: ms(i.Since), Switches: i.Switches, CStack: i.CStack, CStackUsed: i.CStackUsed, CreatedAt: p.of(&i.CreatedAt),
 	}
 	if !i.Created.IsZero() {
 		o.Created = &i.Created
@@ -90,6 +99,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 func look() snapshot {
 	s := snapshot{Time: time.Now(), Engine: greenlet.Runtime(), Trees: []tree{}, Tasklets: lookAtTasklets()}
 	var t *tree
+	p := places{}
 	for g := range greenlet.All() {
 		i := g.Info()
 		switch {
@@ -104,16 +114,16 @@ func look() snapshot {
 		if i.State == greenlet.Running {
 			t.Running = i.ID
 		}
-		t.Greenlets = append(t.Greenlets, one(i))
+		t.Greenlets = append(t.Greenlets, p.one(&i))
 	}
 	earlier.compare(&s)
 	return s
 }
 
 // lookAt is one greenlet, with its whole stack.
-func lookAt(g *greenlet.Greenlet) oneOfAll {
+func lookAt(g *greenlet.Greenlet) *oneOfAll {
 	i := g.Info()
-	o := one(i)
+	o := places{}.one(&i)
 	o.Root, o.Thread = i.Root, i.Thread
 	for _, f := range g.Stack() {
 		o.Stack = append(o.Stack, where{f.Function, f.File, f.Line})
@@ -126,17 +136,23 @@ func lookAt(g *greenlet.Greenlet) oneOfAll {
 var earlier looks
 
 type looks struct {
-	mu       sync.Mutex
-	previous map[uint64]seen
+	mu    sync.Mutex
+	seen  map[uint64]seen
+	round int // of looks
 }
 
 type seen struct {
-	at       time.Time // of the look
-	since    time.Time // of the first look that found it in this state
-	state    string
-	switches uint64
+	since    time.Duration // of the first look that found it in this state, from began on
+	last     uint64        // the number of switches then
+	at       time.Duration // of the look that the rate is counted from
+	switches uint64        // then
 	rate     float64
+	running  bool
+	round    int
 }
+
+// began is some time before all looks.
+var began = time.Now()
 
 // apart is how much two looks are apart that are compared: several clients may look.
 const apart = 200 * time.Millisecond
@@ -144,29 +160,33 @@ const apart = 200 * time.Millisecond
 func (l *looks) compare(s *snapshot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := make(map[uint64]seen, len(l.previous))
+	if l.seen == nil {
+		l.seen = map[uint64]seen{}
+	}
+	l.round++
+	now := s.Time.Sub(began)
 	for _, t := range s.Trees {
-		for i := range t.Greenlets {
-			g := &t.Greenlets[i]
-			n := seen{s.Time, s.Time, g.State, g.Switches, 0}
-			if p, ok := l.previous[g.ID]; ok {
-				if p.state == g.State && p.switches == g.Switches {
+		for _, g := range t.Greenlets {
+			n := seen{now, g.Switches, now, g.Switches, 0, g.ID == t.Running, l.round}
+			if p, ok := l.seen[g.ID]; ok {
+				if p.running == n.running && p.last == n.last {
 					n.since = p.since
 				}
-				if d := s.Time.Sub(p.at); d >= apart {
-					n.rate = float64(g.Switches-p.switches) / d.Seconds()
+				if d := now - p.at; d >= apart {
+					n.rate = float64(n.switches-p.switches) / d.Seconds()
 				} else {
 					n.at, n.switches, n.rate = p.at, p.switches, p.rate
-					if n.since == s.Time && p.state == g.State && p.switches != g.Switches {
-						n.since = s.Time
-					}
 				}
 			}
-			g.PerSecond, g.AtLeastMs = n.rate, ms(s.Time.Sub(n.since))
-			now[g.ID] = n
+			g.PerSecond, g.AtLeastMs = n.rate, ms(now-n.since)
+			l.seen[g.ID] = n
 		}
 	}
-	l.previous = now
+	for id, n := range l.seen {
+		if n.round != l.round {
+			delete(l.seen, id)
+		}
+	}
 }
 
 // patience is how long a root's thread has to answer what its tasklets do.
