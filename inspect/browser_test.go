@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -80,6 +81,9 @@ func TestInABrowser(t *testing.T) {
 			}
 			_, err := all[i*i%len(all)].Switch(nil)
 			require.NoError(t, err)
+			if i%20 == 0 {
+				time.Sleep(time.Millisecond) // as a loop of events does, and the browser needs a processor
+			}
 		}
 	})
 }

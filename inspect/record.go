@@ -174,16 +174,13 @@ func (w *traceWriter) line(l timeline.Line, ended int64) {
 			ran(e.At)
 			running = nil
 		default:
-			if running == nil { // what was before is dropped
-				running, since = e.From, w.began
-			}
-			ran(e.At)
+			ran(e.At) // nobody, if what was before is dropped
 			title(e.To)
 			if e.At >= w.began {
 				w.flow++
 				// An arrow is bound to what it begins in: so a nanosecond before the end.
 				rest := `,"name":"switch","cat":"` + kindNames[e.Kind] + `","id":` + strconv.FormatUint(w.flow, 10)
-				w.event("s", pid, e.From.ID, max(e.At-1, since), rest)
+				w.event("s", pid, e.From.ID, max(e.At-1, min(since, e.At)), rest)
 				w.event("f", pid, e.To.ID, e.At, rest+`,"bp":"e"`)
 			}
 			running, since = e.To, e.At
