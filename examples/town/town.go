@@ -215,10 +215,10 @@ func gossip(p *Person) {
 
 // bake crashes after a while.
 func bake(p *Person) {
-	var oven map[string]int
+	oven := make([]string, 3)
 	p.walkTo(400, 300)
 	p.wait(2)
-	oven["bread"]++
+	oven[len(p.town.people)] = "bread"
 }
 
 // ponder never comes to an end, and lets nobody else go on.
