@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/trace"
 	"strings"
@@ -205,4 +206,26 @@ func innermost(back *greenlet.Greenlet) error {
 		return fmt.Errorf("killed: %w", err)
 	}
 	return nil
+}
+
+// A greenlet that has a name shows by that in an execution trace.
+func TestNamesAreRegionsInExecutionTraces(t *testing.T) {
+	needsOneM(t, "there execution traces cannot be read")
+	goTool(t)
+	var b bytes.Buffer
+	require.NoError(t, trace.Start(&b))
+	tree(t, func(root *greenlet.Greenlet) {
+		for _, end := range []greenlet.Func{returns(nil, nil), returns(nil, errSome)} {
+			_, _ = named("npc-13", end).Switch(nil)
+		}
+		assert.Panics(t, func() { _, _ = named("npc-14", func(any) (any, error) { panic(1) }).Switch(nil) })
+		_, _ = greenlet.New(returns(nil, nil)).Switch(nil)
+	})
+	trace.Stop()
+	text := parsed(t, b.Bytes())
+	for name, n := range map[string]int{"npc-13": 2, "npc-14": 1} {
+		assert.Len(t, regexp.MustCompile(`RegionBegin .*"`+name+`"`).FindAllString(text, -1), n)
+		assert.Len(t, regexp.MustCompile(`RegionEnd .*"`+name+`"`).FindAllString(text, -1), n)
+	}
+	assert.Len(t, regexp.MustCompile(`RegionBegin `).FindAllString(text, -1), 3)
 }

@@ -60,6 +60,7 @@ func Record(ctx context.Context, w io.Writer, opts ...RecordOption) error {
 	<-ctx.Done()
 	r.Stop()
 	layer.Observe()
+	defer r.Release()
 	return writeTrace(w, r)
 }
 

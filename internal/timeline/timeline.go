@@ -132,6 +132,14 @@ func (r *Recording) Stop() {
 	r.ended = r.stamp()
 }
 
+// Release forgets what was recorded, since a tree that makes no switch any more still has
+// its lane.
+func (r *Recording) Release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limit, r.full, r.lanes = 0, nil, nil
+}
+
 // Lane makes a place for a tree's events.
 func (r *Recording) Lane(root *Track, thread int) *Lane {
 	l := &Lane{Root: root, Thread: thread, r: r}
