@@ -93,7 +93,7 @@ test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
 
 test-foreign: ## what needs other libraries: boost, Ruby, State Threads, Pth, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb
-	@scripts/need python node || echo 'skipped: what of these hosts is missing'
+	@scripts/need python node-api || echo 'skipped: what of these hosts is missing'
 	$(TEST) -tags greenlet_foreign ./internal/foreign/... ./examples/...
 	$(TEST) -run 'Python|Node' ./internal/chost
 	$(TEST) -tags greenlet_foreign,netgo,osusergo -ldflags '-extldflags -static' ./internal/foreign/throw ./internal/foreign/cxx
@@ -168,7 +168,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 qemu node musl cppcheck shellcheck buildah gdb valgrind chromium python php xml2-curl git2go $(LIBRARIES)
+	scripts/need cc arm64 qemu node musl cppcheck shellcheck buildah gdb valgrind chromium python node-api php xml2-curl git2go $(LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build

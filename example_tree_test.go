@@ -180,19 +180,6 @@ func ExampleGreenlet_Stack() {
 	// Output: npc-13 waits in example_tree_test.go
 }
 
-func ExampleWithStackSize() {
-	_ = greenlet.Run(func(root *greenlet.Greenlet) error {
-		g := greenlet.New(func(any) (any, error) {
-			return root.Switch(nil) // or a call of C that takes much stack
-		}, greenlet.WithStackSize(1<<20))
-		g.MustSwitch(nil)
-		used, err := g.StackUsed()
-		fmt.Println(0 < used && used < 1<<20, err)
-		return nil
-	})
-	// Output: true <nil>
-}
-
 // The end of a greenlet that nobody has ended, and that fails. The collector has to find it
 // first, so this waits for it.
 func ExampleSetUnraisableHook() {
