@@ -24,6 +24,22 @@ next.
 		return err              // Run kills b: its MustSwitch does not return
 	})
 
+Read it along with the control: the root switches to a, which starts; a switches to
+b, which starts; b switches to a, whose MustSwitch returns; a ends, and its parent, the
+root, goes on, since the result of a greenlet is a switch to its parent. Nothing ran at
+the same time as anything else, and every pause was in the middle of a function.
+
+# Where to begin
+
+  - A function that calls back, as an iterator: [Pull], and [PullContext] where a
+    context ends it. This is all that many programs need.
+  - A partner that gets a value and answers with one: [Coroutine].
+  - Functions that pass control among each other as they like: [New] and
+    [Greenlet.Switch], in a [Run].
+  - Many that wait for each other, for the time or for the network: package tasklet, a
+    scheduler with channels.
+  - A body in C, or calls from C: [NewC], and csrc/greenlet.h.
+
 # When to use it, and when not
 
 Use [iter.Pull] to turn a Go iterator around, and goroutines with channels for
@@ -56,6 +72,27 @@ the caller, whose deferred calls run, and which ends with the error as if its bo
 returned it. Functions that C calls need the form with the error, to tell C to stop;
 and they must go on returning the error at every further call that C makes until it
 has returned.
+
+So a body takes one of two forms:
+
+	worker := func(v any) (any, error) {
+		f, err := os.Open(v.(string))
+		if err != nil {
+			return nil, err // comes out of the parent's Switch
+		}
+		defer f.Close() // runs in any case
+		for line := bufio.NewScanner(f); line.Scan(); {
+			if _, err := greenlet.Current().Parent().Switch(line.Text()); err != nil {
+				return nil, err // killed, or thrown at: to be passed on
+			}
+		}
+		return "end of file", nil
+	}
+	shorter := func(v any) (any, error) {
+		for {
+			v = greenlet.Current().Parent().MustSwitch(v) // does not return when there is an error
+		}
+	}
 
 # Parents
 
@@ -125,6 +162,25 @@ one cannot do: above all, what is given up stays in memory, and execution traces
 read.
 
 It needs cgo and a C compiler.
+
+# Glossary
+
+  - body: the function that a greenlet runs.
+  - root: a goroutine's own stack, as a greenlet. It has no body and no parent.
+  - tree: a root and all greenlets under it, of which one runs at a time.
+  - parent: who gets control, with the result, when a greenlet ends.
+  - pending: made, and not started. It has no stack yet.
+  - suspended: started, and waiting in a Switch, a Throw, a yield, a next or a Resume.
+  - dead: ended, or its thread or its Run is over. A switch to it means its parent.
+  - forgotten: suspended, and nobody has a reference to it: the collector finds it.
+  - to throw: to have the Switch in which a greenlet waits return an error. To kill: to
+    throw ErrExit, and to come back.
+  - C stack: where the C functions run that a greenlet has called.
+  - section: C code during which nobody may pass control.
+  - engine: what switches stacks below these rules; [Runtime] names it.
+  - G, M, P: the Go runtime's records of a goroutine, of an OS thread, and of the right to
+    run Go code, which a thread needs. g0 is the goroutine of a thread's own, on whose
+    stack the runtime, and C, run.
 
 The rules are those of greenlet for Python,
 https://greenlet.readthedocs.io, said in Go's terms.

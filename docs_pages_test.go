@@ -28,13 +28,24 @@ func TestThePagesOfTheDocs(t *testing.T) {
 	}
 }
 
-// The code in the documentation of package tasklet, too.
+// The code in the documentation of the packages, too. What it leaves unused is no mistake there.
 func TestTheCodeOfTheDocumentation(t *testing.T) {
 	goTool(t)
-	text, err := os.ReadFile("tasklet/doc.go")
-	require.NoError(t, err)
-	page := regexp.MustCompile(`(?m)(^\t.*\n(^\n(^\t))?)+`).ReplaceAllString(string(text), "```go\n$0```\n")
-	runPage(t, page)
+	var page strings.Builder
+	for _, file := range []string{"doc.go", "tasklet/doc.go"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, code := range regexp.MustCompile(`(?m)(^\t.*\n|^\n(^\t.*\n))+`).FindAllString(string(text), -1) {
+			code = strings.TrimPrefix(code, "\n")
+			for _, v := range regexp.MustCompile(`(?m)^\t((\w+, )*\w+) := `).FindAllStringSubmatch(code, -1) {
+				for name := range strings.SplitSeq(v[1], ", ") {
+					code += "\t_ = " + name + "\n"
+				}
+			}
+			page.WriteString("```go\n" + code + "```\n\n")
+		}
+	}
+	runPage(t, page.String())
 }
 
 // imports are the packages that pages may use, by the names that they have there.

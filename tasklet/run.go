@@ -38,9 +38,9 @@ func Run() error {
 	return err
 }
 
-// RunSteps is Run for at most n switches. It returns how many there were. A switch
-// is that a tasklet goes on, be it the one that has let the others go first. Those
-// that a nested Run makes are that one's.
+// RunSteps is Run for at most n switches, and returns how many there were. Each time that a
+// tasklet gets its turn counts as one, also when it is the one that had the turn before,
+// alone in the ring. Switches in a nested Run count there, and not here.
 func RunSteps(n int) (made int, err error) {
 	s := here()
 	me := s.head
