@@ -5,12 +5,9 @@ package greenlet_test
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/go-greenlet/greenlet"
-	"github.com/go-greenlet/greenlet/internal/capitest"
-	"github.com/go-greenlet/greenlet/internal/chain"
 )
 
 // ErrExit is an end and no failure, unless a failure is joined with it.
@@ -109,49 +106,11 @@ func ExampleEvent() {
 	// Output: 3 values, 1 error, traced: true
 }
 
-// The body is a C function, a greenlet_body of csrc/greenlet.h; this one switches what it
-// gets to its parent, until a switch returns an error, which it returns.
-func ExampleNewC() {
-	_ = greenlet.Run(func(*greenlet.Greenlet) error {
-		g := greenlet.NewC(capitest.Echo, nil, greenlet.WithName("echo"))
-		fmt.Println(g.Switch("from Go"))
-		_, err := g.Throw(greenlet.CError(9)) // an error code of the C program's
-		fmt.Println(err)
-		return nil
-	})
-	// Output:
-	// from Go <nil>
-	// C code 9
-}
-
-// The C library here keeps a chain of the calls that are in progress in a variable of the
-// thread, and so would take one greenlet's calls for the other's.
-func ExampleWithThreadLocal() {
-	before := chain.Broken()
-	err := greenlet.Run(func(root *greenlet.Greenlet) error {
-		inC := func(any) (any, error) {
-			var err error
-			chain.Call(3, func() bool { _, err = root.Switch(nil); return err != nil })
-			return nil, err
-		}
-		a, b := greenlet.New(inC), greenlet.New(inC)
-		for _, g := range []*greenlet.Greenlet{a, b, a, b} { // the calls do not end in the order in which they began
-			g.MustSwitch(nil)
-		}
-		return nil
-	}, greenlet.WithThreadLocal(chain.Word()))
-	fmt.Println(chain.Broken()-before, err)
-	// Output: 0 <nil>
-}
-
 // What to print in a bug report.
 func ExampleRuntime() {
-	engine, _, why := strings.Cut(greenlet.Runtime(), ":")
-	fmt.Println(slices.Contains([]string{"one M", "portable"}, engine), why)
-	fmt.Println(slices.Contains([]string{"amd64", "arm64", "ucontext"}, greenlet.Backend()))
-	// Output:
-	// true true
-	// true
+	engine, why, _ := strings.Cut(greenlet.Runtime(), ": ") // such as "one M: ..."
+	fmt.Println(engine != "", why != "", greenlet.Backend() != "")
+	// Output: true true true
 }
 
 func ExampleWithStackSize() {
