@@ -3,6 +3,7 @@
 package greenlet_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -21,6 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/inspect"
 	"github.com/go-greenlet/greenlet/internal/cgotest"
 )
 
@@ -93,6 +95,24 @@ func handOver(t *testing.T, d time.Duration, traces bool) {
 	repeat(0, func() { _ = syscall.Getppid() })
 	repeat(0, func() { spin(time.Millisecond) })
 	repeat(0, func() { cgotest.Call(func() {}) })
+	repeat(time.Millisecond, func() {
+		for g := range greenlet.All() {
+			_ = g.Info()
+			_ = g.Stack()
+		}
+	})
+	repeat(5*time.Millisecond, func() { _ = greenlet.Dump(io.Discard) })
+	repeat(20*time.Millisecond, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		defer cancel()
+		assert.NoError(t, inspect.Record(ctx, io.Discard, inspect.Events(10_000)))
+	})
+	repeat(30*time.Millisecond, func() {
+		greenlet.SetDetail(greenlet.DetailTimes | greenlet.DetailCreation)
+		time.Sleep(5 * time.Millisecond)
+		greenlet.SetDetail(0)
+	})
+	defer inspect.Watch(50*time.Millisecond, func(r inspect.Report) { _ = fmt.Sprint(r) })()
 
 	var switches atomic.Int64
 	tree := func(seed uint64) {
