@@ -23,6 +23,8 @@ static void bridge_init(void *getstackbound, void *bindm, size_t tree_current, s
 }
 
 // Plain numbers cost no pointer checks on the way.
+static int bridge_find_word(intptr_t hint, uintptr_t g) { return glet_go_find_word(hint, (void *)g); }
+static int bridge_verify_word(uintptr_t g) { return glet_go_verify_word((void *)g); }
 static void bridge_local_set(int i, uintptr_t v) { glet_go_local_set(i, (void *)v); }
 static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
 static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_used((glet_coro *)c, out); }
@@ -104,10 +106,12 @@ var findWord = sync.OnceValue(func() error {
 	check := func(find bool) (ok bool) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		if find && C.glet_go_find_word(C.intptr_t(gort.GSlot())) != C.GLET_OK {
+		var g uintptr
+		gort.CgoCall(C.glet_go_g, unsafe.Pointer(&g))
+		if find && C.bridge_find_word(C.intptr_t(gort.GSlot()), C.uintptr_t(g)) != C.GLET_OK {
 			return false
 		}
-		return C.glet_go_verify_word() == C.GLET_OK && gort.GSlotHoldsG()
+		return C.bridge_verify_word(C.uintptr_t(g)) == C.GLET_OK && gort.GSlotHoldsG()
 	}
 	runtime.LockOSThread() // so that the second goroutine gets a second thread
 	defer runtime.UnlockOSThread()

@@ -20,7 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-ptrdiff_t glet_word_offset;
+ptrdiff_t glet_word_offset = GLET_NO_WORD;
 /* The same for switch_amd64.S: it is here in shared libraries, too. */
 extern ptrdiff_t glet_word_offset_here __attribute__((alias("glet_word_offset"), visibility("hidden")));
 

@@ -169,6 +169,8 @@ static inline void *g_register(void)
     __asm__ volatile("lgr %0, %%r13" : "=r"(g));
 #elif defined(__loongarch64)
     __asm__ volatile("move %0, $r22" : "=r"(g));
+#elif defined(__mips64)
+    __asm__ volatile("move %0, $30" : "=r"(g));
 #endif
     return g;
 }
@@ -198,13 +200,19 @@ static int search_module(struct dl_phdr_info *info, size_t size, void *arg)
     return 0;
 }
 
-int glet_go_find_word(intptr_t hint)
+int glet_go_g(void *out)
+{
+    *(void **)out = g_register();
+    return GLET_OK;
+}
+
+int glet_go_find_word(intptr_t hint, void *g)
 {
     if (hint != 0) {
         glet_word_offset = hint;
         return GLET_OK;
     }
-    struct search s = {.g = g_register()};
+    struct search s = {.g = g};
     if (s.g != NULL)
         dl_iterate_phdr(search_module, &s);
     if (s.found != 1)
@@ -213,9 +221,9 @@ int glet_go_find_word(intptr_t hint)
     return GLET_OK;
 }
 
-int glet_go_verify_word(void)
+int glet_go_verify_word(void *g)
 {
-    void *g = g_register(), *w = glet_word_load();
+    void *w = glet_word_load();
     /* On amd64 there is no register to compare with; Go's side compares. */
     return w != NULL && (g == NULL || g == w) ? GLET_OK : GLET_EWORD;
 }

@@ -46,8 +46,15 @@ void *glet_go_bindm(void);
  * glet_go_verify_word, called from a second goroutine on another thread, shows
  * that the place is right: GLET_OK or GLET_EWORD.
  */
-int glet_go_find_word(intptr_t hint);
-int glet_go_verify_word(void);
+int glet_go_find_word(intptr_t hint, void *g);
+int glet_go_verify_word(void *g);
+
+/*
+ * Writes the g to compare with: what is in the register where Go has it, or NULL where there
+ * is none. It has to be called by runtime.cgocall itself: cgo's wrapper, in between, may have
+ * something else in that register.
+ */
+int glet_go_g(void *out);
 
 /* The place that was found: g's distance from the thread pointer. */
 intptr_t glet_go_word_offset(void);

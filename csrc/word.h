@@ -14,7 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The word's distance from the thread pointer, in bytes; 0: there is no word. */
+/*
+ * What stands for no word: a distance at which none is. On amd64 and arm64 nothing of a
+ * thread's block is where the thread pointer points; elsewhere the first word can be.
+ */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define GLET_NO_WORD 0
+#else
+#define GLET_NO_WORD PTRDIFF_MIN
+#endif
+
+/* The word's distance from the thread pointer, in bytes, or GLET_NO_WORD. */
 extern ptrdiff_t glet_word_offset; /* as in coro.h */
 
 /*
@@ -85,6 +95,10 @@ static inline char *glet_thread_pointer(void)
     char *tp;
     __asm__("movq %%fs:0, %0" : "=r"(tp)); /* word 0 of the block is its address */
     return tp;
+#elif defined(__powerpc64__)
+    char *tp; /* which is 28 KiB beyond the block, as offsets from it are reckoned */
+    __asm__("mr %0, 13" : "=r"(tp));
+    return tp;
 #else
     return __builtin_thread_pointer();
 #endif
@@ -92,7 +106,7 @@ static inline char *glet_thread_pointer(void)
 
 static inline void *glet_word_load(void)
 {
-    if (glet_word_offset == 0)
+    if (glet_word_offset == GLET_NO_WORD)
         return NULL;
 #if defined(__x86_64__)
     void *w;
@@ -105,7 +119,7 @@ static inline void *glet_word_load(void)
 
 static inline void glet_word_store(void *w)
 {
-    if (glet_word_offset == 0)
+    if (glet_word_offset == GLET_NO_WORD)
         return;
 #if defined(__x86_64__)
     __asm__ volatile("movq %0, %%fs:(%1)" : : "r"(w), "r"(glet_word_offset) : "memory");
@@ -118,7 +132,7 @@ static inline void glet_word_store(void *w)
 static inline void glet_word_exchange(void **from, void *const *to)
 {
     ptrdiff_t at = glet_word_offset;
-    if (at == 0)
+    if (at == GLET_NO_WORD)
         return;
     void *w;
 #if defined(__x86_64__)

@@ -6,6 +6,7 @@ package cgotest
 /*
 #cgo CFLAGS: -I${SRCDIR}/../../csrc -O2 -Wall
 #cgo LDFLAGS: -lm
+#cgo riscv64 LDFLAGS: -latomic
 #include "cgotest.h"
 #include <unistd.h>
 */

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 #include "hub.h"
 
 #include <fiber.h>

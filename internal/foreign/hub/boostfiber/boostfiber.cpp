@@ -1,4 +1,4 @@
-//go:build greenlet_foreign
+//go:build greenlet_foreign && cgo && linux
 
 extern "C" {
 #include "boostfiber_library.h"

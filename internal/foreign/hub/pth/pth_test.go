@@ -1,4 +1,4 @@
-//go:build greenlet_foreign
+//go:build greenlet_foreign && cgo && linux
 
 package pth_test
 

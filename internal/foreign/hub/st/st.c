@@ -1,4 +1,4 @@
-//go:build greenlet_foreign
+//go:build greenlet_foreign && cgo && linux
 
 #include "st_library.h"
 

@@ -1,4 +1,4 @@
-//go:build greenlet_foreign && !asan
+//go:build greenlet_foreign && !asan && cgo && linux
 
 // Not with the look for leaks of AddressSanitizer: the library keeps memory at its end.
 
