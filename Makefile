@@ -20,12 +20,12 @@ AT_EACH_CALL := -skip 'Memory|LeaveNothing|Thousand|TestBenchmarkCases|TestReadi
 	./internal/gort ./internal/handle
 UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -Iinternal/foreign/hub -I/usr/include/lua5.4
-SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test scripts/test-anywhere
+SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test scripts/test-anywhere scripts/test-cross
 SYSTEMS := linux/amd64 darwin/arm64 windows/amd64 freebsd/amd64 netbsd/amd64 openbsd/amd64 dragonfly/amd64 solaris/amd64 \
 	plan9/amd64 js/wasm wasip1/wasm
 
 .PHONY: help demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-nocgo test-anywhere test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint lint-anywhere docker-test deps clean
+	test-musl test-arm64 test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint lint-anywhere docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -76,12 +76,16 @@ test-arm64: ## the short suite on an emulated arm64
 	$(ARM64) $(TEST) -short -exec qemu-aarch64-static -tags greenlet_foreign ./internal/foreign/cxx
 
 test-nocgo: ## what needs no C, without cgo: on this CPU, on 386, s390x (big-endian) and WebAssembly
-	@scripts/need qemu node
+	@scripts/need qemu wasm
 	scripts/test-anywhere linux/amd64 linux/386 linux/s390x js/wasm
 
 test-anywhere: ## the same on all CPUs and systems that can be had here; half an hour
-	@scripts/need qemu node
+	@scripts/need qemu wasm
 	scripts/test-anywhere
+
+test-cross: ## the short suite with C on riscv64, s390x, ppc64le and mips64le, emulated; an hour
+	@scripts/need qemu cross
+	scripts/test-cross
 
 test-asan: ## the suite with AddressSanitizer and a look for leaks at the end
 	@scripts/need cc
@@ -162,13 +166,13 @@ lint: ## what finds mistakes without running anything
 
 lint-anywhere: ## vet for every system, without cgo
 	for t in $(SYSTEMS); do echo $$t; \
-		GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) vet . ./tasklet ./internal/... ./cmd/... ./examples/... || exit 1; done
+		GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; done
 
 docker-test: ## build the Dockerfile with docker, podman or buildah, and run its demo
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 qemu node musl cppcheck shellcheck buildah gdb valgrind chromium python node-api php xml2-curl git2go $(LIBRARIES)
+	scripts/need cc arm64 qemu cross wasm musl cppcheck shellcheck buildah gdb valgrind chromium python node-api php xml2-curl git2go $(LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build

@@ -1,5 +1,3 @@
-//go:build linux
-
 // Package browser drives a real browser, for tests: Chromium, by its DevTools protocol over
 // a pipe, which needs nothing else.
 package browser
