@@ -164,11 +164,11 @@ func tell(err error) C.int {
 	if t := currentTree(); t != nil && t.current != t.root { // a root has no body that could pass it on
 		switch code {
 		case C.GREENLET_EGO:
-			t.current.c.known().err = err
+			t.current.c.knownToC().err = err
 		case C.GREENLET_EPANIC:
-			t.current.c.known().panicked = err.(*PanicError)
+			t.current.c.knownToC().panicked = err.(*PanicError)
 		case C.GREENLET_EGOEXIT:
-			t.current.c.known().exited = true
+			t.current.c.knownToC().exited = true
 		}
 	}
 	return code
@@ -216,7 +216,7 @@ func guarded(f func() error) (code C.int) {
 	return tell(f())
 }
 
-func (c *core) known() *inC {
+func (c *core) knownToC() *inC {
 	if c.c == nil {
 		c.c = &inC{}
 	}
@@ -401,7 +401,7 @@ func greenletSelf() *C.greenlet {
 	if t == nil || t.current == t.root {
 		return nil
 	}
-	c := t.current.c.known()
+	c := t.current.c.knownToC()
 	if c.self == 0 {
 		c.self = handle.New(reference{c: t.current.c})
 	}

@@ -20,8 +20,9 @@ type word struct {
 }
 
 var (
-	errWord    = errors.New("WithThreadLocal was given no address, or the size 0")
-	errOptions = errors.New("the only option of a Run is WithThreadLocal")
+	errWord     = errors.New("WithThreadLocal was given no address, or the size 0")
+	errNotBound = errors.New("a greenlet that carries a thread's words needs a tree that is bound to the thread: use Run")
+	errOptions  = errors.New("the only option of a Run is WithThreadLocal")
 )
 
 // WithThreadLocal has the greenlet carry size bytes at ptr, a variable of its thread in which

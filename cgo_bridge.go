@@ -93,6 +93,15 @@ var localOffset = uintptr(C.glet_go_local_offset())
 
 func init() {
 	gort.ReleaseContext = releaseContext
+	gort.OfThread = func() (*gort.Thread, error) {
+		th, err := threadHere()
+		if err != nil {
+			return nil, err
+		}
+		th.raceAcquire()
+		th.guest.Store(currentTree())
+		return th.one, nil
+	}
 	bound, bindm := gort.Hooks()
 	C.bridge_init(bound, bindm, C.size_t(unsafe.Offsetof(tree{}.current)), C.size_t(unsafe.Offsetof(Greenlet{}.c)),
 		C.size_t(unsafe.Offsetof(core{}.name)), C.size_t(unsafe.Offsetof(core{}.id)))

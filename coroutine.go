@@ -1,18 +1,17 @@
 package greenlet
 
-import "github.com/go-greenlet/greenlet/internal/gort"
-
 import (
 	"runtime"
+	"sync/atomic"
 
+	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // A Coroutine is an asymmetric coroutine with typed values: Resume hands one in
 // and gets one out. Values pass without an allocation. Make it with NewCoroutine.
 //
-// Like every greenlet it belongs to the goroutine (or the tree) that resumes it
-// first.
+// Any goroutine may resume and stop it, one at a time, as with [Pull].
 type Coroutine[In, Out any] struct {
 	g *Greenlet
 	s *coroutine[In, Out]
@@ -21,8 +20,9 @@ type Coroutine[In, Out any] struct {
 // coroutine is what the body may hold; see hand.
 type coroutine[In, Out any] struct {
 	hand
-	in  In
+	in  atomic.Pointer[In] // what the body is to find, where the tree that it is in leaves it
 	out Out
+	own In // for the first tree
 }
 
 // NewCoroutine makes a coroutine that will run body, and does not start it. The
@@ -33,20 +33,26 @@ type coroutine[In, Out any] struct {
 // called Stop; else, an error was thrown at it, or no Resume waits any more. What the body returns ends the coroutine; ErrExit counts as nil.
 func NewCoroutine[In, Out any](body func(yield func(Out) (In, error), first In) error) *Coroutine[In, Out] {
 	s := &coroutine[In, Out]{}
+	s.in.Store(&s.own)
+	s.moved = func() { s.in.Store(new(In)) } // what another one may be writing comes too late
 	return &Coroutine[In, Out]{s.newHand(place.PC(body), func(any) (any, error) {
 		return nil, body(s.yield, s.take())
 	}), s}
 }
 
 func (s *coroutine[In, Out]) take() (in In) {
-	in, s.in = s.in, in
+	p := s.in.Load()
+	in, *p = *p, in
 	return in
 }
 
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 	if t := s.leave(); t != nil {
 		s.out = out
-		if t.one.Cross(s.waiter.by.c.coro) != gort.Refused {
+		if way, by := t.one.Cross(s.waiter.by.c.coro); way != gort.Refused {
+			if by != t.one {
+				t = s.c.tree.Load() // it may have been moved
+			}
 			if !s.left(t) {
 				if _, err := s.sent().open(); err != nil {
 					return in, err
@@ -75,8 +81,8 @@ func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 // body panics, Resume panics with a *PanicError.
 //
 // ok is false, too, with an error of this package when Resume is refused: the
-// coroutine runs, belongs to another thread, or has answered a Kill by yielding, and
-// the Resume before still waits. Then nothing was touched. An
+// coroutine runs, is suspended in C on another goroutine, or has answered a Kill by
+// yielding, and the Resume before still waits. Then nothing was touched. An
 // error that somebody throws at the caller while it waits here comes out with ok
 // false as well; the coroutine goes on then.
 func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
@@ -84,12 +90,14 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		return out, false, fail("Resume", nil, errNil, "make a Coroutine with NewCoroutine")
 	}
 	s := c.s
-	if t := s.swift(); t != nil && t.quiet() {
+	p := s.in.Load() // before it is seen whose the body is
+	if t := s.swift(); t != nil && t.quiet() && c.g.c.coro != nil {
 		s.enter(t, c.g)
-		s.in = in
-		if t.one.Cross(c.g.c.coro) != gort.Refused {
+		*p = in
+		if way, _ := t.one.Cross(c.g.c.coro); way != gort.Refused {
 			if s.entered(t) {
 				out, s.out = s.out, out
+				s.release()
 				return out, true, nil
 			}
 			return s.rest(c.g, s.back(c.g))
@@ -106,7 +114,7 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		}
 		return out, false, err
 	}
-	s.in = in
+	*s.in.Load() = in
 	var m message
 	if !s.resume(t, c.g) {
 		m = s.back(c.g)
@@ -118,6 +126,7 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 func (s *coroutine[In, Out]) rest(g *Greenlet, m message) (out Out, ok bool, err error) {
 	if s.yielded {
 		out, s.out = s.out, out
+		s.release()
 		return out, true, nil
 	}
 	_, err = m.open()

@@ -109,35 +109,53 @@ joined with it, such as that of a deferred Close, makes the end a failure.
 
 At the top of the tree is the root: the goroutine's own stack. It has no parent.
 
-# Threads
+# Goroutines and threads
 
-Greenlets run on an OS thread. The goroutine that first switches to one becomes a
-root and is locked to its thread; all greenlets under it run there, one at a time,
-so they need no locks among themselves. A greenlet that was started cannot leave
-its thread: using it elsewhere is [ErrWrongThread]. One that is pending can be
-moved with SetParent. Other goroutines go on as usual; a call that blocks in a
-greenlet stops the greenlets of its thread and nothing else.
+Greenlets belong to the goroutine that runs them. The goroutine that first switches to
+one becomes a root; all greenlets under it run in its place, one at a time, so they need
+no locks among themselves. To use one that was started from another goroutine is
+[ErrWrongThread], before anything is touched. Other goroutines go on as usual; a call
+that blocks in a greenlet stops the greenlets of its goroutine and nothing else.
+
+While one of them is suspended in C, or has called [runtime.LockOSThread], the goroutine
+is locked to its thread, as by LockOSThread, and so are all its greenlets; not longer.
+Otherwise no thread is held: goroutines with suspended greenlets take no more threads
+than others.
 
 [Run] is the tidy form: a scope that makes the calling goroutine a root, and at
-its end kills what is left and gives everything back. Without Run, a root that
-nobody has asked for (with [Current], [Greenlet.Parent] or a tracer) goes away
-with its last greenlet, so that a [Pull] in some handler leaves no trace; one that
-has been asked for lasts as long as its goroutine.
+its end kills what is left and gives everything back. It locks the goroutine to its
+thread from the start, as user interfaces, OpenGL, and C code that keeps something for
+its thread ask for. A root in a goroutine that is locked already, or in a call from C, is
+like that, too. Without Run, a root that nobody has asked for (with [Current],
+[Greenlet.Parent] or a tracer) goes away with its last greenlet, so that a [Pull] in some
+handler leaves no trace; one that has been asked for lasts as long as its goroutine.
 
-An iter.Pull must be made, used and stopped under the same lock, or Go ends the
-process: in one and the same greenlet or root, all inside a Run or all outside.
-[Pull] has the cases, and is the remedy.
+A pending greenlet can be moved to another goroutine's tree with SetParent. What Pull and
+[NewCoroutine] make goes wherever its next, stop or Resume is called: by any goroutine,
+one at a time, with all greenlets that its body has made; but not while it is suspended in
+C, nor out of a Run, which are ErrWrongThread.
+
+An [iter.Pull] beside greenlets works as ever, but for one thing: Go ends the process if a
+goroutine is locked to its thread in another way when it is used than when it was made. So
+none must be made before a Run and used in it, nor before a greenlet of the same goroutine is
+suspended in C and used while it is, nor the other way round. [Pull] in its place is
+the remedy.
+
+On the portable engine (see [Runtime]) every root is locked to its thread, as in a Run.
 
 # Ends
 
 A greenlet ends when its body returns, when it is killed, or when its Run ends. A
 suspended greenlet that nobody refers to any more is found by the garbage
-collector some time, and killed by its thread at the next call of this package
-there, before that call does anything else. That is a backstop: end them yourself.
+collector some time, and killed: by a goroutine of this package's own, soon after that; or,
+if it is suspended in C or is of a Run, at the next call of this package on its own
+goroutine, before that call does anything else. That is a backstop: end them yourself.
 [SetUnraisableHook] says more.
 
-When a thread ends, its suspended greenlets are dead, but their deferred calls do
-not run. The process may exit at any time.
+When a goroutine ends that is a root, what it leaves suspended is killed in the same way
+after the next collection, with its deferred calls, but for what any goroutine may go on
+with (that of a Pull or Coroutine). What is suspended in C, or of a thread that ends, is dead,
+and its deferred calls do not run. The process may exit at any time.
 
 # Iterators and typed coroutines
 
@@ -148,7 +166,7 @@ pass values without an allocation.
 
 # What it relies on
 
-A greenlet is a goroutine on the OS thread of its root, switched without Go's
+A greenlet is a goroutine on the OS thread that its root runs on, switched without Go's
 scheduler, and has a C stack of its own while C code is suspended on it. For that the
 library knows where the runtime keeps some fields, and checks them before the first
 switch. None of that is promised by Go; internal/gort names the fields and functions of
@@ -157,7 +175,7 @@ to 1.27, on Linux, on amd64 and arm64.
 
 Elsewhere, and where a check fails, there is a portable engine, which knows nothing of the
 runtime's structs: each greenlet is, to the runtime, a C thread of its own that called Go.
-The rules are the same. [Runtime] says which engine is in use and what the portable
+The rules are the same, but that roots are locked to their threads. [Runtime] says which engine is in use and what the portable
 one cannot do: above all, what is given up stays in memory, and execution traces cannot be
 read.
 

@@ -73,6 +73,8 @@ func (portableEngine) cStack(c coro) native { return native(c.Native) }
 
 type oneMEngine struct{}
 
+func init() { cStacks = &stacks }
+
 func (oneMEngine) enterThread(th *thread) {
 	th.one = gort.NewThread(&stacks, currentWord(), uintptr(currentNative()), uintptrOf(th.exceptions))
 	setFiberThread(th.one)
@@ -94,7 +96,9 @@ func (oneMEngine) enter(th *thread) coro { return th.one.Enter() }
 
 func (oneMEngine) leave(th *thread) {
 	th.pool.trim(0, th.root)
-	th.one.Trim(maxSpare)
+	if !th.one.Free() {
+		th.one.Trim(maxSpare)
+	}
 }
 
 func (e oneMEngine) end(th *thread) {
@@ -122,15 +126,19 @@ func (oneMEngine) newWorker(w *worker) error {
 }
 
 func (oneMEngine) switchTo(th *thread, from, to coro) {
-	if !th.one.InCalls(from) {
+	if th.one.Free() && !gort.Locked() || !th.one.InCalls(from) {
 		th.one.Switch(from, to)
 		return
 	}
-	e := *th.errno
+	at := th.errno
+	if th.one.Free() { // it stays on this thread until C goes on
+		at = errnoAddress()
+	}
+	e := *at
 	from.Park()
 	th.one.Switch(from, to)
 	from.Unpark()
-	*th.errno = e
+	*at = e
 }
 
 func (oneMEngine) ready(th *thread, from coro) error { return th.one.Ready(from) }

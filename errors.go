@@ -7,7 +7,7 @@ import (
 )
 
 // The errors that tell what went wrong, for errors.Is. What the methods return
-// wraps them and says more: the operation, both greenlets and their threads.
+// wraps them and says more: the operation, both greenlets and their threads or goroutines.
 var (
 	// ErrExit ends a greenlet in an expected way (Python's GreenletExit). A body
 	// that returns it, or what wraps it and nothing else, has not failed: its parent
@@ -15,12 +15,13 @@ var (
 	// that is a failure. Kill and Throw(nil) throw ErrExit.
 	ErrExit = errors.New("greenlet: exit")
 
-	// ErrWrongThread: the target belongs to another, living thread.
-	ErrWrongThread = errors.New("it belongs to another thread")
+	// ErrWrongThread: the target belongs to another goroutine, or runs on another one, or is
+	// bound to the thread of another one (the name is from when all were).
+	ErrWrongThread = errors.New("it belongs to another goroutine")
 
-	// ErrThreadExited: the target's thread is gone, or the Run that it belonged to
+	// ErrThreadExited: the goroutine or thread of the target is gone, or the Run that it belonged to
 	// has returned.
-	ErrThreadExited = errors.New("its thread or its Run has ended")
+	ErrThreadExited = errors.New("its goroutine, its thread or its Run has ended")
 
 	// ErrCyclicParent: the new parent is the greenlet itself or descends from it.
 	ErrCyclicParent = errors.New("cyclic parent chain")

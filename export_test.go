@@ -13,3 +13,9 @@ func SomeForgotten() bool {
 
 // Plain says whether the short switch goes to g, which is suspended.
 func Plain(g *Greenlet) bool { return g.c.coro.Plain() }
+
+// FreeTree says whether the calling goroutine runs in a tree that is not bound to a thread, for tests.
+func FreeTree() bool {
+	t := currentTree()
+	return t != nil && t.free
+}

@@ -51,6 +51,7 @@ var useFibers = sync.OnceValue(func() error {
 		coroswitch: C.uintptr_t(l.Coroswitch), reentersyscall: C.uintptr_t(l.Reentersyscall),
 		landing: C.uintptr_t(l.Landing), nothing: C.uintptr_t(l.Nothing),
 	})
+	gort.FiberHome = func() uintptr { return uintptr(C.glet_one_home()) }
 	return nil
 })
 

@@ -107,6 +107,9 @@ func (c *core) peek(pcs []uintptr) (p gort.Peek) {
 // visit has a suspended greenlet of this tree call f, which must not switch, and go on
 // waiting: only a goroutine itself can walk its stack, and change its labels.
 func (t *tree) visit(g *Greenlet, f func()) {
+	if !t.hold(g.c) {
+		return
+	}
 	from := t.current
 	t.inbox = message{kind: kindProbe, value: f, origin: from}
 	t.enter(g)
@@ -114,12 +117,13 @@ func (t *tree) visit(g *Greenlet, f func()) {
 	t.raceRelease()
 }
 
-// answer is what the visited one does.
-func (t *tree) answer(m message) {
+// answer is what the visited one does. It returns the tree that it is in by then.
+func (t *tree) answer(m message) *tree {
 	m.value.(func())()
-	from := t.current.c.coro
+	from := t.current.c
 	t.enter(m.origin)
-	engine.switchTo(t.th, from, m.origin.c.coro)
+	engine.switchTo(t.th, from.coro, m.origin.c.coro)
+	return from.tree.Load()
 }
 
 // inside matches our own machinery under an operation, and what the runtime has on top.

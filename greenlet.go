@@ -21,7 +21,7 @@ type Func func(arg any) (any, error)
 // A Greenlet is a coroutine with a native stack of its own. Make it with New, and
 // do not copy it.
 //
-// Its methods are called on the thread that it belongs to; those that only read
+// Its methods are called on the goroutine that it belongs to; those that only read
 // (State, Dead, Active, IsRoot, Parent, Children, ID, Name, String, Context, Value, Stack,
 // Info) from any goroutine.
 type Greenlet struct {
@@ -72,8 +72,9 @@ type core struct {
 	waiter  *waiter // who is to get control back in place of the parent
 	tracing bool    // the tracer runs on it
 	track   *timeline.Track
-	handed  bool // it is the body of a hand
-	c       *inC // what C knows of it; nil: nothing
+	hand    *hand       // it is the body of one
+	kids    atomic.Bool // it is or was the parent of some that were started
+	c       *inC        // what C knows of it; nil: nothing
 }
 
 // What life says. Running and Suspended are one: the tree knows who runs.
@@ -136,7 +137,10 @@ func WithParent(p *Greenlet) Option {
 // an error of the first Switch.
 //
 // On the engine of one M (see Runtime) a greenlet of the default size has a C stack only
-// while C is suspended on it; one that was given a size has its own from its start.
+// while C is suspended on it; one that was given a size has its own from its start. That
+// takes a tree that is bound to a thread, so the start binds one in which nothing else lives,
+// until its end. In a tree with other greenlets in it, and outside of a Run, C runs on the
+// thread's own stack, and the size says nothing.
 func WithStackSize(bytes int) Option { return func(c *core) { c.stack = bytes } }
 
 // WithName sets a name for people: it shows in String, in errors, and as the
@@ -262,12 +266,14 @@ func (g *Greenlet) SetName(name string) {
 }
 
 // String describes the greenlet for people: its name, ID and state, and the
-// thread that it belongs to, once it does.
+// thread or goroutine that it belongs to, once it does.
 func (g *Greenlet) String() string {
 	if !g.valid() {
 		return "greenlet(nil)"
 	}
-	if t := g.c.tree.Load(); t != nil {
+	if t := g.c.tree.Load(); t != nil && t.free {
+		return fmt.Sprintf("%s (%v, goroutine %d%s)", who(g.c.called(), g.c.id), g.State(), t.id, t.over())
+	} else if t != nil {
 		return fmt.Sprintf("%s (%v, thread %d%s)", who(g.c.called(), g.c.id), g.State(), t.tid, t.over())
 	}
 	return fmt.Sprintf("%s (%v)", who(g.c.called(), g.c.id), g.State())

@@ -16,12 +16,17 @@ type hand struct {
 	yielded bool   // the waiter's wait in resume was ended by yield
 	stopped bool   // an iterator's end was asked for: its yield returns false from now on
 	t       *tree  // since it was resumed for the first time
+	moved   func() // called when the body has been moved to another tree
 	ready   *tree  // t while nothing but Cross is needed to resume the body: it is parked
 }
 
 // The next three are what a next or Resume does where ready says that a Cross will do, in
 // one function with the Cross: every return between a switch and the user's code is one
 // that the processor predicts wrongly, since the other end got there another way.
+//
+// In a free tree another goroutine may be taking the body away at the same time, and then
+// the Cross is refused. So nothing of the hand is written before it: who resumes is left in
+// the tree, and the body does the rest, in left.
 
 // swift is ready for any goroutine that calls; see Switch.
 func (h *hand) swift() *tree {
@@ -33,30 +38,29 @@ func (h *hand) swift() *tree {
 
 // enter comes before the Cross to the body.
 func (h *hand) enter(t *tree, g *Greenlet) {
-	h.ready = nil
-	h.waiter.by = t.current
-	h.c.waiter = &h.waiter
-	h.parked, h.resumed, h.yielded = false, true, false
+	t.hand, t.by = h, t.current
 	g.c.switches++
 	t.current = g
 }
 
-// entered comes after it, and says whether the body has yielded, and nothing else has come.
+// entered comes after it, and says whether the body has yielded, and nothing else has
+// come. release is to follow, when the value has been taken.
 func (h *hand) entered(t *tree) bool {
 	if !h.yielded || h.c.waiter != &h.waiter || !t.plainAndNoted() {
 		return false
 	}
-	h.c.waiter, h.waiter.by = nil, nil
+	h.c.waiter = nil
 	return true
 }
+
+// release ends a resume: from here on another goroutine may take the body away.
+func (h *hand) release() { h.waiter.by = nil }
 
 // stay comes after one that was refused.
 func (h *hand) stay(t *tree) {
 	h.c.switches--
-	t.current = h.waiter.by
-	h.c.waiter, h.waiter.by = nil, nil
-	h.parked, h.resumed = true, false
-	h.ready = t
+	t.current = t.by
+	t.hand, t.by = nil, nil
 }
 
 // The same three for yield.
@@ -80,6 +84,12 @@ func (h *hand) leave() *tree {
 // left says whether a resume has ended the wait, and nothing else has come.
 func (h *hand) left(t *tree) bool {
 	h.ready = nil
+	if t.hand == h { // by a Cross
+		h.waiter.by = t.by
+		h.c.waiter = &h.waiter
+		t.hand, t.by = nil, nil
+		h.resumed, h.yielded = true, false
+	}
 	if !h.resumed || !t.plainAndNoted() {
 		return false
 	}
@@ -101,7 +111,7 @@ func (h *hand) newHand(body uintptr, run Func) *Greenlet {
 		run = nil
 	}
 	g := New(run)
-	g.c.body, g.c.handed = body, true
+	g.c.body, g.c.hand = body, h
 	h.c, h.parked = g.c, true
 	return g
 }
@@ -111,7 +121,7 @@ func (t *tree) took() bool {
 	if !t.plainAndNoted() {
 		return false
 	}
-	t.inbox.value = nil // not retained
+	t.inbox.value, t.inbox.origin = nil, nil // not retained
 	t.raceRelease()
 	return true
 }
@@ -120,17 +130,16 @@ func (t *tree) took() bool {
 // has, and nothing else has come. If not, back tells what. A body that has yielded
 // has sent a plain message, which is not looked at.
 func (h *hand) resume(t *tree, g *Greenlet) bool {
-	c, from := g.c, t.current
+	c := g.c
 	h.t = t
-	h.waiter.by = from
+	h.waiter.by = t.current
 	c.push(&h.waiter)
 	h.parked, h.resumed, h.yielded = false, true, false
 	t.inbox.kind, t.inbox.value = kindValue, nil
-	t.turn(g)
-	engine.switchTo(t.th, from.c.coro, c.coro)
+	t = t.pass(g)
 	if h.yielded && c.waiter == &h.waiter && t.took() {
-		c.waiter, h.waiter.by, h.waiter.next = h.waiter.next, nil, nil
-		return true
+		c.waiter, h.waiter.next = h.waiter.next, nil
+		return true // and release is to follow
 	}
 	return false
 }
@@ -139,8 +148,7 @@ func (h *hand) resume(t *tree, g *Greenlet) bool {
 // be a yield all the same; h.yielded says so.
 func (h *hand) back(g *Greenlet) message {
 	defer g.c.remove(&h.waiter) // a tracer may unwind us
-	t := currentTree()
-	m := t.take()
+	m, t := currentTree().take()
 	t.done()
 	return m
 }
@@ -155,7 +163,7 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 	if g.c.life.Load() == lifeDead {
 		return nil, errEnded
 	}
-	t, err := g.use(op)
+	t, err := g.take(op)
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +185,8 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 		err = fail(op, g, errBusy, "")
 	case h.awaited():
 		err = fail(op, g, errAwaited, "")
+	case !t.hold(g.c):
+		err = fail(op, g, ErrWrongThread, "")
 	default:
 		return t, nil
 	}
@@ -215,6 +225,9 @@ func (h *hand) offer(op string) (t *tree, to *Greenlet, err error) {
 	if to = h.c.awaited(); to == nil {
 		return nil, nil, fail(op, nil, errNobody, "")
 	}
+	if to.c.tree.Load() != t {
+		return nil, nil, fail(op, to, ErrWrongThread, "it waited for this one, which was moved away")
+	}
 	if err := engine.ready(t.th, t.current.c.coro); err != nil {
 		return nil, nil, fail(op, nil, err, "")
 	}
@@ -233,8 +246,7 @@ func (h *hand) noYield(op string, t *tree) error {
 func (h *hand) yield(t *tree, to *Greenlet) (resumed bool) {
 	h.parked, h.resumed, h.yielded = true, false, h.c.waiter == &h.waiter
 	t.inbox.kind, t.inbox.value = kindValue, nil
-	t.turn(to)
-	engine.switchTo(t.th, h.c.coro, to.c.coro)
+	t = t.pass(to)
 	if h.resumed && t.took() {
 		h.parked = false
 		return true
@@ -245,8 +257,7 @@ func (h *hand) yield(t *tree, to *Greenlet) (resumed bool) {
 // sent is the rest of a yield that was not plain: it returns what came, which is no
 // value but that of a resume.
 func (h *hand) sent() message {
-	t := currentTree()
-	m := t.take()
+	m, t := currentTree().take()
 	for !h.resumed && m.kind == kindValue {
 		// A Switch of somebody who holds our Greenlet: sent back. It may be a child's
 		// result instead: that cannot be delivered, which our heir is to know.
@@ -254,7 +265,7 @@ func (h *hand) sent() message {
 		if to.Dead() {
 			to, refusal = t.deliver(t.current, refusal)
 		}
-		m = t.exchange(to, refusal)
+		m, t = t.exchange(to, refusal)
 	}
 	h.parked = false
 	return m

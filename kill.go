@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"sync/atomic"
+	"unsafe"
 	"weak"
 
 	"github.com/go-greenlet/greenlet/internal/place"
@@ -39,7 +40,7 @@ func (g *Greenlet) end(op string) (err error, goexit bool) {
 			return nil, false
 		}
 	}
-	t, err := g.use(op)
+	t, err := g.take(op)
 	if err != nil {
 		return err, false
 	}
@@ -77,6 +78,9 @@ func (t *tree) kill(op string, g *Greenlet) (err error, goexit bool) {
 		return fail(op, g, err, ""), false
 	}
 
+	if !t.hold(c) {
+		return fail(op, g, ErrWrongThread, ""), false
+	}
 	m := t.exit(g)
 	err = m.err // nil for a value; a panic's *PanicError is an error
 	// An end that is thrown at us comes alone, to be passed on: it is no failure.
@@ -101,7 +105,8 @@ func (t *tree) exit(g *Greenlet) message {
 	w := &waiter{by: t.current, kill: true}
 	g.c.push(w)
 	defer g.c.remove(w) // a tracer may unwind us
-	return t.exchange(g, message{kind: kindError, err: ErrExit})
+	m, _ := t.exchange(g, message{kind: kindError, err: ErrExit})
+	return m
 }
 
 // watch lets the collector tell us when nobody holds c's Greenlet any more. That takes
@@ -110,8 +115,10 @@ func (t *tree) exit(g *Greenlet) message {
 // collection is the first to find that it is forgotten. Its caller has locked tree.mu.
 func (c *core) watch() {
 	g := c.held
-	c.held, c.watched = nil, true
+	c.watched = true
 	c.self = weak.Make(g)
+	// In a free tree it is not the tree's goroutine that does this.
+	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&c.held)), nil)
 	// A weak pointer, since a core leads to its tree, and that to the Greenlet while it
 	// is the one that runs. As long as it is suspended, the core is its tree's.
 	c.forget = runtime.AddCleanup(g, forget, weak.Make(c))
@@ -119,19 +126,29 @@ func (c *core) watch() {
 
 // watchSome does that to the next of the tree's, and not to all: it takes some time.
 func (t *tree) watchSome() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	for range 1000 {
-		c := t.unwatched
-		if c == nil {
+		if !t.watchNext() {
 			return
 		}
-		c.watch()
-		t.unwatched = nil
-		if c.next != &t.live {
-			t.unwatched = c.next
-		}
 	}
+}
+
+// watchNext does it to one, and says whether there was one.
+func (t *tree) watchNext() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.unwatched
+	if c == nil {
+		return false
+	}
+	if !c.watched { // where it was before
+		c.watch()
+	}
+	t.unwatched = nil
+	if c.next != &t.live {
+		t.unwatched = c.next
+	}
+	return true
 }
 
 // unwatch takes that back when the greenlet is dead: nobody has to be told any more.
@@ -157,6 +174,10 @@ func collected(*sentinel) {
 	epoch.Add(1)
 	endings()
 	watchCollections()
+	roots.each(func(t *tree) {
+		t.watchSome() // its goroutine may not call for long
+		t.endIfOrphan()
+	})
 }
 
 // forget is called by the runtime, on a goroutine of its own, when the last
@@ -167,9 +188,18 @@ func forget(p weak.Pointer[core]) {
 		return
 	}
 	if t := c.tree.Load(); t.end.Load() == endNot {
-		t.addForgotten(&forgotten{c: c})
-		epoch.Add(1)
+		if t.free {
+			go endForgotten(c)
+			return
+		}
+		t.forgot(c)
 	}
+}
+
+// forgot leaves c to its tree's next call.
+func (t *tree) forgot(c *core) {
+	t.addForgotten(&forgotten{c: c})
+	epoch.Add(1)
 }
 
 func (t *tree) addForgotten(n *forgotten) {
@@ -220,7 +250,8 @@ func (t *tree) reap() (m message, came bool) {
 	for rest != nil && !came {
 		c := rest.c
 		rest = rest.next
-		if c.life.Load() != lifeStarted || c.held != nil || c.self.Value() != nil || c == t.current.c {
+		if c.life.Load() != lifeStarted || c.known() || c == t.current.c ||
+			c.tree.Load() != t || !t.hold(c) {
 			continue // dead by now, or somebody got hold of it again
 		}
 		g := c.greenlet()
@@ -245,8 +276,10 @@ var unraisable atomic.Pointer[func(g *Greenlet, err error)]
 
 // SetUnraisableHook sets the function that is told when a greenlet that was
 // forgotten while suspended, and killed for that, did not go quietly: it died
-// with an error or a panic, or lives on. There is nobody else to tell. The hook
-// runs on the greenlet's thread, inside some other call of this package, and a panic
+// with an error or a panic, or lives on. There is nobody else to tell. It is told as well of
+// one whose goroutine has ended. The hook runs on a goroutine of this package's own, where a
+// panic of the hook is lost; or, for a greenlet of a Run, or one that is suspended in C, on
+// its own goroutine, inside some other call of this package, and a panic
 // of the hook comes out of that. SetUnraisableHook returns the hook that was set
 // before; nil, the default, tells nobody.
 //

@@ -273,6 +273,7 @@ func TestOlderKernelsGuardPages(t *testing.T) {
 
 func TestNoThreadLocalKeyIsAnError(t *testing.T) {
 	if os.Getenv("GREENLET_TEST_CHILD") == "key" {
+		runtime.LockOSThread()  // else a root needs no key
 		before := handle.Live() // of tests that have a callback for good
 		g := greenlet.New(returns(1, nil))
 		for range 2 {

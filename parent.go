@@ -1,6 +1,7 @@
 package greenlet
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 )
@@ -11,9 +12,12 @@ var parents sync.Mutex
 // SetParent makes p the parent of g: the greenlet that gets control, with the
 // result, when g ends. It is legal in every state of g, its own running included.
 //
-// A pending greenlet may be moved to another thread's tree, and then runs there;
-// a dead one goes with its new parent, too. A started one cannot leave its thread,
-// and only there may its parent be set (ErrWrongThread, ErrThreadExited). Other errors:
+// A pending greenlet may be moved to another goroutine's tree, and then runs there;
+// a dead one goes with its new parent, too. The parent of a started one is set on its own
+// goroutine. That moves it, with all that hang under it, if p is another goroutine's: they
+// run there from then on. They must be suspended, but not in C or with a locked thread, and
+// in no next, Resume or Kill, nor be awaited by one; and neither of the two goroutines may be
+// bound to its thread by a Run. All else is an error (ErrWrongThread, ErrThreadExited). Other errors:
 // ErrCyclicParent, ErrRootParent, and a nil p.
 func (g *Greenlet) SetParent(p *Greenlet) error {
 	switch {
@@ -48,6 +52,12 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			t := c.tree.Load()
 			if t != currentTree() {
 				return g.misused("SetParent", t)
+			}
+			if o := p.owner(); o != nil && o != t && t.free && o.free && o.end.Load() == endNot && !o.gone() {
+				if err := t.give(c, p, o); err != nil {
+					return fail("SetParent", g, errors.Join(ErrWrongThread, err), "the new parent is "+p.String())
+				}
+				return nil
 			}
 			if err := t.foreign(p); err != nil {
 				return fail("SetParent", g, err, "the new parent is "+p.String())

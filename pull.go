@@ -16,23 +16,21 @@ import (
 // times. A panic or runtime.Goexit in seq passes to the caller of next or stop.
 //
 // Unlike iter.Pull's, seq may call C code that calls back and yields from there,
-// and so may the callers of next. The price: all calls come from the goroutine
-// (or the tree) that made the first one. Another one gets a panic that says so,
-// with nothing touched.
+// and so may the callers of next.
+//
+// As with iter.Pull, any goroutine may call next and stop, one at a time. The iteration
+// goes there, with all greenlets that seq has made. It cannot while it is suspended in C, or
+// if it was begun in a [Run] (or on the portable engine; see [Runtime]): then only the
+// goroutine may call that made the first call. Another one gets a panic that says so, and so
+// does one that calls while another call is under way, with nothing touched.
 //
 // Among other greenlets there is more that can happen. A yield for which no next waits
 // any more, since the caller was killed or had an error thrown at it, ends seq with an
 // error that says so. A stop while seq waits elsewhere than in its yield kills it.
 //
-// Beside an iter.Pull on the same goroutine: that one asks for the same lock of the
-// goroutine to its thread at every call as when it was made, and ends the process if it
-// finds another. The first next of a Pull locks the goroutine, and the end of its last
-// greenlet unlocks it. So these end the process: an iter.Pull that was made before the
-// first next and is used before the end, or that was made in between and is used after
-// it; the same with a [Run] or a root that lasts in place of the Pull; one that is made in
-// one greenlet and used in another; and a first next in the body of an iter.Pull, which
-// is left by its yield while it is locked. The remedy is Pull in place of iter.Pull
-// throughout, or a Run around all of it.
+// An iter.Pull beside it must not be made before seq is suspended in C and used while it
+// is, nor made in between and used after that: Go ends the process if the goroutine is
+// locked to its thread in another way than before. See "Goroutines and threads".
 //
 // If neither function is called any more, the iteration is ended like any
 // forgotten greenlet; but call stop. See PullContext for one that a context ends.
@@ -45,7 +43,10 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 			}
 			if t := p.leave(); t != nil {
 				p.v = v
-				if way := t.one.Cross(p.waiter.by.c.coro); way != gort.Refused {
+				if way, by := t.one.Cross(p.waiter.by.c.coro); way != gort.Refused {
+					if by != t.one {
+						t = p.c.tree.Load() // it may have been moved
+					}
 					if !p.left(t) {
 						p.give()
 					} else if way == gort.Jumped {
@@ -70,11 +71,12 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	})
 	leave := leaveNext[V]()
 	next = func() (v V, ok bool) {
-		if t := p.swift(); t != nil && t.quiet() {
+		if t := p.swift(); t != nil && t.quiet() && g.c.coro != nil {
 			p.enter(t, g)
-			if way := t.one.Cross(g.c.coro); way != gort.Refused {
+			if way, _ := t.one.Cross(g.c.coro); way != gort.Refused {
 				if p.entered(t) {
 					v, p.v = p.v, v
+					p.release()
 					if way == gort.Jumped && leave != nil {
 						return leave(v, true)
 					}
@@ -90,6 +92,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 		}
 		if p.next(g, "next of Pull") {
 			v, p.v = p.v, v
+			p.release()
 			return v, true
 		}
 		return v, false
@@ -107,7 +110,10 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 			}
 			if t := p.leave(); t != nil {
 				p.k, p.v = k, v
-				if way := t.one.Cross(p.waiter.by.c.coro); way != gort.Refused {
+				if way, by := t.one.Cross(p.waiter.by.c.coro); way != gort.Refused {
+					if by != t.one {
+						t = p.c.tree.Load() // it may have been moved
+					}
 					if !p.left(t) {
 						p.give()
 					} else if way == gort.Jumped {
@@ -131,12 +137,13 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 		return nil, nil
 	})
 	next = func() (k K, v V, ok bool) {
-		if t := p.swift(); t != nil && t.quiet() {
+		if t := p.swift(); t != nil && t.quiet() && g.c.coro != nil {
 			p.enter(t, g)
-			if t.one.Cross(g.c.coro) != gort.Refused {
+			if way, _ := t.one.Cross(g.c.coro); way != gort.Refused {
 				if p.entered(t) || p.unusual(g, "next of Pull2") {
 					k, p.k = p.k, k
 					v, p.v = p.v, v
+					p.release()
 					return k, v, true
 				}
 				return k, v, false
@@ -146,6 +153,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 		if p.next(g, "next of Pull2") {
 			k, p.k = p.k, k
 			v, p.v = p.v, v
+			p.release()
 			return k, v, true
 		}
 		return k, v, false
@@ -165,12 +173,12 @@ func leaveNext[V any]() func(V, bool) (V, bool) {
 }
 
 // PullContext is Pull, but that the end of ctx, by whichever goroutine, ends the
-// iteration: the next call of next does as stop does, on the goroutine that owns the
-// iteration, so that C frames are left in order, and returns false. context.Cause(ctx)
+// iteration: the next call of next does as stop does, on the goroutine that has called
+// it, so that C frames are left in order, and returns false. context.Cause(ctx)
 // says why.
 //
-// Use it in place of context.AfterFunc(ctx, stop), which calls stop on a goroutine that
-// may not: stop panics there, and nobody recovers that.
+// Use it in place of context.AfterFunc(ctx, stop), which calls stop on a goroutine of its
+// own, maybe while a next is under way: stop panics there, and nobody recovers that.
 func PullContext[V any](ctx context.Context, seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	needs(ctx, "PullContext")
 	pulled, stop := Pull(seq)
@@ -221,7 +229,7 @@ func (h *hand) stop(g *Greenlet, op string) {
 	if c.life.CompareAndSwap(lifePending, lifeDead) || c.life.Load() == lifeDead {
 		return
 	}
-	t, err := g.use(op)
+	t, err := g.take(op)
 	if err != nil {
 		panic(err)
 	}
@@ -236,10 +244,10 @@ func (h *hand) stop(g *Greenlet, op string) {
 		h.stopped = true
 		return
 	}
-	if h.parked && !h.stopped && !h.awaited() {
+	if h.parked && !h.stopped && !h.awaited() && t.hold(c) {
 		h.stopped = true
-		if !h.resume(t, g) {
-			h.unusual(g, op)
+		if h.resume(t, g) || h.unusual(g, op) {
+			h.release()
 		}
 		return
 	}

@@ -217,8 +217,14 @@ func TestPullNested(t *testing.T) {
 	stop4()
 }
 
-func TestPullFromAnotherGoroutinePanicsAndTouchesNothing(t *testing.T) {
-	next, stop := greenlet.Pull(count(3))
+// In a Run the goroutine is locked to its thread, and so is all that it has started.
+func TestPullOfARunFromAnotherGoroutinePanicsAndTouchesNothing(t *testing.T) {
+	tree(t, func(*greenlet.Greenlet) { pullFromAnotherGoroutine(t, count(3)) })
+}
+
+func pullFromAnotherGoroutine(t *testing.T, seq iter.Seq[int]) {
+	t.Helper()
+	next, stop := greenlet.Pull(seq)
 	next()
 	done := make(chan any)
 	for _, f := range []func(){func() { next() }, stop} {
@@ -529,7 +535,12 @@ func TestCoroutineErrors(t *testing.T) {
 		assert.Error(t, c.Stop())
 	}
 
-	// Resumed by itself, and from another goroutine.
+	tree(t, func(*greenlet.Greenlet) { coroutineErrors(t) })
+}
+
+// Resumed by itself, and from another goroutine than the one of its Run.
+func coroutineErrors(t *testing.T) {
+	t.Helper()
 	var c *greenlet.Coroutine[int, int]
 	var kept func(int) (int, error)
 	c = greenlet.NewCoroutine(func(yield func(int) (int, error), first int) error {

@@ -3,6 +3,7 @@ package greenlet
 import (
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
@@ -60,7 +61,11 @@ func (g *Greenlet) Switch(v any) (any, error) {
 			t.inbox.value = v
 			t.current = g
 			g.c.switches++
-			switch t.one.Cross(to) {
+			way, by := t.one.Cross(to)
+			if by != t.one && way != gort.Refused {
+				t = from.tree.Load() // it may have been moved
+			}
+			switch way {
 			case gort.Returned:
 				if t.plain() {
 					v = t.inbox.value
@@ -108,7 +113,7 @@ func (t *tree) unusual() (any, error) {
 		t.inbox.value = nil
 		return v, nil
 	}
-	m := t.take()
+	m, t := t.take()
 	t.done()
 	return m.open()
 }
@@ -187,7 +192,7 @@ func (g *Greenlet) transfer(op string, m message, accepted func()) (message, err
 	if accepted != nil {
 		accepted()
 	}
-	m = t.exchange(target, m)
+	m, t = t.exchange(target, m)
 	t.done()
 	return m, nil
 }
@@ -222,7 +227,10 @@ func (g *Greenlet) misused(op string, owner *tree) error {
 	case endScope:
 		return fail(op, g, ErrThreadExited, "its Run has returned")
 	}
-	return fail(op, g, ErrWrongThread, "a started greenlet runs only on its own thread; a pending one can be moved with SetParent")
+	if owner.buries || owner.gone() {
+		return fail(op, g, ErrThreadExited, "the goroutine has ended, and what was suspended there is being ended")
+	}
+	return fail(op, g, ErrWrongThread, "a started greenlet runs only on its own goroutine; it can be moved with SetParent")
 }
 
 // owner is the tree that g belongs to: its own once it was started, else that of
@@ -241,22 +249,23 @@ func (g *Greenlet) owner() *tree {
 }
 
 // exchange passes m to target, which is started or the current greenlet, and
-// returns what comes back.
-func (t *tree) exchange(target *Greenlet, m message) message {
+// returns what comes back, and the tree that the caller is in by then.
+func (t *tree) exchange(target *Greenlet, m message) (message, *tree) {
 	m.origin = t.current
 	t.inbox = m
 	if target != t.current {
-		t.pass(target)
+		t = t.pass(target)
 	}
 	return t.take()
 }
 
 // pass switches to target, which finds t.inbox, and returns when somebody
-// switches back.
-func (t *tree) pass(target *Greenlet) {
-	from := t.current
+// switches back. Whoever is suspended may be moved to another tree, so it returns that.
+func (t *tree) pass(target *Greenlet) *tree {
+	from := t.current.c
 	t.turn(target)
-	engine.switchTo(t.th, from.c.coro, target.c.coro)
+	engine.switchTo(t.th, from.coro, target.c.coro)
+	return from.tree.Load()
 }
 
 // turn is what comes right before a switch to target.
@@ -272,13 +281,14 @@ func (t *tree) enter(target *Greenlet) {
 }
 
 // take is the first thing that a greenlet does when it goes on: it takes the
-// message, and tells the tracer.
-func (t *tree) take() message {
+// message, and tells the tracer. It returns its tree, too: to answer a probe is to be
+// suspended again.
+func (t *tree) take() (message, *tree) {
 	for {
 		m := t.inbox
 		t.inbox = message{} // not retained
 		if m.kind == kindProbe {
-			t.answer(m)
+			t = t.answer(m)
 			continue
 		}
 		if t.busy&busyObserved != 0 {
@@ -290,7 +300,7 @@ func (t *tree) take() message {
 		if t.tracer != nil && !m.origin.c.tracing && !t.current.c.tracing {
 			t.trace(m.kind, m.origin, t.current)
 		}
-		return m
+		return m, t
 	}
 }
 
@@ -301,9 +311,9 @@ func (t *tree) chore() {
 	}
 	p := &t.th.pool
 	p.sweep()
-	keep := max(minIdle, t.nlive)
+	keep := max(minIdle, t.many())
 	p.trim(keep, t.current.c.coro)
-	if oneM {
+	if oneM && !t.free {
 		t.one.Trim(keep)
 	}
 }
@@ -333,6 +343,9 @@ func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 		}
 		switch life {
 		case lifeStarted:
+			if !t.hold(c) {
+				return nil, m, ErrWrongThread
+			}
 			return g, m, nil
 		case lifeDead:
 			if m.kind == kindError {
@@ -364,7 +377,7 @@ func (t *tree) foreign(g *Greenlet) error {
 	switch o := g.owner(); {
 	case o == nil || o == t:
 		return nil
-	case o.ending() == endNot:
+	case o.ending() == endNot && !o.buries && !o.gone():
 		return ErrWrongThread
 	}
 	return ErrThreadExited
@@ -403,7 +416,10 @@ func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 		}
 		switch life {
 		case lifeStarted:
-			return g, m
+			if t.hold(c) {
+				return g, m
+			}
+			m.fail(fail("a greenlet's end", g, ErrWrongThread, "its parent was moved there"))
 		case lifeDead:
 		case lifePending:
 			switch err := t.start(g, m.kind); err {
@@ -459,7 +475,16 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	case c.badWords():
 		err = errWord
 	default:
-		w, err = t.th.pool.get(t.th, c.stack)
+		if (c.stack != 0 || c.words != nil) && t.free {
+			if t.current == t.root && t.many() == 0 {
+				err = t.bind()
+			} else if c.words != nil {
+				err = errNotBound
+			}
+		}
+		if err == nil {
+			w, err = t.th.pool.get(t.th, c.stack)
+		}
 	}
 	if err != nil {
 		c.life.Store(lifePending)
@@ -468,25 +493,34 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	w.core = c
 	t.mu.Lock()
 	c.worker, c.coro, c.held = w, w.coro, g
-	if c.handed {
+	if c.hand != nil {
 		c.coro.SetOwner(nil) // a Switch takes the long way; the worker may have had another greenlet
 	} else {
 		c.coro.SetOwner(unsafe.Pointer(t))
 	}
-	if t.unwatched == nil {
-		t.unwatched = c
+	if !c.parent.CompareAndSwap(nil, t.root) {
+		if p := c.parent.Load(); !p.c.kids.Load() {
+			p.c.kids.Store(true)
+		}
 	}
-	c.parent.CompareAndSwap(nil, t.root)
-	c.tree.Store(t)
-	c.prev, c.next = t.live.prev, &t.live
-	c.prev.next, c.next.prev = c, c
-	t.nlive++
+	t.link(c)
 	c.life.Store(lifeStarted)
 	t.mu.Unlock()
 	if t.busy&busyObserved != 0 {
 		t.born(c)
 	}
 	return nil
+}
+
+// link makes c the youngest in the list. Its caller has locked mu.
+func (t *tree) link(c *core) {
+	c.tree.Store(t)
+	c.prev, c.next = t.live.prev, &t.live
+	c.prev.next, c.next.prev = c, c
+	t.nlive++
+	if t.unwatched == nil && !c.watched {
+		t.unwatched = c
+	}
 }
 
 // die ends the current greenlet.
@@ -506,6 +540,7 @@ func (t *tree) die(c *core) {
 	t.busy |= busyChores
 }
 
+// unlink takes c out of it. Its caller has locked mu.
 func (t *tree) unlink(c *core) {
 	if t.unwatched == c {
 		t.unwatched = nil
@@ -521,10 +556,7 @@ func (t *tree) unlink(c *core) {
 // greenlet returns the user's reference to c, which is made again if the
 // collector has taken it.
 func (c *core) greenlet() *Greenlet {
-	if c.held != nil {
-		return c.held
-	}
-	if g := c.self.Value(); g != nil {
+	if g := c.reference(); g != nil {
 		return g
 	}
 	g := &Greenlet{c: c}
@@ -535,3 +567,14 @@ func (c *core) greenlet() *Greenlet {
 	mu.Unlock()
 	return g
 }
+
+// reference is the user's reference to c, if there is one. Any goroutine may ask.
+func (c *core) reference() *Greenlet {
+	if g := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.held))); g != nil {
+		return (*Greenlet)(g)
+	}
+	return c.self.Value()
+}
+
+// known says whether somebody may have it.
+func (c *core) known() bool { return c.reference() != nil }

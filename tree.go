@@ -14,6 +14,8 @@ import (
 
 // A thread is what an OS thread keeps from one tree to the next, to its end. Its
 // handle keeps it alive, and with it all that the thread's two local words name.
+//
+// A free tree has one, too, of its own: see free.go.
 type thread struct {
 	tid    int
 	handle attachment
@@ -26,20 +28,31 @@ type thread struct {
 	exceptions *exceptions
 	errno      *int32
 	words      []word // which all of its greenlets carry
+
+	// A free tree that was tied to the thread, the last one.
+	guest atomic.Pointer[tree]
 }
 
-// A tree is a root and the greenlets under it: all that run on one thread. Only
-// that thread touches it, but for the fields that say otherwise.
+// A tree is a root and the greenlets under it: all that run on one thread, or, if it is
+// free, for one goroutine. Only that touches it, but for the fields that say otherwise.
 type tree struct {
 	current *Greenlet
 	one     *gort.Thread // th's; nil on other engines than that of one M
 
-	inbox message // what the greenlet that is switched to will find
-	busy  busy    // why a switch is not just a switch
-	epoch uint32  // collections, when reap was last at work
+	inbox message   // what the greenlet that is switched to will find
+	hand  *hand     // whose body is switched to by a Cross, for it to find
+	by    *Greenlet // and from whom
+	busy  busy      // why a switch is not just a switch
+	epoch uint32    // collections, when reap was last at work
 
 	th   *thread
-	tid  int // of th; to be read by anybody
+	tid  int    // of th; to be read by anybody
+	free bool   // it is bound to its goroutine; see free.go
+	id   uint64 // of a free tree: its goroutine's number
+
+	orphaned atomic.Bool // its goroutine has ended, and endOrphan is at work, or has been
+	buries   bool        // it is for the ends of what another one's goroutine has left
+
 	root *Greenlet
 	heir *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
 
@@ -103,7 +116,17 @@ const (
 //
 // The word is set only while a root has its thread locked, so a goroutine that
 // may change threads finds nil on whichever it is.
-func currentTree() *tree { return (*tree)(local(wordTree)) }
+//
+// A free tree is found from the goroutine.
+func currentTree() *tree {
+	if t := (*tree)(local(wordTree)); t != nil {
+		return t
+	}
+	if roots.n.Load() == 0 {
+		return nil
+	}
+	return freeTree()
+}
 
 func init() {
 	layer.Here = func() (kept layer.Layer, current unsafe.Pointer) {
@@ -147,8 +170,10 @@ func (t *tree) over() string {
 }
 
 // Current returns the running greenlet. In a goroutine that has no greenlets it
-// makes that goroutine a root, which locks it to its thread for the rest of its
-// life, and returns the root.
+// makes that goroutine a root for the rest of its life, and returns the root. That does not
+// lock it to its thread: whoever needs the thread says [Run] or [runtime.LockOSThread].
+// (On the portable engine, and in a goroutine that is locked already, the root is locked for
+// as long as it is one.)
 //
 // If the operating system refuses what that takes (a thread-local key), Current
 // panics with the error that a Switch would return.
@@ -188,7 +213,7 @@ func ownTree() (*tree, error) {
 // *PanicError, or that it refused to die.
 //
 // An iter.Pull that was made outside of f must not be used in it, nor the other way
-// round: Go ends the process. See [Pull].
+// round: Go ends the process.
 //
 // A panic or runtime.Goexit in f goes on after that, and so does a Goexit of a
 // greenlet that Run has killed. Run inside a tree is an error.
@@ -233,21 +258,20 @@ func Run(f func(root *Greenlet) error, options ...Option) (err error) {
 
 var rootName = "root"
 
-// newTree locks the goroutine to its thread and makes it a root.
+// newTree makes the goroutine a root. It locks the goroutine to its thread, unless the
+// root is implicit and the goroutine is not locked: then the tree is free.
 func newTree(implicit bool) (*tree, error) {
 	if err := ready(); err != nil {
 		return nil, err
 	}
+	if implicit && oneM && !gort.Locked() {
+		return newFreeTree(), nil
+	}
 	lockThread()
-	th := (*thread)(local(wordThread))
-	if th == nil {
-		th = &thread{tid: threadID(), exceptions: threadExceptions(), errno: errnoAddress()}
-		if err := th.attach(); err != nil {
-			unlockThread()
-			return nil, err
-		}
-		engine.enterThread(th)
-		setLocal(wordThread, unsafe.Pointer(th))
+	th, err := threadHere()
+	if err != nil {
+		unlockThread()
+		return nil, err
 	}
 	th.raceAcquire()
 	made := &struct {
@@ -265,6 +289,9 @@ func newTree(implicit bool) (*tree, error) {
 	made.g.c, c.held = c, &made.g
 	t.th, t.tid = th, th.tid
 	t.root, t.current, t.one = &made.g, &made.g, th.one
+	if t.one != nil {
+		t.one.Owner = unsafe.Pointer(t)
+	}
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
 	c.coro.Words = nil
@@ -282,11 +309,29 @@ func newTree(implicit bool) (*tree, error) {
 	return t, nil
 }
 
+// threadHere is the record of the calling thread, to which the goroutine is locked.
+func threadHere() (*thread, error) {
+	th := (*thread)(local(wordThread))
+	if th == nil {
+		th = &thread{tid: threadID(), exceptions: threadExceptions(), errno: errnoAddress()}
+		if err := th.attach(); err != nil {
+			return nil, err
+		}
+		engine.enterThread(th)
+		setLocal(wordThread, unsafe.Pointer(th))
+	}
+	return th, nil
+}
+
 // close ends the tree, called by its root's goroutine.
 //
 // The thread may end, or become somebody else's root, as soon as it is unlocked.
 func (t *tree) close(end int32) {
 	t.finish(end)
+	if t.free {
+		t.leaveGoroutine()
+		return
+	}
 	setLocal(wordTree, nil)
 	t.th.tree = nil
 	t.th.pool.sweep()
@@ -321,7 +366,7 @@ func (t *tree) finish(end int32) {
 // root nobody knows and which has nothing left to run, and unlocks the goroutine. It
 // cannot unlock another one: then the tree lasts until the right one is done.
 func (t *tree) done() {
-	if t.nlive == 0 && t.implicit && t.locked == gort.Getg() && t.asked.CompareAndSwap(askedNobody, askedTooLate) {
+	if t.implicit && t.many() == 0 && t.locked == gort.Getg() && t.asked.CompareAndSwap(askedNobody, askedTooLate) {
 		t.close(endReleased)
 	}
 	t.raceRelease()
@@ -381,6 +426,7 @@ func (th *thread) exit(elsewhere bool) {
 		t.finish(endThread)
 		th.tree = nil
 	}
+	th.endGuest()
 	th.pool.sweep()
 	engine.end(th)
 	th.detach()

@@ -134,10 +134,33 @@ func (w *worker) serve() {
 		entered.Store(true)
 	}
 	for !w.retired {
-		t := w.th.tree
-		m := w.run(t)
+		m := w.run(w.th.tree)
+		t := w.th.tree // it may have been moved
+		if t.last() {
+			t.leaveLast(w, m)
+			return
+		}
 		t.leave(w, m)
 	}
+}
+
+// last says whether the tree will most likely end with its only greenlet: an implicit
+// root's that nobody knows. No idle worker is needed then.
+func (t *tree) last() bool {
+	return t.free && t.many() == 1 && t.asked.Load() == askedNobody && len(t.th.pool.idle) == 0
+}
+
+// leaveLast is leave for a worker that ends with it.
+func (t *tree) leaveLast(w *worker, m message) {
+	g := t.current
+	t.endSections(&m)
+	t.die(g.c)
+	w.core = nil
+	target, m := t.deliver(g, m)
+	m.origin = g
+	t.inbox = m
+	t.enter(target)
+	w.retirer = target.c.coro
 }
 
 // leave ends the current greenlet, which w has run: its last message goes to its
@@ -169,7 +192,7 @@ func (w *worker) run(t *tree) message {
 		leave()
 		gort.SetLabels(nil) // the goroutine is to be another's, and the labels may be large
 		if !returned {
-			t.leaveForGood(w, end)
+			w.th.tree.leaveForGood(w, end)
 		}
 	}()
 	w.core.label()
@@ -201,7 +224,7 @@ func (c *core) recovering(t *tree, end *message) {
 func (c *core) execute(t *tree) message {
 	run := c.run
 	c.run = nil
-	switch m := t.take(); m.kind {
+	switch m, _ := t.take(); m.kind {
 	case kindValue:
 		v, err := run(m.value)
 		if err == nil {

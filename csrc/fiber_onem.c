@@ -323,6 +323,12 @@ int glet_one_fiber_new(struct glet_fiber *f)
 
 void glet_one_fiber_free(struct glet_fiber *f) { rt.fiber_end((uintptr_t)f->made); }
 
+uintptr_t glet_one_home(void)
+{
+    const struct glet_fibers *in = glet_coro_fibers(glet_coro_current());
+    return in->running != NULL ? (uintptr_t)in->own->parked.g : 0;
+}
+
 uintptr_t glet_one_leave_fiber(glet_coro *c, uintptr_t bounds[4])
 {
     struct glet_fibers *in = glet_coro_fibers(c);

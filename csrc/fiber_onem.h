@@ -46,6 +46,9 @@ void glet_one_fiber_free(struct glet_fiber *f);
 /* Go is to take the thread, where c is the current coroutine, for `to` in place of `from`. */
 void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_fiber *to);
 
+/* On a fiber: the goroutine of the stack in whose place it runs; else 0. */
+uintptr_t glet_one_home(void);
+
 /*
  * As glet_coro_leave_fiber: returns the goroutine that the stack began with, and writes
  * its bounds as they are in a g; 0: no fiber runs there.

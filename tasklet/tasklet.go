@@ -72,9 +72,9 @@ func (e *opError) because() string {
 		return e.why
 	case errors.Is(e.err, ErrWrongThread):
 		if _, ok := e.who.(*Tasklet); ok {
-			return "only its own thread may use it; send a tasklet there word with Channel.Post"
+			return "only its own goroutine may use it; send a tasklet there word with Channel.Post"
 		}
-		return "only its own thread may use it; from elsewhere there are Post and Close"
+		return "only its own goroutine may use it; from elsewhere there are Post and Close"
 	case errors.Is(e.err, ErrCurrent):
 		return "use ScheduleRemove"
 	case errors.Is(e.err, ErrBlockTrap):

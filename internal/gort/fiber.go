@@ -89,7 +89,15 @@ func findReentersyscall() (uintptr, error) {
 
 // NewFiber makes a goroutine that has not run, and that only EndFiber will ever run as
 // it is. The runtime's list of goroutines keeps it.
-func NewFiber() uintptr { return newcoro(func(*coro) {}).gp }
+func NewFiber() uintptr {
+	g := newcoro(func(*coro) {}).gp
+	fibers.Store(g, true)
+	anyFibers.Store(true)
+	return g
+}
 
 // EndFiber ends a goroutine of NewFiber, which waits, whatever is on its stack.
-func EndFiber(g uintptr) { end(g, &coro{f: func(*coro) {}}) }
+func EndFiber(g uintptr) {
+	fibers.Delete(g)
+	end(g, &coro{f: func(*coro) {}})
+}

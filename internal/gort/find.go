@@ -3,6 +3,7 @@
 package gort
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -28,10 +29,13 @@ type coro struct {
 var (
 	newcoro    func(func(*coro)) *coro
 	coroswitch func(*coro)
-	crossFn    func(t *Thread, to uintptr) int
+	crossFn    func(t *Thread, to *Coro) (int, *Thread)
 	swFn       func(t *Thread, to uintptr) bool
 	swCutFn    func(t *Thread, to uintptr) bool
 	exchangeFn func(g0 uintptr, from, to *CStack)
+	settleFn   func(ncgo int32)
+	swapFn     func(g0 uintptr, from, to *CStack)
+	bottomFn   func() uintptr
 )
 
 // slot is g's distance from the thread pointer, for CPUs without a name for it.
@@ -45,11 +49,16 @@ var (
 )
 
 var (
+	comeBackPC uintptr
+	coroAt     uintptr // a coroutine's runtime.coro is that far below its stack's upper end
+	startPC    uintptr // of the function that Thread.New gives newcoro
 	waitReason uint8   // waitReasonCoroutine
 	stackGuard uintptr // between a stack's lower end and its guard
 )
 
 func pcs() (cross, sw, swCut, exchange, self, leave uintptr)
+func freePCs() (settle, swap, comeBack, bottom uintptr)
+func peek(gp uintptr) (c uintptr, ok bool)
 func coroswitchCut(c *coro)
 func renew(gp uintptr, c unsafe.Pointer) bool
 func controlWords() uint64
@@ -63,12 +72,16 @@ var returnPC uintptr
 
 func init() {
 	a, b, c, d, e, f := pcs()
-	crossFn = funcAt[func(*Thread, uintptr) int](a)
+	crossFn = funcAt[func(*Thread, *Coro) (int, *Thread)](a)
 	swFn = funcAt[func(*Thread, uintptr) bool](b)
 	swCutFn = funcAt[func(*Thread, uintptr) bool](c)
 	exchangeFn = funcAt[func(uintptr, *CStack, *CStack)](d)
 	getgFn = funcAt[func() uintptr](e)
 	returnPC = f
+	a, b, comeBackPC, d = freePCs()
+	settleFn = funcAt[func(int32)](a)
+	swapFn = funcAt[func(uintptr, *CStack, *CStack)](b)
+	bottomFn = funcAt[func() uintptr](d)
 }
 
 // swCut is called by its address only.
@@ -122,12 +135,51 @@ func find() error {
 	if r := *at[uint8](g + gWaitReason); r != waitReason {
 		return fmt.Errorf("the wait reasons of coroutines are %d and %d", waitReason, r)
 	}
+	if pc := *at[uintptr](g + gStartPC); pc != freshPC {
+		return fmt.Errorf("a new coroutine's goroutine began at %#x and not %#x", pc, freshPC)
+	}
+	if err := findBottom(); err != nil {
+		return err
+	}
 	g0 := *at[uintptr](*at[uintptr](getg() + gM) + mG0)
 	stackGuard = *at[uintptr](g0 + gGuard0) - *at[uintptr](g0)
 	if stackGuard < 256 || stackGuard > 16<<10 {
 		return fmt.Errorf("the guard of a g0's stack is at %d", stackGuard)
 	}
 	return nil
+}
+
+// findBottom finds where a coroutine's goroutine keeps its runtime.coro: in the frame of
+// corostart, which is its outermost one, so always at the same distance from the end of
+// the stack. And it finds how Thread.New's function looks in that.
+//
+//go:norace
+func findBottom() error {
+	m := *at[uintptr](getg() + gM)
+	c := newcoro(lookAround)
+	c.mp, c.locks = m, *at[uint64](m + mLocks)
+	coroswitch(c)
+	if coroAt == 0 {
+		return errors.New("a coroutine's goroutine does not keep its coro in its first frames")
+	}
+	probe := &Coro{}
+	f := starter(probe)
+	words := **(**[2]uintptr)(unsafe.Pointer(&f))
+	if words[1] != uintptr(unsafe.Pointer(probe)) {
+		return errors.New("a function does not keep what it has captured after its address")
+	}
+	startPC = words[0]
+	return nil
+}
+
+//go:norace
+func lookAround(c *coro) {
+	hi := *at[uintptr](getg() + 8)
+	for k := uintptr(8); k < 256 && coroAt == 0; k += 8 {
+		if *at[uintptr](hi - k) == uintptr(unsafe.Pointer(c)) {
+			coroAt = k
+		}
+	}
 }
 
 // neutral are the experiments (GOEXPERIMENT) whose builds have the same runtime.g and
@@ -179,6 +231,15 @@ func OneM(gslot uintptr) (ok bool, why string) {
 	return true, fmt.Sprintf("layout of go1.%d on %s, checked", knownMinor, runtime.GOARCH)
 }
 
+// goid is the calling goroutine's number, as dumps have it.
+func goid() uint64 {
+	var text [64]byte
+	_, rest, _ := bytes.Cut(text[:runtime.Stack(text[:], false)], []byte(" "))
+	digits, _, _ := bytes.Cut(rest, []byte(" "))
+	n, _ := strconv.ParseUint(string(digits), 10, 64)
+	return n
+}
+
 // checkOffsets compares the offsets with the calling goroutine, which is locked, and with
 // one that is suspended. What it reads may be anywhere, so a reader does it that fails in
 // place of a fault.
@@ -215,6 +276,7 @@ func checkOffsets() error {
 	}{
 		{"g.m.curg", uint64(r.word(m + mCurg)), uint64(g)},
 		{"g.m.g0.m", uint64(r.word(g0 + gM)), uint64(m)},
+		{"g.goid", uint64(r.word(g + gGoid)), goid()},
 		{"g.atomicstatus", uint64(r.half(g + gStatus)), gRunning},
 		{"g.stack around SP", aroundSP(g), 1},
 		{"g0.stack around g0.sched.sp", between(r.word(g0+gSchedSP), r.word(g0), r.word(g0+8)), 1},

@@ -13,6 +13,8 @@ package gort
 //	gStatus: a switch makes it _Gwaiting and _Grunning with compare-and-swap, so the
 //	    collector's scan bit (castogscanstatus) is respected.
 //	gWaitReason: for dumps: waitReasonCoroutine.
+//	gGoid: tells goroutines apart, since a g is used again (newproc1).
+//	gStartPC: is corostart in those that newcoro has made.
 //	gLockedM, mLockedG, mLocks (lockedExt and lockedInt, side by side): the goroutine
 //	    that runs is the one that is locked to the thread (stoplockedm, coroswitch_m).
 //	gProfiled: not 0 while a goroutine profile is under way, and then the official

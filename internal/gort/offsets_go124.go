@@ -22,10 +22,12 @@ const (
 	gSyscallBP    = 128
 	gStktopSP     = 136
 	gStatus       = 152
+	gGoid         = 160
 	gWaitReason   = 184
 	gPanicOnFault = 189
 	gThrowSplit   = 191
 	gLockedM      = 216
+	gStartPC      = 304
 	gCgoCtxt      = 328
 	gProfiled     = 380
 	gCoroarg      = 384

@@ -22,10 +22,12 @@ const (
 	gSyscallBP    = 120
 	gStktopSP     = 128
 	gStatus       = 144
+	gGoid         = 152
 	gWaitReason   = 176
 	gPanicOnFault = 181
 	gThrowSplit   = 183
 	gLockedM      = 208
+	gStartPC      = 296
 	gCgoCtxt      = 320
 	gProfiled     = 372
 	gCoroarg      = 376

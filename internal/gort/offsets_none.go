@@ -20,10 +20,12 @@ const (
 	gSyscallBP    = 0
 	gStktopSP     = 0
 	gStatus       = 0
+	gGoid         = 0
 	gWaitReason   = 0
 	gPanicOnFault = 0
 	gThrowSplit   = 0
 	gLockedM      = 0
+	gStartPC      = 0
 	gCgoCtxt      = 0
 	gProfiled     = 0
 	gCoroarg      = 0

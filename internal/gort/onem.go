@@ -38,6 +38,7 @@ type CStack struct {
 	native         uintptr // the C core's record; its first word has g0.sched.sp while it is not in place
 	size           int     // as asked for
 	room           int     // how large it is; lo may be lower
+	pc, exitSP     uintptr // under a free tree: g0.sched.pc, and of a thread's own, where the thread ends
 }
 
 // Native is the C core's record of the stack.
@@ -48,6 +49,7 @@ type Coro struct {
 	// Native is the C core's coroutine, for the engine that makes one for each.
 	Native uintptr
 
+	t     *Thread        // in a free tree: whose it is; or claimed, see Claim
 	g     uintptr        // the goroutine to resume; while suspended
 	home  uintptr        // the one that it began with; another one is an iter.Pull's, or a fiber's
 	fast  unsafe.Pointer // while suspended: owner if plain, else nil
@@ -57,9 +59,12 @@ type Coro struct {
 	cut   bool // while suspended: has C frames below it
 	plain bool // while suspended: Cross will do
 	over  bool // to end at once when it runs
+	held  bool // in a free tree, while suspended: bound to its thread
 	size  int  // of a C stack of its own; 0: it shares
 	ncgo  int32
 	locks uint64
+	tie   uint64     // in a free tree, while it runs: what was added to its lock counts
+	body  func()     // until it has begun
 	fp    uint64     // control words
 	exc   exceptions // C++'s
 	cs    *CStack    // which it keeps while suspended
@@ -107,6 +112,8 @@ type Thread struct {
 	// What the assembly works with.
 	gp        uintptr // the goroutine that the last switch went to
 	rootG     uintptr // the root's goroutine; 0: Cross does not go from or to the root
+	rootID    uint64  // and its number; of a free tree
+	free      bool    // a tree's that is not bound to a thread; see free.go
 	base      uintptr // of the plain stack; 0: it is not in place, or there is none
 	locks     uint64  // lock counts of a plain coroutine
 	ncgocall  uint64  // m.ncgocall when the control words were seen to be normal
@@ -128,6 +135,12 @@ type Thread struct {
 	spare    []*CStack
 	c        coro // for official switches
 
+	// Owner is the caller's.
+	Owner unsafe.Pointer
+
+	freeTree
+	under // of an OS thread
+
 	// Officials counts the switches that the runtime did although Cross or sw was asked.
 	Officials int
 }
@@ -145,6 +158,7 @@ func NewThread(stacks *Stacks, current, native, exceptions uintptr) *Thread {
 //
 //go:norace
 func (t *Thread) Enter() *Coro {
+	t.raceAcquire()
 	g := getg()
 	m := *at[uintptr](g + gM)
 	t.m = m
@@ -207,15 +221,18 @@ func Unpin() {
 // SetExceptions says that the C++ runtime's record is elsewhere now.
 func (t *Thread) SetExceptions(address uintptr) { t.excs = address }
 
-// Running says whether the calling goroutine is the one that the last switch went to.
+// Running says whether the calling goroutine is the one that the last switch went to. (In a
+// free tree it may be one that has got the g of a root that has ended: Cross sees to that.)
 func (t *Thread) Running() bool { return t.gp == getgFn() }
 
 // New makes a coroutine that will run body at the first switch to it, with a C stack of
 // its own if size is not 0. body must call Exit before it returns, even on
 // runtime.Goexit.
 func (t *Thread) New(size int, body func()) (*Coro, error) {
-	c := &Coro{size: size, plain: size == 0 && !t.official, locks: t.locks}
-	if size != 0 {
+	c := &Coro{size: size, plain: size == 0 && !t.official, locks: t.locks, body: body, t: t}
+	if t.free {
+		c.size = 0 // the thread's own is large
+	} else if size != 0 {
 		s, err := t.stack(size)
 		if err != nil {
 			return nil, err
@@ -228,17 +245,28 @@ func (t *Thread) New(size int, body func()) (*Coro, error) {
 		}
 		t.setPlain(s)
 	}
-	c.c = newcoro(func(*coro) {
-		if c.over {
-			return // given up: see Discard
-		}
-		defer escaped()
-		t.raceAcquire()
-		*at[int32](*at[uintptr](getg() + gM) + mNcgo) = 0
-		body()
-	})
+	c.c = newcoro(starter(c))
 	c.g, c.home = c.c.gp, c.c.gp
 	return c, nil
+}
+
+// starter is what runtime.newcoro is given for c. It is a function of its own so that
+// Self knows it.
+//
+//go:noinline
+func starter(c *Coro) func(*coro) { return func(*coro) { c.begin() } }
+
+// begin is the whole life of c's goroutine.
+func (c *Coro) begin() {
+	if c.over {
+		return // given up: see Discard
+	}
+	defer escaped()
+	c.thread().raceAcquire()
+	settleFn(0)
+	body := c.body
+	c.body = nil
+	body()
 }
 
 // escaped ends the process if a panic has come as far down as to the coroutine's
@@ -290,6 +318,9 @@ func (t *Thread) giveBack(s *CStack) {
 // Ready makes sure that from, the running coroutine, can be suspended: if it has C frames
 // it keeps the stack in place, and the next one may need another.
 func (t *Thread) Ready(from *Coro) error {
+	if t.free {
+		return t.readyFree()
+	}
 	keeps := !from.root && t.inC() // the stack in place
 	if !from.root && !keeps || t.plain != nil && !(keeps && t.plain == t.inPlace) {
 		return nil
@@ -326,11 +357,14 @@ func (t *Thread) inC() bool {
 // written an event, so cross sees a buffer of its; the tracer takes that away only after
 // each P has been at a safe point again (traceAdvance, trace.go), where there is another
 // event.
-func (t *Thread) Cross(to *Coro) int {
-	if trace.IsEnabled() {
-		return Refused
+//
+// In a free tree whoever is suspended may have been moved to another one when it goes on:
+// by is the Thread with which that was done, or nil, if that is not known.
+func (t *Thread) Cross(to *Coro) (way int, by *Thread) {
+	if !trace.IsEnabled() {
+		way, by = crossFn(t, to)
 	}
-	return crossFn(t, to.g)
+	return
 }
 
 // What Cross returns.
@@ -354,7 +388,14 @@ func Return[F any]() (f F) {
 // Switch suspends from, the running coroutine, and goes on with to. It returns when
 // somebody has switched back. Ready must have said yes.
 func (t *Thread) Switch(from, to *Coro) {
-	if to.plain && t.Cross(to) != Refused {
+	to.Keep(t)
+	if to.plain {
+		if way, _ := t.Cross(to); way != Refused {
+			return
+		}
+	}
+	if t.free {
+		t.switchFree(from, to)
 		return
 	}
 	t.prepare(from, to)
@@ -397,6 +438,9 @@ func (t *Thread) resume(c *Coro) {
 //
 //go:norace
 func (t *Thread) Clean() {
+	if t.free {
+		return
+	}
 	m := *at[uintptr](getg() + gM)
 	*at[uint64](m + mLocks) = t.locks
 	if n := *at[uint64](m + mNcgocall); n != t.ncgocall {
@@ -552,6 +596,10 @@ func (t *Thread) handling() bool { return t.excs != 0 && *at[exceptions](t.excs)
 //
 //go:norace
 func (t *Thread) Exit(from, to *Coro) {
+	if t.free {
+		t.exitFree(from, to)
+		return
+	}
 	t.prepare(from, to)
 	if from.cs != nil {
 		t.giveBack(from.cs)
@@ -573,7 +621,7 @@ func (t *Thread) Discard(c *Coro) {
 		return
 	}
 	c.over = true
-	if c.cs != nil {
+	if c.cs != nil && !t.isOwn(c.cs) {
 		if g := t.stacks.Leave(c.cs.native, &c.cs.lo); g != 0 {
 			c.g = g // that which waits in the call of C in which the fiber was
 		}
@@ -584,7 +632,9 @@ func (t *Thread) Discard(c *Coro) {
 	}
 	end(c.home, c.c)
 	t.raceAcquire()
-	if c.cs != nil {
+	if t.free {
+		t.discardFree(c)
+	} else if c.cs != nil {
 		t.giveBack(c.cs)
 	}
 	c.g, c.cs = 0, nil
@@ -683,6 +733,10 @@ func (t *Thread) Trim(keep int) {
 	if keep == 0 && t.plain != nil {
 		t.stacks.Free(t.plain.native)
 		t.plain, t.inPlace, t.base = nil, nil, 0
+	}
+	if keep == 0 && t.put != nil && t.put != &t.own { // its thread has ended
+		t.stacks.Free(t.put.native)
+		t.put = nil
 	}
 }
 

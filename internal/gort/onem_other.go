@@ -15,16 +15,22 @@ type coro struct {
 var (
 	newcoro    func(func(*coro)) *coro
 	coroswitch func(*coro)
-	crossFn    func(t *Thread, to uintptr) int
+	crossFn    func(t *Thread, to *Coro) (int, *Thread)
 	getgFn     = getg
 	returnPC   uintptr
 	swFn       func(t *Thread, to uintptr) bool
 	swCutFn    func(t *Thread, to uintptr) bool
 	exchangeFn func(g0 uintptr, from, to *CStack)
+	settleFn   func(ncgo int32)
+	swapFn     func(g0 uintptr, from, to *CStack)
+	bottomFn   func() uintptr
+	comeBackPC uintptr
+	startPC    uintptr
 	stackGuard uintptr
 )
 
 func coroswitchCut(*coro)                {}
+func peek(uintptr) (uintptr, bool)       { return 0, false }
 func renew(uintptr, unsafe.Pointer) bool { return false }
 func controlWords() uint64               { return 0 }
 func setControlWords(uint64)             {}

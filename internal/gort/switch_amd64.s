@@ -8,11 +8,12 @@
 //
 // Contract
 //
-//	func cross(t *Thread, to uintptr) int		AX, BX; R14 is g
+//	func cross(t *Thread, to *Coro) (int, *Thread)	AX, BX; R14 is g
 //		Suspends the calling goroutine, which must be the one that t.gp names,
-//		and goes on with the goroutine `to`, which is a plain coroutine's. Returns
-//		Returned or Jumped when somebody has switched back. Refused: nothing was
-//		done, since one of the conditions of the ordinary case does not hold.
+//		and goes on with the goroutine of `to`, which is a plain coroutine. Returns
+//		Returned or Jumped when somebody has switched back, and with whose record
+//		that was done, or nil. Refused: nothing was done, since one of the
+//		conditions of the ordinary case does not hold.
 //
 //	func sw(t *Thread, to uintptr) bool		AX, BX; R14 is g
 //		The same after Thread.prepare, which has seen to all conditions but those
@@ -64,21 +65,26 @@
 
 #define Grunning 2
 #define Gwaiting 4
+#define Gscan 0x1000
 #define ControlMask 0xffc0	// MXCSR but for what has happened, which any arithmetic changes
 
-// func cross(t *Thread, to uintptr) int
+// func cross(t *Thread, to *Coro) (int, *Thread)
 TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
 	CMPQ	R14, Thread_gp(AX)
-	JNE	refuse			// an iter.Pull's, or of another thread
+	JNE	refuse			// an iter.Pull's, or of another thread or tree
+	MOVQ	BX, R11
+	MOVQ	Coro_g(BX), BX
 	CMPQ	BX, R14
 	JEQ	refuse
 	MOVQ	const_gM(R14), R8
-	MOVQ	const_mG0(R8), SI
 	CMPL	const_gProfiled(R14), $0
 	JNE	refuse
 	MOVQ	const_mTraceBuf0(R8), DX
 	ORQ	const_mTraceBuf1(R8), DX
 	JNE	refuse
+	CMPB	Thread_free(AX), $0
+	JNE	free
+	MOVQ	const_mG0(R8), SI
 	MOVQ	const_mNcgocall(R8), DX
 	CMPQ	DX, Thread_ncgocall(AX)
 	JNE	called
@@ -164,7 +170,85 @@ busy:
 	MOVQ	$0, const_gM(BX)
 refuse:
 	XORL	AX, AX
+	XORL	BX, BX
 	RET
+
+// In a tree that is not bound to a thread. All that is the M's is read here, where nobody
+// can be preempted and moved to another M. Whoever runs is not locked to it: then there are
+// no C frames, and nothing else of the M's is the goroutine's own. The target may be taken
+// by another goroutine at the same time (Coro.Claim), and run elsewhere. So it is taken by its
+// scan bit, and nothing of it is written before it is seen whose it is.
+free:
+	CMPQ	R14, Thread_rootG(AX)
+	JNE	ours
+	MOVQ	const_gGoid(R14), DX	// a g is used again
+	CMPQ	DX, Thread_rootID(AX)
+	JNE	refuse
+ours:
+	CMPQ	const_mLockedG(R8), $0
+	JNE	refuse
+	TESTQ	BX, BX			// elsewhere, and it has ended
+	JEQ	refuse
+	MOVQ	AX, DI
+	MOVL	$Gwaiting, AX
+	MOVL	$(Gscan+Gwaiting), CX
+	LOCK
+	CMPXCHGL	CX, const_gStatus(BX)
+	JNE	refuse
+	CMPQ	DI, Coro_t(R11)
+	JNE	claimed
+	MOVQ	R8, const_gM(BX)
+	MOVL	$Grunning, const_gStatus(BX)
+	MOVQ	BX, Thread_gp(DI)
+	LEAQ	·crossed(SB), DX
+	MOVQ	DX, const_gSchedPC(R14)
+	MOVQ	SP, const_gSchedSP(R14)
+	MOVQ	BP, const_gSchedBP(R14)
+	MOVQ	8(BP), R9		// into who has called our caller
+	MOVBLZX	·waitReason(SB), AX
+	MOVB	AX, const_gWaitReason(R14)
+	MOVQ	BX, const_mCurg(R8)
+	MOVQ	R14, R10
+	MOVQ	TLS, CX
+	MOVQ	BX, 0(CX)(TLS*1)
+	MOVQ	BX, R14
+	MOVQ	const_gSchedSP(BX), SP
+	MOVQ	const_gSchedBP(BX), BP
+	MOVL	$Grunning, AX
+	MOVL	$Gwaiting, CX
+	LOCK
+	CMPXCHGL	CX, const_gStatus(R10)
+	JNE	wait
+released:
+	MOVQ	$0, const_gM(R10)	// Coro.Claim waits for this
+	MOVQ	const_gSchedPC(BX), CX
+	CMPQ	CX, DX
+	JNE	other
+	MOVQ	DI, BX
+	CMPQ	R9, 8(BP)
+	JEQ	alike
+	MOVL	$const_Jumped, AX
+	MOVQ	0(SP), CX
+	LEAQ	8(SP), SP
+	JMP	CX
+alike:
+	MOVL	$const_Returned, AX
+	RET
+other:
+	MOVQ	const_gSchedCtxt(BX), DX
+	MOVQ	$0, const_gSchedCtxt(BX)
+	JMP	CX
+claimed:
+	MOVL	$Gwaiting, const_gStatus(BX)
+	JMP	refuse
+wait:
+	PAUSE
+	MOVL	$Grunning, AX
+	MOVL	$Gwaiting, CX
+	LOCK
+	CMPXCHGL	CX, const_gStatus(R10)
+	JEQ	released
+	JMP	wait
 
 // func sw(t *Thread, to uintptr) bool
 TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
@@ -219,6 +303,7 @@ released:
 	MOVQ	const_gSchedPC(BX), CX
 	CMPQ	CX, DX
 	JNE	other
+	MOVQ	DI, BX
 	TESTQ	R9, R9
 	JEQ	alike
 	CMPQ	R9, 8(BP)
@@ -244,11 +329,121 @@ wait:
 	JMP	wait
 
 // Where gogo goes on with one that cross has suspended. It has no C frames, whatever
-// whoever has switched to it had.
+// whoever has switched to it had. In a tree that is not bound to a thread it need not be
+// locked: then the lock counts are 0, and the rest of the lock ends here (see settle).
 TEXT ·crossed(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_gM(R14), CX
 	MOVL	$0, const_mNcgo(CX)
+	CMPQ	const_mLocks(CX), $0
+	JNE	done
+	CMPQ	const_gLockedM(R14), $0
+	JEQ	done
+	MOVQ	$0, const_mLockedG(CX)
+	MOVQ	$0, const_gLockedM(R14)
+done:
+	XORL	BX, BX
 	MOVL	$const_Returned, AX
+	RET
+
+// func settle(ncgo int32)		AX, by the internal ABI
+//
+// What a goroutine does first that runtime.coroswitch has gone on with: it sets the number
+// of its calls of C; and if its lock counts are 0, it is not locked, although coroswitch
+// has handed the lock on to it. It changes AX, CX.
+TEXT ·settle(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	const_gM(R14), CX
+	MOVL	AX, const_mNcgo(CX)
+	CMPQ	const_mLocks(CX), $0
+	JNE	done
+	CMPQ	const_gLockedM(R14), $0
+	JEQ	done
+	MOVQ	$0, const_mLockedG(CX)
+	MOVQ	$0, const_gLockedM(R14)
+done:
+	RET
+
+// func swap(g0 uintptr, from, to *CStack)	AX, BX, CX, by the internal ABI
+//
+// exchange for a tree that is not bound to a thread: the thread's own stack is one like the
+// others there, so all that is known of it goes with it.
+TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-0
+	MOVUPS	0(AX), X0
+	MOVUPS	const_gGuard0(AX), X1
+	MOVUPS	X0, CStack_lo(BX)
+	MOVUPS	X1, CStack_guard0(BX)
+	MOVQ	const_gSchedPC(AX), DX
+	MOVQ	DX, CStack_pc(BX)
+	MOVQ	const_gSchedSP(AX), DX
+	MOVQ	CStack_native(BX), BX
+	MOVQ	DX, 0(BX)
+	MOVUPS	CStack_lo(CX), X0
+	MOVUPS	CStack_guard0(CX), X1
+	MOVQ	CStack_pc(CX), DX
+	MOVQ	CStack_native(CX), CX
+	MOVQ	0(CX), CX
+	MOVUPS	X0, 0(AX)
+	MOVUPS	X1, const_gGuard0(AX)
+	MOVQ	DX, const_gSchedPC(AX)
+	MOVQ	CX, const_gSchedSP(AX)
+	RET
+
+// comeBack
+//
+// Contract: it is g0.sched.pc while a stack that swap has put there is in place. gdestroy
+// goes on there when a locked goroutine ends and the thread is to end, on that stack, at
+// whose base the record of the thread's own lies (CStack.comeback). It puts that in place and
+// goes on where the thread would have ended. R14 is the g0.
+TEXT ·comeBack(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ	const_ownAt(SP), CX
+	MOVUPS	CStack_lo(CX), X0
+	MOVUPS	CStack_guard0(CX), X1
+	MOVUPS	X0, 0(R14)
+	MOVUPS	X1, const_gGuard0(R14)
+	MOVQ	CStack_exitSP(CX), SP
+	MOVQ	SP, const_gSchedSP(R14)
+	MOVQ	CStack_pc(CX), DX
+	MOVQ	DX, const_gSchedPC(R14)
+	JMP	DX
+
+// func bottom() uintptr, by the internal ABI.
+//
+// The runtime.coro that the calling goroutine began with, if it is one of newcoro's.
+TEXT ·bottom(SB), NOSPLIT|NOFRAME, $0-0
+	XORL	AX, AX
+	MOVQ	const_gStartPC(R14), CX
+	CMPQ	CX, ·freshPC(SB)
+	JNE	none
+	MOVQ	8(R14), CX
+	SUBQ	·coroAt(SB), CX
+	MOVQ	(CX), AX
+none:
+	RET
+
+// func peek(gp uintptr) (c uintptr, ok bool)
+//
+// bottom for a goroutine that waits. False: somebody has its scan bit.
+TEXT ·peek(SB), NOSPLIT|NOFRAME, $0-17
+	MOVQ	gp+0(FP), BX
+	MOVL	$Gwaiting, AX
+	MOVL	$(Gscan+Gwaiting), CX
+	LOCK
+	CMPXCHGL	CX, const_gStatus(BX)
+	JNE	scanned
+	XORL	DX, DX
+	MOVQ	const_gStartPC(BX), CX
+	CMPQ	CX, ·freshPC(SB)
+	JNE	none
+	MOVQ	8(BX), CX
+	SUBQ	·coroAt(SB), CX
+	MOVQ	(CX), DX
+none:
+	MOVL	$Gwaiting, const_gStatus(BX)
+	MOVQ	DX, c+8(FP)
+	MOVB	$1, ok+16(FP)
+	RET
+scanned:
+	MOVQ	$0, c+8(FP)
+	MOVB	$0, ok+16(FP)
 	RET
 
 // The same for sw; Thread.resume sees to the rest.
@@ -360,6 +555,18 @@ TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-48
 	MOVQ	AX, self+32(FP)
 	LEAQ	·leave(SB), AX
 	MOVQ	AX, leave+40(FP)
+	RET
+
+// func freePCs() (settle, swap, comeBack, bottom uintptr)
+TEXT ·freePCs(SB), NOSPLIT|NOFRAME, $0-32
+	LEAQ	·settle(SB), AX
+	MOVQ	AX, settle+0(FP)
+	LEAQ	·swap(SB), AX
+	MOVQ	AX, swap+8(FP)
+	LEAQ	·comeBack(SB), AX
+	MOVQ	AX, comeBack+16(FP)
+	LEAQ	·bottom(SB), AX
+	MOVQ	AX, bottom+24(FP)
 	RET
 
 // func controlWords() uint64

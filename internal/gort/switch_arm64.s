@@ -5,7 +5,7 @@
 #include "funcdata.h"
 
 // The switch from one goroutine of a thread to another one, without the scheduler. The
-// contract, the order in which it goes and why are in switch_amd64.s. R0 = t, R1 = to.
+// contracts, the order in which it goes and why are in switch_amd64.s. R0 = t, R1 = to.
 //
 // A goroutine that was suspended here:
 //
@@ -33,22 +33,27 @@
 
 #define Grunning 2
 #define Gwaiting 4
+#define Gscan 0x1000
 
-// func cross(t *Thread, to uintptr) int
+// func cross(t *Thread, to *Coro) (int, *Thread)
 TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	Thread_gp(R0), R2
 	CMP	g, R2
 	BNE	refuse
+	MOVD	R1, R12
+	MOVD	Coro_g(R1), R1
 	CMP	g, R1
 	BEQ	refuse
 	MOVD	const_gM(g), R8
-	MOVD	const_mG0(R8), R10
 	MOVWU	const_gProfiled(g), R2
 	CBNZ	R2, refuse
 	MOVD	const_mTraceBuf0(R8), R2
 	MOVD	const_mTraceBuf1(R8), R3
 	ORR	R2, R3
 	CBNZ	R3, refuse
+	MOVBU	Thread_free(R0), R2
+	CBNZ	R2, free
+	MOVD	const_mG0(R8), R10
 	MOVD	const_mNcgocall(R8), R2
 	MOVD	Thread_ncgocall(R0), R3
 	CMP	R2, R3
@@ -77,6 +82,7 @@ take:
 	CMP	R1, R11
 	BEQ	toroot
 	MOVD	$·crossed(SB), R2
+	MOVD	ZR, R13
 	JMP	give<>(SB)
 
 fromroot:
@@ -117,6 +123,7 @@ install:				// R9: the C stack, into the g0, R10
 	MOVD	Thread_current(R0), R3
 	MOVD	R9, (R3)
 	MOVD	$·crossed(SB), R2
+	MOVD	ZR, R13
 	JMP	give<>(SB)
 
 called:					// C has run: control words, exceptions
@@ -139,7 +146,47 @@ busy:
 	MOVD	ZR, const_gM(R1)
 refuse:
 	MOVD	ZR, R0
+	MOVD	ZR, R1
 	RET
+
+// In a tree that is not bound to a thread: see switch_amd64.s.
+free:
+	MOVD	Thread_rootG(R0), R11
+	CMP	g, R11
+	BNE	ours
+	MOVD	const_gGoid(g), R2
+	MOVD	Thread_rootID(R0), R3
+	CMP	R2, R3
+	BNE	refuse
+ours:
+	MOVD	const_mLockedG(R8), R2
+	CBNZ	R2, refuse
+	CBZ	R1, refuse		// elsewhere, and it has ended
+	ADD	$const_gStatus, R1, R5
+	MOVD	$(Gscan+Gwaiting), R6
+takefree:
+	LDAXRW	(R5), R7
+	CMPW	$Gwaiting, R7
+	BNE	nottaken
+	STLXRW	R6, (R5), R9
+	CBNZW	R9, takefree
+	DMB	$0xb			// the claim, if there is one, is seen
+	MOVD	Coro_t(R12), R2
+	CMP	R0, R2
+	BNE	claimed
+	MOVD	R8, const_gM(R1)
+	MOVD	$Grunning, R6
+	STLRW	R6, (R5)
+	MOVD	$·crossed(SB), R2
+	MOVD	$1, R13
+	JMP	give<>(SB)
+nottaken:
+	CLREX
+	JMP	refuse
+claimed:
+	MOVD	$Gwaiting, R6
+	STLRW	R6, (R5)
+	JMP	refuse
 
 // func sw(t *Thread, to uintptr) bool
 TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
@@ -160,6 +207,7 @@ take:
 	STLXRW	R6, (R5), R9
 	CBNZW	R9, take
 	MOVD	$·swapped(SB), R2
+	MOVD	ZR, R13
 	JMP	give<>(SB)
 busy:
 	CLREX
@@ -169,7 +217,7 @@ refuse:
 	RET
 
 // give goes on with R1, which is taken. g: who stops; R8: the M; R0: the Thread; R2:
-// where whoever stops goes on.
+// where whoever stops goes on; R13: not 0 if nobody is locked to the M.
 TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	R1, Thread_gp(R0)
 	MOVD	R2, const_gSchedPC(g)
@@ -179,10 +227,12 @@ TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	LR, const_gSchedLR(g)
 	MOVBU	·waitReason(SB), R4
 	MOVB	R4, const_gWaitReason(g)
-	MOVD	ZR, const_gLockedM(g)
 	MOVD	R1, const_mCurg(R8)
+	CBNZ	R13, unlocked
+	MOVD	ZR, const_gLockedM(g)
 	MOVD	R1, const_mLockedG(R8)
 	MOVD	R8, const_gLockedM(R1)
+unlocked:
 	MOVD	g, R10
 	MRS	TPIDR_EL0, R3
 	MOVD	·slot(SB), R4
@@ -204,6 +254,7 @@ release:
 	MOVD	const_gSchedPC(R1), R3
 	CMP	R2, R3
 	BNE	other
+	MOVD	R0, R1
 	MOVD	$1, R0
 	RET
 other:
@@ -215,12 +266,115 @@ wait:
 	YIELD
 	JMP	release
 
-// Where gogo goes on with one that cross has suspended. It has no C frames, whatever
-// whoever has switched to it had.
+// Where gogo goes on with one that cross has suspended: settle(0), and it returns.
 TEXT ·crossed(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	const_gM(g), R2
 	MOVW	ZR, const_mNcgo(R2)
+	MOVD	const_mLocks(R2), R3
+	CBNZ	R3, done
+	MOVD	const_gLockedM(g), R3
+	CBZ	R3, done
+	MOVD	ZR, const_mLockedG(R2)
+	MOVD	ZR, const_gLockedM(g)
+done:
+	MOVD	ZR, R1
 	MOVD	$1, R0
+	RET
+
+// func settle(ncgo int32)		R0, by the internal ABI
+TEXT ·settle(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	const_gM(g), R2
+	MOVW	R0, const_mNcgo(R2)
+	MOVD	const_mLocks(R2), R3
+	CBNZ	R3, done
+	MOVD	const_gLockedM(g), R3
+	CBZ	R3, done
+	MOVD	ZR, const_mLockedG(R2)
+	MOVD	ZR, const_gLockedM(g)
+done:
+	RET
+
+// func swap(g0 uintptr, from, to *CStack)	R0 to R2, by the internal ABI
+TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-0
+	LDP	0(R0), (R6, R7)
+	LDP	const_gGuard0(R0), (R8, R9)
+	STP	(R6, R7), CStack_lo(R1)
+	STP	(R8, R9), CStack_guard0(R1)
+	MOVD	const_gSchedPC(R0), R5
+	MOVD	R5, CStack_pc(R1)
+	MOVD	const_gSchedSP(R0), R5
+	MOVD	CStack_native(R1), R1
+	MOVD	R5, (R1)
+	LDP	CStack_lo(R2), (R6, R7)
+	LDP	CStack_guard0(R2), (R8, R9)
+	MOVD	CStack_pc(R2), R5
+	MOVD	CStack_native(R2), R2
+	MOVD	(R2), R3
+	STP	(R6, R7), 0(R0)
+	STP	(R8, R9), const_gGuard0(R0)
+	MOVD	R5, const_gSchedPC(R0)
+	MOVD	R3, const_gSchedSP(R0)
+	RET
+
+// comeBack: see switch_amd64.s. g is the g0.
+TEXT ·comeBack(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	const_ownAt(RSP), R2
+	LDP	CStack_lo(R2), (R6, R7)
+	LDP	CStack_guard0(R2), (R8, R9)
+	STP	(R6, R7), 0(g)
+	STP	(R8, R9), const_gGuard0(g)
+	MOVD	CStack_exitSP(R2), R3
+	MOVD	R3, RSP
+	MOVD	R3, const_gSchedSP(g)
+	MOVD	CStack_pc(R2), R4
+	MOVD	R4, const_gSchedPC(g)
+	JMP	(R4)
+
+// func bottom() uintptr, by the internal ABI.
+TEXT ·bottom(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	ZR, R0
+	MOVD	const_gStartPC(g), R2
+	MOVD	·freshPC(SB), R3
+	CMP	R2, R3
+	BNE	none
+	MOVD	8(g), R2
+	MOVD	·coroAt(SB), R3
+	SUB	R3, R2
+	MOVD	(R2), R0
+none:
+	RET
+
+// func peek(gp uintptr) (c uintptr, ok bool)
+TEXT ·peek(SB), NOSPLIT|NOFRAME, $0-17
+	MOVD	gp+0(FP), R1
+	ADD	$const_gStatus, R1, R5
+	MOVD	$(Gscan+Gwaiting), R6
+take:
+	LDAXRW	(R5), R7
+	CMPW	$Gwaiting, R7
+	BNE	scanned
+	STLXRW	R6, (R5), R9
+	CBNZW	R9, take
+	MOVD	ZR, R0
+	MOVD	const_gStartPC(R1), R2
+	MOVD	·freshPC(SB), R3
+	CMP	R2, R3
+	BNE	none
+	MOVD	8(R1), R2
+	MOVD	·coroAt(SB), R3
+	SUB	R3, R2
+	MOVD	(R2), R0
+none:
+	MOVD	$Gwaiting, R6
+	STLRW	R6, (R5)
+	MOVD	R0, c+8(FP)
+	MOVD	$1, R0
+	MOVB	R0, ok+16(FP)
+	RET
+scanned:
+	CLREX
+	MOVD	ZR, c+8(FP)
+	MOVB	ZR, ok+16(FP)
 	RET
 
 // The same for sw; Thread.resume sees to the rest.
@@ -331,6 +485,18 @@ TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-48
 	MOVD	$·self(SB), R0
 	MOVD	R0, self+32(FP)
 	MOVD	ZR, leave+40(FP)
+	RET
+
+// func freePCs() (settle, swap, comeBack, bottom uintptr)
+TEXT ·freePCs(SB), NOSPLIT|NOFRAME, $0-32
+	MOVD	$·settle(SB), R0
+	MOVD	R0, settle+0(FP)
+	MOVD	$·swap(SB), R0
+	MOVD	R0, swap+8(FP)
+	MOVD	$·comeBack(SB), R0
+	MOVD	R0, comeBack+16(FP)
+	MOVD	$·bottom(SB), R0
+	MOVD	R0, bottom+24(FP)
 	RET
 
 // func controlWords() uint64

@@ -283,6 +283,49 @@ func TestAPullIsBegunAndEndedOnTwoStacks(t *testing.T) {
 	<-done
 }
 
+// A generator that is suspended on a context, in a goroutine that is not locked to its thread.
+func TestOnAContextInAFreeTree(t *testing.T) {
+	l := library(t)
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			me := greenlet.Current()
+			co, err := l.New(foreign.Known, func(func()) bool {
+				assert.Same(t, me, greenlet.Current())
+				for i := range 3 {
+					if !yield(i) {
+						break
+					}
+					assert.Same(t, me, greenlet.Current())
+				}
+				return false
+			})
+			if assert.NoError(t, err) && assert.NoError(t, co.Resume()) {
+				assert.True(t, co.Done())
+				assert.NoError(t, co.Free())
+			}
+			yield(3)
+		})
+		defer stop()
+		other, stopOther := greenlet.Pull(func(yield func(int) bool) {
+			for i := 0; yield(i); i++ {
+			}
+		})
+		defer stopOther()
+		for i := range 4 {
+			v, ok := next()
+			assert.True(t, ok)
+			assert.Equal(t, i, v)
+			v, _ = other()
+			assert.Equal(t, i, v)
+		}
+		_, ok := next()
+		assert.False(t, ok)
+	}()
+	<-done
+}
+
 // Beside an execution trace that then can be read: in processes of their own, which
 // have no Ms from before.
 func TestExecutionTracesCanBeRead(t *testing.T) {

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/go-greenlet/greenlet"
+)
+
+// Cursors over Go take no threads, and cursors over C one each.
+func TestThreads(t *testing.T) {
+	if !strings.HasPrefix(greenlet.Runtime(), "one M") {
+		t.Skip("each takes a thread on the portable engine")
+	}
+	const n = 40
+	before := Threads()
+	s := Open(50*n, rows)
+	assert.Less(t, Threads(), before+n)
+	assert.Equal(t, 50*n*page, s.Pages())
+	s.Close()
+	s = Open(n, files)
+	assert.GreaterOrEqual(t, Threads(), n)
+	assert.Equal(t, n*page, s.Pages())
+	s.Close()
+}

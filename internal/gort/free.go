@@ -1,0 +1,518 @@
+package gort
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// A free tree is one that is bound to its root's goroutine, and not to a thread: its root
+// is not locked to the M, which may be another one at each switch. Nothing of the M's is
+// kept with the tree, and the assembly reads g.m where nobody can be preempted.
+//
+//   - A coroutine that is suspended holds the thread if it has C frames, or lock counts of
+//     its own. While one of the tree's does, or one of our C stacks is in place, whoever
+//     runs is tied: lock counts are added to his own ones. C frames return only while their
+//     coroutine runs, so the tie ends at its next switch.
+//   - Who is not locked has no C frames (a call from C locks). So Cross asks for m.lockedg
+//     alone. There are no C stacks, and no lock counts to exchange.
+//   - C runs on the thread's own stack, whoever calls. A coroutine that stops with C frames
+//     there keeps it, and the M's g0 gets one of ours until it goes on. Should the thread
+//     end meanwhile (its locked goroutine ends), comeBack puts the own one back.
+//   - A coroutine that is suspended and does not hold the thread can be moved to another
+//     tree, by another goroutine: Claim. Coro.t says whose it is, and Cross looks at it
+//     once it has the target's scan bit, so one of the two finds the other.
+
+// freeTree is what a Thread has besides if it is a free tree's. Its goroutine alone touches
+// it.
+type freeTree struct {
+	holders int // suspended ones that hold the thread
+	bubble  bool
+	tied    bool    // whoever runs is
+	on      *Thread // the OS thread's, if it is one with C stacks
+}
+
+// under is what a Thread of an OS thread has besides, for the free tree that is tied to it.
+type under struct {
+	put   *CStack // what is in place; nil: the own one
+	taken bool    // the own one is kept by one that is suspended
+}
+
+// ofThread returns the Thread of the calling OS thread, to which the goroutine is locked.
+// It is set by package greenlet.
+var OfThread func() (*Thread, error)
+
+// freeStack is the size of our stacks in a free tree: what threads have, since one of them
+// stands in for that.
+const freeStack = 8 << 20
+
+// claimed stands in Coro.t while a coroutine is being moved.
+var claimed = &Thread{}
+
+// InitFree makes a record for EnterFree of t, which is new or has been that of a tree that
+// has ended.
+func (t *Thread) InitFree(stacks *Stacks, owner unsafe.Pointer) {
+	t.free, t.stacks, t.Owner = true, stacks, owner
+	t.freeTree = freeTree{}
+}
+
+// EnterFree makes the calling goroutine, which is not locked to its thread, the root.
+//
+//go:norace
+func (t *Thread) EnterFree() *Coro {
+	g := getg()
+	t.bubble = *at[uintptr](g + gBubble) != 0
+	t.official = raceEnabled || t.bubble
+	t.gp, t.rootG, t.rootID = g, g, *at[uint64](g + gGoid)
+	t.root = Coro{root: true, g: g, home: g, t: t, plain: !t.official}
+	return &t.root
+}
+
+// Free says whether t is a free tree's.
+func (t *Thread) Free() bool { return t.free }
+
+// Bubble says whether the tree is in a bubble of testing/synctest.
+func (t *Thread) Bubble() bool { return t.bubble }
+
+// Leaves says whether t's tree is tied to that thread.
+func (t *Thread) Leaves(thread *Thread) bool {
+	t.raceAcquire()
+	thread.raceAcquire()
+	return t.on == thread
+}
+
+// Left notes that the thread to which t's tree was tied has ended.
+func (t *Thread) Left() { t.on, t.tied = nil, false }
+
+// Locked says whether the calling goroutine is locked to its thread.
+func Locked() bool { return *at[uintptr](getg() + gLockedM) != 0 }
+
+// This tells the calling goroutine: its g, which is used again when it has ended, and
+// its number, which is not.
+func This() (g uintptr, id uint64) {
+	g = getgFn()
+	return g, *at[uint64](g + gGoid)
+}
+
+// scanBit is _Gscan (runtime2.go).
+const scanBit = 0x1000
+
+// Gone says whether that goroutine has ended.
+func Gone(g uintptr, id uint64) bool {
+	return atomic.LoadUint64(at[uint64](g+gGoid)) != id || atomic.LoadUint32(at[uint32](g+gStatus))&^scanBit == gDead
+}
+
+// thread is whose c is.
+func (c *Coro) thread() *Thread {
+	for {
+		if t := c.whose(); t != claimed {
+			return t
+		}
+		runtime.Gosched() // somebody tries to take it, and cannot, or has not yet
+	}
+}
+
+func (c *Coro) whose() *Thread {
+	return (*Thread)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.t))))
+}
+
+func (c *Coro) changeWhose(from, to *Thread) bool {
+	return atomic.CompareAndSwapPointer((*unsafe.Pointer)(unsafe.Pointer(&c.t)), unsafe.Pointer(from), unsafe.Pointer(to))
+}
+
+// Home is the Thread of the tree that c is in.
+func (c *Coro) Home() *Thread { return c.thread() }
+
+// Held says whether c, which is suspended, can go on only on the thread it is on.
+func (c *Coro) Held() bool { return c.held }
+
+// Claim takes c, a suspended coroutine of t, for a moment: nobody switches to it. It fails
+// if it is not t's, if it runs, or if it holds its thread. current says whether t's tree
+// takes it for the one that runs; it may be blocked then, or have an iter.Pull run for it.
+// Place or Unclaim ends the claim. t is a free tree's, or has been. Any goroutine may call it; it must not wait for anything until Place.
+//
+//go:norace
+func (c *Coro) Claim(t *Thread, current func() bool) bool {
+	if c.held || !c.changeWhose(t, claimed) {
+		return false
+	}
+	// Whoever suspends it releases it by its status, and clears g.m right after that.
+	for {
+		s := atomic.LoadUint32(at[uint32](c.g+gStatus)) &^ scanBit
+		if s != gWaiting || current() || c.held {
+			c.Unclaim(t)
+			return false
+		}
+		if atomic.LoadUintptr(at[uintptr](c.g+gM)) == 0 {
+			return true
+		}
+		runtime.Gosched()
+	}
+}
+
+// Unclaim ends a Claim that has come to nothing.
+func (c *Coro) Unclaim(t *Thread) { c.changeWhose(claimed, t) }
+
+// Hold makes sure that c, a suspended coroutine of the calling goroutine's tree, stays in
+// it until the caller has switched to it or called Unclaim: false if it has been taken away.
+func (c *Coro) Hold(t *Thread) bool {
+	for t.free && !c.changeWhose(t, claimed) {
+		if c.whose() != claimed {
+			return false
+		}
+		runtime.Gosched()
+	}
+	return true
+}
+
+// Place ends a Claim: c is t's now.
+func (c *Coro) Place(t *Thread, owner unsafe.Pointer) {
+	if old := c.owner; old != nil {
+		c.owner = owner
+	}
+	c.locks = t.locks
+	c.plain = !t.official
+	c.fast = nil
+	if c.plain {
+		c.fast = c.owner
+	}
+	c.setWhose(t)
+}
+
+// Keep ends a Hold right before the switch, when the tree takes c for the one that runs.
+func (c *Coro) Keep(t *Thread) {
+	if t.free {
+		c.setWhose(t)
+	}
+}
+
+// RunsFor returns the coroutine that the calling goroutine runs for: its own, or, in an
+// iter.Pull, that of whoever waits for that. If whoever waits is no coroutine of New's,
+// RunsFor returns its goroutine. Nil and 0: neither.
+//
+//go:norace
+func RunsFor() (c *Coro, g uintptr, id uint64) {
+	p := bottomFn()
+	if anyFibers.Load() {
+		if _, yes := fibers.Load(getgFn()); yes { // newcoro has made it, but it did not begin there
+			if g = FiberHome(); g == 0 {
+				return nil, 0, 0
+			}
+			p, id = peekAt(g)
+		}
+	}
+	for range 1000 {
+		if p == 0 {
+			break
+		}
+		k := at[coro](p)
+		if k.f != nil {
+			if words := **(**[2]uintptr)(unsafe.Pointer(&k.f)); words[0] == startPC {
+				return at[Coro](words[1]), 0, 0
+			}
+		}
+		g = k.gp
+		if g == 0 {
+			break
+		}
+		p, id = peekAt(g)
+	}
+	return nil, g, id
+}
+
+// peekAt is peek, and the goroutine's number.
+//
+//go:norace
+func peekAt(g uintptr) (p uintptr, id uint64) {
+	for {
+		if p, ok := peek(g); ok {
+			return p, *at[uint64](g + gGoid)
+		}
+		runtime.Gosched()
+	}
+}
+
+// The goroutines of fibers (see fiber.go), and whether there have been any.
+var (
+	fibers    sync.Map
+	anyFibers atomic.Bool
+)
+
+// FiberHome returns the goroutine in whose place the calling fiber runs, or 0. It is set by
+// package greenlet.
+var FiberHome func() uintptr
+
+// readyFree makes sure that the running coroutine, if it is in C, can be suspended: it
+// keeps the stack that is in place, and the next one needs another.
+//
+//go:norace
+func (t *Thread) readyFree() error {
+	g := getg()
+	if *at[uintptr](g + gLockedM) == 0 {
+		return nil
+	}
+	if *at[int32](*at[uintptr](g + gM) + mNcgo) == 0 {
+		return nil
+	}
+	if !t.tied { // it may have been another one when the last switch was refused
+		on, err := OfThread()
+		if err != nil {
+			return err
+		}
+		t.on = on
+		on.raceAcquire()
+	}
+	for _, s := range t.on.spare {
+		if s.size == freeStack {
+			return nil
+		}
+	}
+	s, err := t.on.freeStack()
+	if err != nil {
+		return err
+	}
+	t.on.giveBack(s)
+	return nil
+}
+
+// ownAt is where, above a stack's base, the record of the thread's own one is, for comeBack.
+const ownAt = 16
+
+func (t *Thread) freeStack() (*CStack, error) {
+	s, err := t.stack(freeStack)
+	if err != nil {
+		return nil, err
+	}
+	s.pc = comeBackPC
+	*at[uintptr](s.base + ownAt) = uintptr(unsafe.Pointer(&t.own))
+	return s, nil
+}
+
+// switchFree is Switch in a free tree. to is held or kept: nobody takes it away.
+//
+//go:norace
+func (t *Thread) switchFree(from, to *Coro) {
+	g := getg()
+	from.g = g
+	locked := *at[uintptr](g + gLockedM) != 0
+	if locked {
+		t.prepareFree(from, to)
+	} else {
+		from.plain = from.home == g && !t.official
+		from.held, from.cut, from.ncgo = false, false, 0
+	}
+	from.fast = nil
+	if from.plain {
+		from.fast = from.owner
+	}
+	t.gp = to.g
+	t.Officials++
+	t.officiallyFree(from, to.g, locked)
+}
+
+// officiallyFree has the runtime switch. From here on from may be another tree's.
+//
+//go:norace
+func (t *Thread) officiallyFree(from *Coro, to uintptr, locked bool) {
+	// t's, and not one of from's own: from can be taken away, and use its own again, before
+	// coroswitch is done with this one.
+	c := &t.c
+	c.gp, c.mp, c.locks = to, 0, 0
+	if locked {
+		c.mp = *at[uintptr](getg() + gM)
+		c.locks = *at[uint64](c.mp + mLocks)
+	}
+	t.raceRelease()
+	if from.cut {
+		coroswitchCut(c)
+	} else {
+		coroswitch(c)
+	}
+	from.thread().raceAcquire()
+	settleFn(from.ncgo)
+	if getg() != from.home {
+		from.thread().gp = 0 // see resume
+	}
+	if from.cut && from.fp != controlWords() {
+		setControlWords(from.fp)
+	}
+	from.plain = !from.thread().official
+	from.held, from.cut, from.ncgo, from.fast = false, false, 0, nil
+	if from.plain {
+		from.fast = from.owner
+	}
+}
+
+// cgoBase finds where g0.sched.sp was before the first of n calls from C. Each of them has
+// saved what it found (cgocallback).
+//
+//go:norace
+func cgoBase(g0 uintptr, n int32) uintptr {
+	sp := *at[uintptr](g0 + gSchedSP)
+	for ; n > 0; n-- {
+		sp = *at[uintptr](sp + savedSPAt)
+	}
+	return sp
+}
+
+// prepareFree is prepare in a free tree. The goroutine is locked to its thread.
+//
+//go:norace
+func (t *Thread) prepareFree(from, to *Coro) {
+	m := *at[uintptr](getg() + gM)
+	locks := at[uint64](m + mLocks)
+	ncgo := at[int32](m + mNcgo)
+
+	// One UnlockOSThread too many has taken from the tie: the program's own ones are none.
+	ext := max(int64(uint32(*locks))-int64(uint32(from.tie)), 0)
+	from.locks, from.tie = uint64(ext)|(*locks>>32-from.tie>>32)<<32, 0
+	from.ncgo = *ncgo
+	from.cut = from.ncgo > 0
+	from.held = from.cut || from.locks != 0
+	from.plain = !from.held && from.home == getg() && !t.official
+	if from.held {
+		t.holders++
+	}
+	if to.held {
+		to.held = false
+		t.holders--
+	}
+	if !t.tied {
+		t.on = nil // a switch that was refused may have left another one
+	}
+	if from.cut && t.on == nil {
+		on, err := OfThread()
+		if err != nil {
+			panic(err)
+		}
+		t.on = on
+		on.raceAcquire()
+	}
+	ours := false
+	if on := t.on; on != nil {
+		ours = t.exchangeFree(on, *at[uintptr](m + mG0), from, to)
+		on.raceRelease()
+	}
+	t.tied = t.holders > 0 || ours
+	if !t.tied {
+		t.on = nil
+	}
+	to.tie = 0
+	if t.tied {
+		to.tie = 1 << 32 // an internal one, which no UnlockOSThread takes away
+		if to.root {
+			to.tie = pinned // external ones, with which its goroutine may end
+		}
+	}
+	*locks = to.locks + to.tie
+	to.locks = 0
+	*ncgo = max(from.ncgo, to.ncgo) // see prepare
+}
+
+// exchangeFree puts to's C stack, C++ exceptions and control words in place of from's, and
+// says whether the stack is one of ours.
+//
+//go:norace
+func (t *Thread) exchangeFree(on *Thread, g0 uintptr, from, to *Coro) (ours bool) {
+	old := on.put
+	if old == nil {
+		old = &on.own
+	}
+	if from.cut {
+		from.fp = controlWords()
+		if from.fp != normalWords {
+			setControlWords(normalWords)
+		}
+		from.cs = old
+		if old == &on.own {
+			on.taken = true
+			if sp := cgoBase(g0, from.ncgo); sp > *at[uintptr](g0) && sp <= *at[uintptr](g0 + 8) { // else a fiber's
+				on.own.exitSP = sp
+			}
+		}
+	}
+	next := to.cs
+	to.cs = nil
+	switch {
+	case next == &on.own:
+		on.taken = false
+	case next == nil && !on.taken:
+		next = &on.own
+	case next == nil && !from.cut: // from has nothing on it
+		next = old
+	case next == nil:
+		s, err := on.freeStack()
+		if err != nil {
+			panic(err) // readyFree has taken one
+		}
+		next = s
+	}
+	if next != old {
+		if !from.cut && old != &on.own {
+			on.giveBack(old)
+		}
+		swapFn(g0, old, next)
+		*at[uintptr](on.current) = next.native
+		on.put = next
+		on.inPlace = on.plain // fibers look here
+		if next != &on.own {
+			on.inPlace = next
+		}
+	}
+	if on.excs != 0 {
+		e := at[exceptions](on.excs)
+		from.exc, *e, to.exc = *e, to.exc, exceptions{}
+	}
+	return next != &on.own
+}
+
+// normalWords are the control words of those who have not changed them.
+var normalWords = controlWords()
+
+// exitFree is Exit in a free tree.
+//
+//go:norace
+func (t *Thread) exitFree(from, to *Coro) {
+	g := getg()
+	from.c.gp, from.c.mp, from.c.locks = to.g, 0, 0
+	if *at[uintptr](g + gLockedM) != 0 {
+		t.prepareFree(from, to)
+		if from.held { // its locks end with it, and what was on its C stack is lost
+			if from.cs != nil && t.isOwn(from.cs) {
+				*at[uintptr](t.on.own.native) = t.on.own.exitSP
+				t.on.taken = false
+				from.cs = nil
+			}
+			t.discardFree(from)
+		}
+		m := *at[uintptr](g + gM)
+		from.c.mp, from.c.locks = m, *at[uint64](m + mLocks)
+	}
+	to.Keep(t)
+	t.gp = to.g
+	from.g, from.plain, from.fast = 0, false, nil
+	t.raceRelease()
+}
+
+// isOwn says whether a stack is that of the thread to which t's tree is tied. It is
+// not to be touched when that has ended.
+func (t *Thread) isOwn(s *CStack) bool { return t.free && t.on != nil && s == &t.on.own }
+
+// discardFree gives back what a coroutine has held that will not go on.
+//
+//go:norace
+func (t *Thread) discardFree(c *Coro) {
+	if c.held {
+		c.held = false
+		t.holders--
+	}
+	on := t.on
+	switch {
+	case c.cs == nil || on == nil:
+	case t.isOwn(c.cs): // its thread has ended
+	default:
+		on.giveBack(c.cs)
+	}
+	c.cs = nil
+}

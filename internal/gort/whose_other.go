@@ -1,0 +1,13 @@
+//go:build !amd64 || race
+
+package gort
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// setWhose is a store that others see after all that was stored before.
+func (c *Coro) setWhose(t *Thread) {
+	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&c.t)), unsafe.Pointer(t))
+}

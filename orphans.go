@@ -1,0 +1,135 @@
+package greenlet
+
+import "sync"
+
+// What a free tree's goroutine leaves behind, or forgets, is ended by goroutines of this
+// package's own, which take it over: each is the root of a tree for the time.
+
+// endIfOrphan is called after each collection.
+func (t *tree) endIfOrphan() {
+	if t.gone() && t.end.Load() == endNot && !t.one.Bubble() && t.orphaned.CompareAndSwap(false, true) {
+		go t.endOrphan()
+	}
+}
+
+// orphans is for the trees that have no goroutine any more.
+var orphans sync.Mutex
+
+// endOrphan ends the greenlets of a tree whose goroutine has ended, but for those with
+// which any other one may go on, and gives the rest back. Those that hold a thread go on nowhere: they end with their thread, see endGuest.
+func (t *tree) endOrphan() {
+	mine := newFreeTree()
+	mine.buries = true
+	orphans.Lock()
+	left := t.pick(func(c *core) bool { return !c.portable() && t.claim(c) == nil })
+	t.mu.Lock()
+	for _, c := range left {
+		t.unlink(c)
+	}
+	t.mu.Unlock()
+	for _, c := range left {
+		mine.receive(c)
+	}
+	idle := t.th.pool.idle
+	t.th.pool.idle = nil
+	for _, w := range idle {
+		w.th = mine.th
+		w.coro.Place(mine.one, nil)
+		mine.th.pool.put(w)
+	}
+	t.th.pool.sweep()
+	roots.remove(t)
+	if t.many() == 0 {
+		t.finish(endThread)
+	}
+	for t.watchNext() {
+	}
+	orphans.Unlock()
+	for mine.many() > 0 {
+		mine.endOne(mine.live.prev)
+	}
+	mine.close(endReleased)
+}
+
+// portable says whether any goroutine may go on with c: it is the body of a hand, or hangs
+// under one. Such a one is not ended with its goroutine, but when it is forgotten.
+func (c *core) portable() bool {
+	for {
+		if c.hand != nil {
+			return true
+		}
+		p := c.parent.Load()
+		if p == nil {
+			return false
+		}
+		c = p.c
+	}
+}
+
+// pick returns those that live for which ok says yes, the oldest first.
+func (t *tree) pick(ok func(c *core) bool) (picked []*core) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c := t.live.next; c != &t.live; c = c.next {
+		if ok(c) {
+			picked = append(picked, c)
+		}
+	}
+	return picked
+}
+
+// endOne kills a greenlet that nobody else will. If it refuses, it is given up.
+func (t *tree) endOne(c *core) {
+	g := c.greenlet()
+	done := false
+	defer func() {
+		if !done {
+			_ = recover() // of the hook's: there is nobody to hear it
+		}
+	}()
+	err, goexit := t.kill("the end of its goroutine", g)
+	if c.life.Load() == lifeStarted && c.tree.Load() == t {
+		t.drop(c)
+	}
+	if goexit && err == nil {
+		err = errGoexit
+	}
+	if h := unraisable.Load(); err != nil && h != nil && *h != nil {
+		(*h)(g, err)
+	}
+	done = true
+}
+
+// endForgotten ends a greenlet of a free tree of which the collector has found that nobody
+// knows it any more. What cannot be taken away is left to its tree's next call.
+func endForgotten(c *core) {
+	o := c.tree.Load()
+	mine := newFreeTree()
+	err := mine.fetch(c, o, func() bool { return !c.known() })
+	if err == nil {
+		mine.endOne(c)
+	} else if c.life.Load() == lifeStarted && !o.gone() {
+		o.forgot(c)
+	}
+	mine.done()
+}
+
+// endGuest is called when a thread has ended. If a free tree was tied to it, its goroutine
+// has ended there, and what was suspended on the thread's stacks will never go on.
+func (th *thread) endGuest() {
+	t := th.guest.Load()
+	if t == nil || !t.one.Leaves(th.one) {
+		return
+	}
+	orphans.Lock()
+	for _, c := range t.pick(func(c *core) bool { return c.coro.Held() }) {
+		t.drop(c)
+	}
+	t.th.pool.sweep()
+	t.one.Left()
+	if t.many() == 0 && t.orphaned.Load() {
+		t.finish(endThread)
+	}
+	orphans.Unlock()
+	t.endIfOrphan()
+}
