@@ -102,13 +102,17 @@ func unlockThread() {
 }
 
 // Runtime says, for people, how greenlets are run in this process, and why. The rules are
-// the same everywhere. There are four ways, of which the first one that can be used is taken;
+// the same everywhere, but for one: on all but the first, every root is locked to its thread,
+// as in a Run, and nothing that was started leaves its goroutine. So next, stop and Resume are
+// for the goroutine that was the first to call one; what is forgotten ends at the next call of
+// this package there; and what a goroutine leaves behind is dead, without its deferred calls.
+// There are four ways, of which the first one that can be used is taken;
 // the environment variable GREENLET_RUNTIME=one-m, portable (or plain), coro or pull makes
 // the choice begin with that one.
 //
 // "one M: ..." is the usual case on linux/amd64 and linux/arm64 with cgo: the insides of the
-// program's Go runtime are known and have been checked, and greenlets are goroutines on their
-// thread's own M.
+// program's Go runtime are known and have been checked, and greenlets are goroutines on the
+// M that their root runs on.
 //
 // "portable: ..." is for all other cases with cgo on Linux: a version of Go or a CPU that is
 // not known, a check that failed, a build with ucontext or for AddressSanitizer. There each

@@ -112,16 +112,3 @@ func ExampleRuntime() {
 	fmt.Println(engine != "", why != "", greenlet.Backend() != "")
 	// Output: true true true
 }
-
-func ExampleWithStackSize() {
-	_ = greenlet.Run(func(root *greenlet.Greenlet) error {
-		g := greenlet.New(func(any) (any, error) {
-			return root.Switch(nil) // or a call of C that takes much stack
-		}, greenlet.WithStackSize(1<<20))
-		g.MustSwitch(nil)
-		used, err := g.StackUsed()
-		fmt.Println(0 < used && used < 1<<20, err)
-		return nil
-	})
-	// Output: true <nil>
-}

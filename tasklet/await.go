@@ -121,7 +121,7 @@ func (w *watch) end() bool {
 }
 
 // Await calls f on a goroutine of its own and returns what that returns. Only the
-// calling tasklet waits; if there is no other that could run, the thread sleeps. A
+// calling tasklet waits; if there is no other that could run, the goroutine sleeps. A
 // panic of f goes on in the tasklet, as a *greenlet.PanicError, and so does a
 // runtime.Goexit.
 //

@@ -24,7 +24,7 @@ const (
 // queue, first in, first out. It has no buffer, unless WithBuffer gives it one. Make it
 // with NewChannel.
 //
-// All methods but Post, Close and String are called on the thread that made it.
+// All methods but Post, Close and String are called on the goroutine that made it.
 // Those without an error result panic with ErrWrongThread elsewhere.
 type Channel[T any] struct {
 	s          *scheduler

@@ -1,6 +1,6 @@
 /*
 Package tasklet has tasklets and channels, as Stackless Python has them, on greenlets:
-functions that run in turns on one thread, in an order that is the same every time,
+functions that run in turns for one goroutine, in an order that is the same every time,
 and that wait for each other. Nothing runs at the same time as anything else, so nothing
 needs a lock.
 
