@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/doc"
 	"go/importer"
 	"go/parser"
@@ -48,6 +49,9 @@ func load(t *testing.T, others ...string) *loader {
 	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command here")
+	}
+	if !build.Default.CgoEnabled {
+		t.Skip("some examples are in C")
 	}
 	args := []string{"list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}"}
 	for _, p := range packages {
