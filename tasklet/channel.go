@@ -130,7 +130,7 @@ func (c *Channel[T]) misused(op string) error {
 	}
 	err := fail(op, c, ErrWrongThread)
 	if c.part {
-		err.(*opError).why = "only its own thread may use it; from elsewhere there are an Event's Set and a Semaphore's Release"
+		err.(*opError).why = "only its own goroutine may use it; from elsewhere there are an Event's Set and a Semaphore's Release"
 	}
 	return err
 }

@@ -2,7 +2,7 @@ package tasklet
 
 // An Event is something that has happened or not: those that Wait wait until it has. Make
 // it with NewEvent. It belongs to the root that made it; Set may be called from any
-// goroutine, the other methods on its thread only.
+// goroutine, the other methods on that one's goroutine only.
 type Event struct {
 	c Channel[struct{}] // closed: it has happened
 }
@@ -45,7 +45,7 @@ func (e *Event) Clear() {
 	e.c.Open()
 }
 
-// IsSet says whether it has happened. It panics with ErrWrongThread on another thread.
+// IsSet says whether it has happened. It panics with ErrWrongThread on another goroutine.
 func (e *Event) IsSet() bool {
 	e.c.mine("IsSet")
 	return e.c.Closing()

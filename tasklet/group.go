@@ -8,7 +8,7 @@ import (
 )
 
 // A Group is a number of tasklets that are waited for together. The zero value is an empty
-// one. It belongs to the root that first uses it, and is used on that one's thread.
+// one. It belongs to the root that first uses it, and is used on that one's goroutine.
 type Group struct {
 	s    *scheduler
 	live []*Tasklet // in the order of their births
@@ -28,7 +28,7 @@ func (g *Group) own() bool {
 
 // Go runs f as a tasklet of the group, which it puts at the end of the run ring. What f
 // ends with is for Wait, and does not come out of Run, except a panic, which does, too.
-// Go panics with ErrWrongThread on another thread.
+// Go panics with ErrWrongThread on another goroutine.
 func (g *Group) Go(f func() error) *Tasklet {
 	if !g.own() {
 		panic(g.done.misused("Go"))

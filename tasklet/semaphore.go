@@ -8,7 +8,7 @@ import "fmt"
 // between two switches nothing needs a lock.
 //
 // It belongs to the root that made it; Release may be called from any goroutine, the other
-// methods on its thread only.
+// methods on that one's goroutine only.
 type Semaphore struct {
 	c    Channel[bool] // passes permits to those that wait
 	free int
@@ -59,7 +59,7 @@ func (s *Semaphore) Acquire() error {
 }
 
 // TryAcquire takes a permit if there is one, and says whether it has. It panics with
-// ErrWrongThread on another thread.
+// ErrWrongThread on another goroutine.
 func (s *Semaphore) TryAcquire() bool {
 	s.c.mine("TryAcquire").collect()
 	if s.free == 0 {

@@ -186,7 +186,7 @@ func who(name string, id uint64) string {
 	return fmt.Sprintf("%s/%d", name, id)
 }
 
-// String describes the tasklet for people: its name, its number, and on its own thread
+// String describes the tasklet for people: its name, its number, and on its own goroutine
 // what it does, as in "cook/7 (receives from orders)". The others are "running",
 // "runnable", which is in the ring, "paused" and "dead".
 func (t *Tasklet) String() string {
