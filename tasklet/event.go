@@ -39,7 +39,7 @@ func (e *Event) Wait() error {
 func (e *Event) Set() { e.c.Close() }
 
 // Clear makes it something that has not happened. It panics with ErrWrongThread on
-// another thread.
+// another goroutine.
 func (e *Event) Clear() {
 	e.c.mine("Clear")
 	e.c.Open()
