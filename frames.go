@@ -19,7 +19,7 @@ import (
 // of microseconds.
 //
 // It is nil for a greenlet that is pending or dead, for one that could not be caught between
-// all its switches, and where that cannot be done: on the portable engine (see Runtime), from
+// all its switches, and where that cannot be done: on other engines than that of one M (see Runtime), from
 // another thread than the greenlet's; and from another thread for one with calls from C that
 // carry a context of [runtime.SetCgoTraceback].
 func (g *Greenlet) Stack() []runtime.Frame {

@@ -22,10 +22,10 @@ type Info struct {
 	Thread           int           // the OS thread's ID; 0: none yet
 	Created          time.Time     // zero unless DetailCreation was set when it was made
 	CreatedAt        runtime.Frame // the user's frame that called New (or Pull, ...); likewise
-	SuspendedAt      runtime.Frame // the user's frame that called Switch (or yield, next, ...); zero unless suspended, and on the portable engine
+	SuspendedAt      runtime.Frame // the user's frame that called Switch (or yield, next, ...); zero unless suspended, and but for the engine of one M
 	Since            time.Duration // in this state; 0 unless DetailTimes is set and was at its last switch
 	Switches         uint64        // how often it was switched to
-	CStack           int           // size in bytes of the C stack that it owns now; 0: none, or the portable engine's
+	CStack           int           // size in bytes of the C stack that it owns now; 0: none, or not the engine of one M
 	CStackUsed       int           // how many bytes of that its suspended frames take
 }
 

@@ -36,7 +36,7 @@ func init() {
 		if t := currentTree(); t != nil {
 			t.observe()
 			if t.lane != nil {
-				t.lane.Add(timeline.Event{At: gort.Ticks(), To: t.current.c.trackOf(), Text: &text, Kind: timeline.Mark})
+				t.lane.Mark(gort.Ticks(), t.current.c.trackOf(), text)
 			}
 			t.raceRelease()
 		}
@@ -51,7 +51,7 @@ func (t *tree) observe() {
 	} else if r != t.recording {
 		t.recording = r
 		t.lane = r.Lane(t.root.c.trackOf(), t.tid)
-		t.lane.Add(timeline.Event{At: gort.Ticks(), To: t.current.c.trackOf(), Kind: timeline.Begin})
+		t.lane.Add(gort.Ticks(), nil, t.current.c.trackOf(), timeline.Begin)
 	}
 	if r != nil || Detail(details.Load())&DetailTimes != 0 {
 		if t.busy |= busyObserved; t.ran == nil {
@@ -71,7 +71,7 @@ func (t *tree) observed(k kind) {
 	}
 	t.ran = to
 	if l := t.lane; l != nil {
-		l.Add(timeline.Event{At: gort.Ticks(), From: from.trackOf(), To: to.trackOf(), Kind: timeline.Switch + timeline.Kind(k)})
+		l.Add(gort.Ticks(), from.trackOf(), to.trackOf(), timeline.Switch+timeline.Kind(k))
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
 		now := nanotime()
@@ -93,7 +93,7 @@ func (t *tree) plainAndNoted() bool {
 // born and ended note a greenlet's start and end.
 func (t *tree) born(c *core) {
 	if t.lane != nil {
-		t.lane.Add(timeline.Event{At: gort.Ticks(), To: c.trackOf(), Kind: timeline.Birth})
+		t.lane.Add(gort.Ticks(), nil, c.trackOf(), timeline.Birth)
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
 		share(&c.since, nanotime())
@@ -102,7 +102,7 @@ func (t *tree) born(c *core) {
 
 func (t *tree) ended(c *core) {
 	if t.lane != nil {
-		t.lane.Add(timeline.Event{At: gort.Ticks(), To: c.trackOf(), Kind: timeline.End})
+		t.lane.Add(gort.Ticks(), nil, c.trackOf(), timeline.End)
 	}
 }
 

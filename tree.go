@@ -350,7 +350,7 @@ func (t *tree) finish(end int32) {
 		t.drop(t.live.prev)
 	}
 	if t.tracer = nil; t.lane != nil {
-		t.lane.Add(timeline.Event{At: nanotime(), To: t.root.c.trackOf(), Kind: timeline.Close})
+		t.lane.Add(gort.Ticks(), nil, t.root.c.trackOf(), timeline.Close)
 		t.lane, t.recording = nil, nil
 	}
 	t.inbox = message{}

@@ -484,6 +484,36 @@ func TestRecordAgainstATracer(t *testing.T) {
 	}
 }
 
+// Nobody runs any more after a tree has ended.
+func TestATreeEndsInARecording(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var b strings.Builder
+	done := make(chan error)
+	go func() { done <- inspect.Record(ctx, &b) }()
+	require.Eventually(t, func() bool { return timeline.Active() != nil }, 10*time.Second, time.Millisecond)
+	tree(t, func(root *greenlet.Greenlet) { started(t, "g", waits(root)) })
+	const later = 30 * time.Millisecond
+	time.Sleep(later)
+	cancel()
+	require.NoError(t, <-done)
+	var file struct {
+		TraceEvents []struct {
+			Ph      string
+			Ts, Dur float64
+		}
+		OtherData struct{ Seconds float64 }
+	}
+	require.NoError(t, json.Unmarshal([]byte(b.String()), &file))
+	runs := 0
+	for _, e := range file.TraceEvents {
+		if e.Ph == "X" {
+			runs++
+			assert.Less(t, e.Ts+e.Dur, file.OtherData.Seconds*1e6-float64(later.Microseconds()))
+		}
+	}
+	assert.GreaterOrEqual(t, runs, 3, "the root, g, and the root again")
+}
+
 // A recording takes so much memory and no more, and says what it has dropped.
 func TestARecordingIsBounded(t *testing.T) {
 	record := func(opts ...inspect.RecordOption) (flows int, dropped float64, seconds float64) {

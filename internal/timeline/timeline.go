@@ -67,14 +67,27 @@ type Lane struct {
 	now    atomic.Pointer[chunk]
 }
 
-// Add notes an event.
-func (l *Lane) Add(e Event) {
+// Add notes an event. from may be nil.
+func (l *Lane) Add(at int64, from, to *Track, kind Kind) {
 	c := l.now.Load()
 	n := c.n // nobody else writes it
 	if n == chunkSize {
 		c, n = l.r.next(l, c), 0
 	}
-	c.events[n] = e
+	// Word by word, and not as a whole: that would be copied twice.
+	e := &c.events[n%chunkSize]
+	e.At, e.From, e.To, e.Text, e.Kind = at, from, to, nil, kind
+	gort.StoreRelease(&c.n, n+1)
+}
+
+// Mark notes a mark of the user's.
+func (l *Lane) Mark(at int64, to *Track, text string) {
+	c := l.now.Load()
+	n := c.n
+	if n == chunkSize {
+		c, n = l.r.next(l, c), 0
+	}
+	c.events[n] = Event{At: at, To: to, Text: &text, Kind: Mark}
 	gort.StoreRelease(&c.n, n+1)
 }
 
