@@ -491,8 +491,11 @@ func TestATreeEndsInARecording(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- inspect.Record(ctx, &b) }()
 	require.Eventually(t, func() bool { return timeline.Active() != nil }, 10*time.Second, time.Millisecond)
-	tree(t, func(root *greenlet.Greenlet) { started(t, "g", waits(root)) })
 	const later = 30 * time.Millisecond
+	tree(t, func(root *greenlet.Greenlet) {
+		started(t, "g", func(any) (any, error) { return nil, nil })
+		time.Sleep(later)
+	})
 	time.Sleep(later)
 	cancel()
 	require.NoError(t, <-done)
@@ -504,14 +507,16 @@ func TestATreeEndsInARecording(t *testing.T) {
 		OtherData struct{ Seconds float64 }
 	}
 	require.NoError(t, json.Unmarshal([]byte(b.String()), &file))
-	runs := 0
+	runs, longest := 0, 0.
 	for _, e := range file.TraceEvents {
 		if e.Ph == "X" {
 			runs++
+			longest = max(longest, e.Dur)
 			assert.Less(t, e.Ts+e.Dur, file.OtherData.Seconds*1e6-float64(later.Microseconds()))
 		}
 	}
-	assert.GreaterOrEqual(t, runs, 3, "the root, g, and the root again")
+	assert.Equal(t, 3, runs, "the root, g, and the root again")
+	assert.GreaterOrEqual(t, longest, float64(later.Microseconds()), "to the tree's end")
 }
 
 // A recording takes so much memory and no more, and says what it has dropped.
