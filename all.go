@@ -68,12 +68,24 @@ func (t *tree) cores() []*core {
 	return all
 }
 
-// reference returns the user's reference to c, if c lives and somebody may have one. Any
+// lockTree locks the tree that c, which was started, is in: it may go to another one just
+// now.
+func (c *core) lockTree() *tree {
+	for {
+		t := c.tree.Load()
+		t.mu.Lock()
+		if c.tree.Load() == t {
+			return t
+		}
+		t.mu.Unlock()
+	}
+}
+
+// usersOwn returns the user's reference to c, if c lives and somebody may have one. Any
 // goroutine may ask. It makes none, as greenlet does: the collector has found then that
 // the greenlet is forgotten, and it is going to be killed.
-func (t *tree) reference(c *core) *Greenlet {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (c *core) usersOwn() *Greenlet {
+	defer c.lockTree().mu.Unlock()
 	switch {
 	case c.life.Load() != lifeStarted:
 		return nil
@@ -98,7 +110,7 @@ func All() iter.Seq[*Greenlet] {
 				return
 			}
 			for _, c := range t.cores() {
-				if g := t.reference(c); g != nil && !yield(g) {
+				if g := c.usersOwn(); g != nil && !yield(g) {
 					return
 				}
 			}
@@ -121,7 +133,7 @@ func (g *Greenlet) Children() (children []*Greenlet) {
 			if p := c.parent.Load(); p == nil || p.c != g.c {
 				continue
 			}
-			if child := t.reference(c); child != nil {
+			if child := c.usersOwn(); child != nil {
 				children = append(children, child)
 			}
 		}

@@ -95,8 +95,7 @@ const patience = 100
 
 // peek is gort.Peek of a greenlet that is alive. Any goroutine may call it.
 func (c *core) peek(pcs []uintptr) (p gort.Peek) {
-	t := c.tree.Load()
-	t.mu.Lock() // so that it does not end meanwhile, and another one has its goroutine
+	t := c.lockTree() // so that it does not end meanwhile, and another one has its goroutine
 	defer t.mu.Unlock()
 	if c.life.Load() != lifeStarted || c.coro == nil {
 		return p
