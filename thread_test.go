@@ -473,7 +473,7 @@ func TestUnlockingTheThreadOnceTooOften(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(func() {
-				if name == "implicit" {
+				if name == "implicit" && strings.HasPrefix(greenlet.Runtime(), "one M") { // else it is locked anyway
 					next, stop := greenlet.Pull(func(yield func(int) bool) { cgotest.Call(func() { yield(1) }) })
 					next()
 					defer stop()
