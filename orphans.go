@@ -38,9 +38,14 @@ func (t *tree) endOrphan() {
 		mine.th.pool.put(w)
 	}
 	t.th.pool.sweep()
-	roots.remove(t)
 	if t.many() == 0 {
 		t.finish(endThread)
+	}
+	// Somebody may have looked at one of them just then: the next collection tries again.
+	if len(t.pick(func(c *core) bool { return !c.portable() && !c.coro.Held() })) == 0 {
+		roots.remove(t)
+	} else {
+		t.orphaned.Store(false)
 	}
 	for t.watchNext() {
 	}
