@@ -179,7 +179,8 @@ The rules are the same, but that roots are locked to their threads. [Runtime] sa
 one cannot do: above all, what is given up stays in memory, and execution traces cannot be
 read.
 
-It needs cgo and a C compiler.
+Without cgo, and on other systems than Linux, greenlets are coroutines of the runtime's own,
+on every CPU: all rules hold, and only a switch in a function that C calls back is an error.
 
 # Glossary
 

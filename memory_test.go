@@ -571,7 +571,7 @@ func TestCStacksOfATreeThatHadMany(t *testing.T) {
 			for range 300 {
 				all = append(all, suspendedInC(t))
 			}
-			assert.GreaterOrEqual(t, cgotest.StackUsage().Stacks-before, 290) // the thread may have had some left
+			assert.GreaterOrEqual(t, cgotest.StackUsage().Stacks-before, 300-70) // the thread may have had some left: idle workers, too
 			for _, g := range all {
 				require.NoError(t, g.Kill())
 			}

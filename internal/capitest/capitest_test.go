@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -397,7 +398,9 @@ func TestSectionsHoldInGo(t *testing.T) {
 			_, err = g.Switch(1)
 			assert.ErrorContains(t, err, refused, "in the outer one still")
 			assert.Equal(t, root, greenlet.Current())
-			assert.NotEmpty(t, g.Stack(), "this does not pass control")
+			if strings.HasPrefix(greenlet.Runtime(), "one M") { // elsewhere the greenlet itself has to be asked
+				assert.NotEmpty(t, g.Stack(), "this does not pass control")
+			}
 		})
 		v, err := g.Switch(2)
 		require.NoError(t, err)
