@@ -331,7 +331,9 @@ func TestInfo(t *testing.T) {
 		thread := threadID()
 		onAnother(func() {
 			see()
-			assert.Equal(t, thread, g.Info().Thread)
+			if thread != 0 { // else the system does not tell it
+				assert.Equal(t, thread, g.Info().Thread)
+			}
 			assert.Equal(t, greenlet.Running, root.Info().State)
 			assert.Zero(t, root.Info().Parent)
 		})
@@ -463,7 +465,7 @@ func TestDump(t *testing.T) {
 		if oneM() {
 			where = ` at \S+_test.go:\d+ in \S+`
 		}
-		assert.Contains(t, text, fmt.Sprintf("the tree of root/%d, thread %d: 2 greenlets\nroot/%[1]d ", root.ID(), threadID()))
+		assert.Contains(t, text, fmt.Sprintf("the tree of root/%d, thread %d: 2 greenlets\nroot/%[1]d ", root.ID(), root.Info().Thread))
 		assert.Regexp(t, `\nroot/\d+ +running  , \d+ switches\n  outer/\d+ +suspended`+where+`, 2 switches\n    inner/\d+ +suspended`+where+`, 1 switches\n`, text)
 		failing := fmt.Errorf("the disk is full")
 		assert.ErrorIs(t, greenlet.Dump(writer(func([]byte) (int, error) { return 0, failing })), failing)
