@@ -559,18 +559,25 @@ func TestANewGoroutineIsNotTheRootThatHadItsG(t *testing.T) {
 		var g *greenlet.Greenlet
 		onGoroutine(func() {
 			root := greenlet.Current()
-			g = greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+			g = greenlet.New(func(any) (any, error) {
+				v, err := root.Switch(nil)
+				assert.Error(t, err, "somebody has taken it for his own")
+				return v, err
+			})
 			value(t, nil)(g.Switch(nil))
 		})
-		onGoroutine(func() {
-			if _, err := g.Switch(nil); err != nil { // else it has ended by now
-				if !errors.Is(err, greenlet.ErrThreadExited) { // the goroutine is about to end
-					assert.ErrorIs(t, err, greenlet.ErrWrongThread)
+		time.Sleep(20 * time.Microsecond) // until it has ended
+		for range 4 {                     // one of them gets its g
+			onGoroutine(func() {
+				if _, err := g.Switch(nil); err != nil { // else it has ended by now
+					if !errors.Is(err, greenlet.ErrThreadExited) { // the goroutine is about to end
+						assert.ErrorIs(t, err, greenlet.ErrWrongThread)
+					}
+				} else {
+					assert.True(t, g.Dead())
 				}
-			} else {
-				assert.True(t, g.Dead())
-			}
-		})
+			})
+		}
 	}
 }
 
