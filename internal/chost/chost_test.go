@@ -97,7 +97,7 @@ func TestTheSuiteAsACProgram(t *testing.T) {
 		// up to what Go tells, and an instruction of Go's at which a signal has come is not
 		// where valgrind expects one.
 		{"valgrind", []string{"-tags", "valgrind"}, []string{"-g", "-O1"}, []string{"GODEBUG=asyncpreemptoff=1"},
-			[]string{"valgrind", "--error-exitcode=9", "--leak-check=no"},
+			[]string{"valgrind", "--error-exitcode=9", "--leak-check=no", "--suppressions=testdata/valgrind.supp"},
 			map[string]string{"overflow": "Invalid write of size 1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

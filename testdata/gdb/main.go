@@ -22,15 +22,21 @@ func main() {
 	// Where the kernel makes guard pages without splitting the mapping, gdb writes
 	// cores without what lies beside them.
 	defer fault.Set(fault.Guard, 1, 1000)()
-	root := greenlet.Current()
+	// In a Run: without, those in C would have the threads' own stacks, of which the C core
+	// has no list.
+	_ = greenlet.Run(inTree)
+	// A coroutine of C's that switches to another one, with no Go in it.
+	if _, err := cgotest.PingPong(1); err != nil {
+		panic(err)
+	}
+}
+
+func inTree(root *greenlet.Greenlet) error {
 	for _, f := range []func(*greenlet.Greenlet){waitsInGo, waitsBehindC, runs} {
 		if _, err := greenlet.New(func(any) (any, error) { f(root); return nil, nil }).Switch(nil); err != nil {
 			panic(err)
 		}
 		root.Children()[0].SetName("first")
 	}
-	// A coroutine of C's that switches to another one, with no Go in it.
-	if _, err := cgotest.PingPong(1); err != nil {
-		panic(err)
-	}
+	return nil
 }
