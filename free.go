@@ -80,7 +80,8 @@ func (t *tree) bind() error {
 	th.raceAcquire()
 	th.root = engine.enter(th)
 	t.root.c.coro = th.root
-	t.free, t.th, t.tid, t.one = false, th, th.tid, th.one
+	t.free, t.th, t.one = false, th, th.one
+	t.tid.Store(int32(th.tid))
 	t.one.Owner = unsafe.Pointer(t)
 	th.root.SetOwner(unsafe.Pointer(t))
 	th.tree = t

@@ -274,7 +274,7 @@ func (g *Greenlet) String() string {
 	if t := g.c.tree.Load(); t != nil && t.free {
 		return fmt.Sprintf("%s (%v, goroutine %d%s)", who(g.c.called(), g.c.id), g.State(), t.id, t.over())
 	} else if t != nil {
-		return fmt.Sprintf("%s (%v, thread %d%s)", who(g.c.called(), g.c.id), g.State(), t.tid, t.over())
+		return fmt.Sprintf("%s (%v, thread %d%s)", who(g.c.called(), g.c.id), g.State(), t.tid.Load(), t.over())
 	}
 	return fmt.Sprintf("%s (%v)", who(g.c.called(), g.c.id), g.State())
 }

@@ -48,7 +48,7 @@ func (c *core) info(state func() State) Info {
 	}
 	t := c.tree.Load()
 	if t != nil {
-		i.Thread, i.Root = t.tid, t.root.c.id
+		i.Thread, i.Root = int(t.tid.Load()), t.root.c.id
 	}
 	if b := c.born; b != nil {
 		i.Created, i.CreatedAt = b.at, placeOf(b.pcs[:], nil)
@@ -146,7 +146,7 @@ func (t *tree) dump(out *bufio.Writer) {
 		}
 		below[parent] = append(below[parent], c)
 	}
-	fmt.Fprintf(out, "\nthe tree of %s, thread %d: %d greenlets\n", who(t.root.c.called(), t.root.c.id), t.tid, len(cores))
+	fmt.Fprintf(out, "\nthe tree of %s, thread %d: %d greenlets\n", who(t.root.c.called(), t.root.c.id), t.tid.Load(), len(cores))
 	var line func(c *core, depth int)
 	line = func(c *core, depth int) {
 		i := c.info(c.state)

@@ -50,7 +50,7 @@ func (t *tree) observe() {
 		t.lane, t.recording = nil, nil
 	} else if r != t.recording {
 		t.recording = r
-		t.lane = r.Lane(t.root.c.trackOf(), t.tid)
+		t.lane = r.Lane(t.root.c.trackOf(), int(t.tid.Load()))
 		t.lane.Add(gort.Ticks(), nil, t.current.c.trackOf(), timeline.Begin)
 	}
 	if r != nil || Detail(details.Load())&DetailTimes != 0 {

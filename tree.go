@@ -46,9 +46,9 @@ type tree struct {
 	epoch uint32    // collections, when reap was last at work
 
 	th   *thread
-	tid  int    // of th; to be read by anybody
-	free bool   // it is bound to its goroutine; see free.go
-	id   uint64 // of a free tree: its goroutine's number
+	tid  atomic.Int32 // of th, 0 if it is free; to be read by anybody
+	free bool         // it is bound to its goroutine; see free.go
+	id   uint64       // of a free tree: its goroutine's number
 
 	orphaned atomic.Bool // its goroutine has ended, and endOrphan is at work, or has been
 	buries   bool        // it is for the ends of what another one's goroutine has left
@@ -287,7 +287,8 @@ func newTree(implicit bool) (*tree, error) {
 	c.coro = th.root
 	c.tree.Store(t)
 	made.g.c, c.held = c, &made.g
-	t.th, t.tid = th, th.tid
+	t.th = th
+	t.tid.Store(int32(th.tid))
 	t.root, t.current, t.one = &made.g, &made.g, th.one
 	if t.one != nil {
 		t.one.Owner = unsafe.Pointer(t)

@@ -302,7 +302,7 @@ def list_greenlets():
     for greenlet in greenlets():
         g = greenlet.goroutine()
         print("%-6d %-20s %-10s %-8d %-10s %s" % (
-            greenlet.id(), greenlet.name() or "-", greenlet.state(), int(greenlet.tree["tid"]),
+            greenlet.id(), greenlet.name() or "-", greenlet.state(), int(greenlet.tree["tid"]["v"]),
             "-" if g is None else int(g["goid"]), greenlet.place()))
     for worker in workers():
         g = worker["coro"]["g"]
