@@ -19,3 +19,9 @@ func FreeTree() bool {
 	t := currentTree()
 	return t != nil && t.free
 }
+
+// InCalls says whether the M takes the running greenlet for one in which C waits.
+func InCalls() bool {
+	t := currentTree()
+	return t.one.InCalls(t.current.c.coro)
+}

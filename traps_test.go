@@ -562,3 +562,51 @@ func TestNoThreadIsMadeFromAGreenlets(t *testing.T) {
 	}()
 	<-done
 }
+
+// The M counts the calls of C of whoever runs, and tracers and profiles go by it. Who was
+// suspended by the short way, which saves nothing, and goes on when one suspends in C, is not
+// to keep the other's count.
+func TestNobodyKeepsTheCallsOfAnother(t *testing.T) {
+	if !oneM() {
+		t.Skip("each greenlet has an M of its own on the portable engine")
+	}
+	for name, in := range map[string]func(testing.TB, func(*greenlet.Greenlet)){
+		"in a Run":       tree,
+		"in a goroutine": func(_ testing.TB, f func(*greenlet.Greenlet)) { f(greenlet.Current()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				in(t, func(root *greenlet.Greenlet) {
+					var inC *greenlet.Greenlet
+					plain := greenlet.New(func(any) (any, error) {
+						_, _ = root.Switch(nil)
+						for {
+							assert.False(t, greenlet.InCalls(), "it keeps the count")
+							if _, err := inC.Switch(nil); err != nil {
+								return nil, err
+							}
+						}
+					})
+					value(t, nil)(plain.Switch(nil))
+					inC = greenlet.New(func(any) (any, error) {
+						cgotest.Call(func() {
+							for range 3 {
+								assert.True(t, greenlet.InCalls())
+								_, _ = plain.Switch(nil)
+							}
+							assert.True(t, greenlet.InCalls())
+						})
+						assert.False(t, greenlet.InCalls())
+						return nil, nil
+					})
+					value(t, nil)(inC.Switch(nil))
+					assert.False(t, greenlet.InCalls())
+					assert.NoError(t, plain.Kill())
+				})
+			}()
+			<-done
+		})
+	}
+}
