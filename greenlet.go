@@ -140,7 +140,8 @@ func WithParent(p *Greenlet) Option {
 // while C is suspended on it; one that was given a size has its own from its start. That
 // takes a tree that is bound to a thread, so the start binds one in which nothing else lives,
 // until its end. In a tree with other greenlets in it, and outside of a Run, C runs on the
-// thread's own stack, and the size says nothing.
+// thread's own stack, and the size says nothing. How large that one is the C library
+// decides: with glibc mostly 8 MiB, with musl 128 KiB.
 func WithStackSize(bytes int) Option { return func(c *core) { c.stack = bytes } }
 
 // WithName sets a name for people: it shows in String, in errors, and as the
