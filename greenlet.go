@@ -43,8 +43,9 @@ func (*noCopy) Unlock() {}
 
 // core is what a greenlet consists of.
 type core struct {
-	coro     coro   // its worker's, or the thread's for a root; nil: it is pending or dead
-	switches uint64 // how often it was switched to; see count
+	coro     coro             // its worker's, or the thread's for a root; nil: it is pending or dead
+	_        [0]atomic.Uint64 // the next is aligned, on 32-bit systems, too
+	switches uint64           // how often it was switched to; see count
 	id       uint64
 	name     atomic.Pointer[string] // nil: none; csrc/go.c reads it
 	body     uintptr                // where the code of what it runs begins; see place.Body
@@ -57,8 +58,9 @@ type core struct {
 	parent atomic.Pointer[Greenlet] // nil: a root, or the root it is first used from
 	tree   atomic.Pointer[tree]     // nil: never started; belongs where its parents belong
 	ctx    atomic.Pointer[context.Context]
-	born   *birth // nil: it was not recorded
-	since  int64  // nanotime of the last switch to or from it; 0: no clock was on
+	born   *birth          // nil: it was not recorded
+	_      [0]atomic.Int64 // see above
+	since  int64           // nanotime of the last switch to or from it; 0: no clock was on
 
 	// The rest is the own thread's business. But from the start to the end others look at
 	// coro and at the next six under tree.mu, so they are written under that.

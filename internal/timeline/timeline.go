@@ -53,7 +53,8 @@ func (t *Track) Name() string {
 // are; so others may read that many at any time.
 type chunk struct {
 	lane   *Lane
-	n      uint64 // written by gort.StoreRelease
+	_      [0]atomic.Uint64 // so that n is aligned, on 32-bit systems, too
+	n      uint64           // written by gort.StoreRelease
 	events [chunkSize]Event
 }
 
