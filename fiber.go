@@ -48,7 +48,7 @@ var useFibers = sync.OnceValue(func() error {
 		thread_gp:   C.uint32_t(l.ThreadGP), thread_in_place: C.uint32_t(l.ThreadInPlace), thread_own: C.uint32_t(l.ThreadOwn),
 		wait_reason: C.uint32_t(l.WaitReason), stack_guard: C.uint32_t(l.StackGuard), fresh_depth: C.uint32_t(l.FreshDepth),
 		fresh_pc: C.uintptr_t(l.FreshPC), goexit_pc: C.uintptr_t(l.GoexitPC),
-		coroswitch: C.uintptr_t(l.Coroswitch), reentersyscall: C.uintptr_t(l.Reentersyscall),
+		departure: C.uintptr_t(l.Departure), reentersyscall: C.uintptr_t(l.Reentersyscall),
 		landing: C.uintptr_t(l.Landing), nothing: C.uintptr_t(l.Nothing),
 	})
 	gort.FiberHome = func() uintptr { return uintptr(C.glet_one_home()) }

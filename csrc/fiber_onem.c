@@ -144,7 +144,7 @@ static __attribute__((noinline, noreturn)) void leave(struct by_way *b)
 {
     enum { RED_ZONE = 256 };
     b->c_sp = ((uintptr_t)__builtin_frame_address(0) - RED_ZONE) & ~(uintptr_t)15;
-    crosscall2((void (*)(void *))rt.coroswitch, &b->coro, 0, 0);
+    crosscall2((void (*)(void *))rt.departure, &b->coro, 0, 0);
     abort();
 }
 
@@ -179,11 +179,11 @@ static uintptr_t moved(uintptr_t p, struct stack was, struct stack now)
 
 /*
  * The announcement while an execution trace is written, which has to be told: from's
- * goroutine leaves the system call by a call of Go, of runtime.coroswitch itself, which
- * goes on with that of `to`. There runtime.reentersyscall lets it begin the system call
- * anew that it is in (gort's landing), and the thread is in C again, on the same stack,
- * in a call that will not return. That is then taken back, so from is parked as by any
- * other announcement.
+ * goroutine leaves the system call by a call of Go, of runtime.coroswitch (by gort's
+ * departure), which goes on with that of `to`. There runtime.reentersyscall lets it begin
+ * the system call anew that it is in (gort's landing), and the thread is in C again, on the
+ * same stack, in a call that will not return. That is then taken back, so from is parked as
+ * by any other announcement.
  *
  * In a cgo call g.sched is deeper than syscallsp (asmcgocall), and the next call of Go
  * begins there: both are restored as they were. Go may have moved from's stack meanwhile.
@@ -257,10 +257,16 @@ void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_
     if (++local.announcements % EVERY == 0)
         crosscall2((void (*)(void *))rt.nothing, NULL, 0, 0);
 
-    /* Nobody finds z by m yet, but who sees that it is in a system call looks at its m. */
+    /*
+     * Nobody finds z by m yet, but who sees that it is in a system call looks at its m, and
+     * the tracer follows its frame pointers, into C, unless it sees by the M to which z is
+     * locked that there is C.
+     */
+    take(z, GWAITING, GSYSCALL | SCAN);
     *FIELD(char *, z, rt.g_m) = m;
+    *FIELD(char *, z, rt.g_locked_m) = m;
     *FIELD(uintptr_t, z, rt.g_syscall_bp) = to->parked.bp;
-    take(z, GWAITING, GSYSCALL);
+    release(z, GSYSCALL);
     take(a, GSYSCALL, GSYSCALL | SCAN); /* m.p stays as it is from here */
     save(from, m, g0);
     load(c, to, m, g0);

@@ -22,7 +22,7 @@ typedef struct {
     uint32_t wait_reason, stack_guard, fresh_depth;
     uintptr_t fresh_pc, goexit_pc; /* of a goroutine that newcoro has made; where its outermost frame returns to */
     /* By Go's internal ABI: */
-    uintptr_t coroswitch, reentersyscall, landing, nothing;
+    uintptr_t departure, reentersyscall, landing, nothing;
     /* Exported: makes a goroutine that has not run, or NULL; and ends it. */
     uintptr_t (*fiber_new)(void);
     void (*fiber_end)(uintptr_t g);

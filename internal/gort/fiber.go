@@ -22,7 +22,7 @@ type FiberLayout struct {
 	ThreadGP, ThreadInPlace, ThreadOwn                                                         uint32 // of Thread
 	WaitReason, StackGuard, FreshDepth                                                         uint32
 	FreshPC, GoexitPC                                                                          uintptr
-	Coroswitch, Reentersyscall, Landing, Nothing                                               uintptr // entries
+	Departure, Reentersyscall, Landing, Nothing                                                uintptr // entries
 }
 
 // arrival is where landing goes on: the beginning of struct by_way in fiber_onem.c. It is
@@ -36,9 +36,10 @@ type arrival struct {
 
 var _ arrival
 
-func fiberPCs() (landing, nothing uintptr)
+func fiberPCs() (departure, landing, nothing uintptr)
 
 // Only their addresses are used.
+func departure()
 func landing()
 func nothing()
 
@@ -48,7 +49,7 @@ func Fibers() (*FiberLayout, error) {
 	if err != nil {
 		return nil, err
 	}
-	land, none := fiberPCs()
+	depart, land, none := fiberPCs()
 	l := &FiberLayout{
 		GGuard0: gGuard0, GPanic: gPanic, GDefer: gDefer, GM: gM, GSchedSP: gSchedSP, GSchedPC: gSchedPC,
 		GSchedCtxt: gSchedCtxt, GSchedLR: gSchedLR, GSchedBP: gSchedBP,
@@ -61,7 +62,7 @@ func Fibers() (*FiberLayout, error) {
 		ThreadOwn:     uint32(unsafe.Offsetof(Thread{}.own)),
 		WaitReason:    uint32(waitReason), StackGuard: uint32(stackGuard), FreshDepth: uint32(freshDepth),
 		FreshPC: freshPC, GoexitPC: goexitPC,
-		Coroswitch: **(**uintptr)(unsafe.Pointer(&coroswitch)), Reentersyscall: reentersyscall, Landing: land, Nothing: none,
+		Departure: depart, Reentersyscall: reentersyscall, Landing: land, Nothing: none,
 	}
 	if f := runtime.FuncForPC(goexitPC - 1); f == nil || f.Name() != "runtime.goexit" {
 		return nil, fmt.Errorf("a new goroutine does not return to runtime.goexit but to %#x", goexitPC)

@@ -2,6 +2,7 @@
 
 #include "go_asm.h"
 #include "textflag.h"
+#include "funcdata.h"
 
 // landing
 //
@@ -41,10 +42,26 @@ TEXT ·landing(SB), NOSPLIT|NOFRAME, $0-0
 TEXT ·nothing(SB), NOSPLIT|NOFRAME, $0-0
 	RET
 
-// func fiberPCs() (landing, nothing uintptr)
-TEXT ·fiberPCs(SB), NOSPLIT|NOFRAME, $0-16
+// departure
+//
+// Contract: a func(*coro) by the internal ABI that calls runtime.coroswitch and does not
+// return: landing takes it back. C calls it (leave in fiber_onem.c), and until then the
+// goroutine waits with frames of C below, where its frame pointers must not lead the tracer.
+// So their chain ends here, as in coroswitchCut.
+TEXT ·departure(SB), NOSPLIT, $8-0
+	NO_LOCAL_POINTERS
+	MOVQ	·coroswitch(SB), DX
+	MOVQ	(DX), CX
+	XORL	BP, BP
+	CALL	CX
+	INT	$3
+
+// func fiberPCs() (departure, landing, nothing uintptr)
+TEXT ·fiberPCs(SB), NOSPLIT|NOFRAME, $0-24
+	LEAQ	·departure(SB), AX
+	MOVQ	AX, departure+0(FP)
 	LEAQ	·landing(SB), AX
-	MOVQ	AX, landing+0(FP)
+	MOVQ	AX, landing+8(FP)
 	LEAQ	·nothing(SB), AX
-	MOVQ	AX, nothing+8(FP)
+	MOVQ	AX, nothing+16(FP)
 	RET

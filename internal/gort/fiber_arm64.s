@@ -2,6 +2,7 @@
 
 #include "go_asm.h"
 #include "textflag.h"
+#include "funcdata.h"
 
 // landing
 //
@@ -33,10 +34,23 @@ TEXT ·landing(SB), NOSPLIT|NOFRAME, $0-0
 TEXT ·nothing(SB), NOSPLIT|NOFRAME, $0-0
 	RET
 
-// func fiberPCs() (landing, nothing uintptr)
-TEXT ·fiberPCs(SB), NOSPLIT|NOFRAME, $0-16
+// departure
+//
+// Contract: as in fiber_amd64.s.
+TEXT ·departure(SB), NOSPLIT, $8-0
+	NO_LOCAL_POINTERS
+	MOVD	·coroswitch(SB), R26
+	MOVD	(R26), R1
+	MOVD	ZR, R29
+	CALL	(R1)
+	BRK
+
+// func fiberPCs() (departure, landing, nothing uintptr)
+TEXT ·fiberPCs(SB), NOSPLIT|NOFRAME, $0-24
+	MOVD	$·departure(SB), R0
+	MOVD	R0, departure+0(FP)
 	MOVD	$·landing(SB), R0
-	MOVD	R0, landing+0(FP)
+	MOVD	R0, landing+8(FP)
 	MOVD	$·nothing(SB), R0
-	MOVD	R0, nothing+8(FP)
+	MOVD	R0, nothing+16(FP)
 	RET

@@ -12,7 +12,7 @@ type FiberLayout struct {
 	ThreadGP, ThreadInPlace, ThreadOwn                                                         uint32
 	WaitReason, StackGuard, FreshDepth                                                         uint32
 	FreshPC, GoexitPC                                                                          uintptr
-	Coroswitch, Reentersyscall, Landing, Nothing                                               uintptr
+	Departure, Reentersyscall, Landing, Nothing                                                uintptr
 }
 
 // Fibers says that there is no assembly for this CPU.

@@ -667,7 +667,7 @@ func end(g uintptr, c *coro) {
 		locked, locks = m, *at[uint64](m + mLocks)
 	}
 	c.gp, c.mp, c.locks = getg(), locked, locks
-	coroswitch(&coro{gp: g, mp: locked, locks: locks})
+	coroswitchCut(&coro{gp: g, mp: locked, locks: locks}) // the caller may have C frames
 	if locked != 0 {
 		*at[int32](m + mNcgo) = ncgo
 	}
