@@ -95,7 +95,11 @@ func (t *tree) leaveGoroutine() {
 	engine.leave(t.th)
 	roots.remove(t)
 	t.raceRelease()
-	if len(t.th.pool.idle) == 0 && len(t.th.pool.lost) == 0 && t.th.guest.Load() == nil {
+	t.mu.Lock()
+	// Who was moved away, and has not run since, still tells by the record whether it was.
+	again := !t.gave
+	t.mu.Unlock()
+	if again && len(t.th.pool.idle) == 0 && len(t.th.pool.lost) == 0 && t.th.guest.Load() == nil {
 		freeThreads.Put((*freeThread)(unsafe.Pointer(t.th)))
 	}
 }
@@ -306,6 +310,7 @@ func (t *tree) fetch(c *core, from *tree, ok func() bool) error {
 			all = append(all, d)
 		}
 	}
+	from.gave = true
 	for _, d := range all {
 		from.unlink(d)
 	}

@@ -52,6 +52,7 @@ type tree struct {
 
 	orphaned atomic.Bool // its goroutine has ended, and endOrphan is at work, or has been
 	buries   bool        // it is for the ends of what another one's goroutine has left
+	gave     bool        // some were moved away; written under mu
 
 	root *Greenlet
 	heir *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
