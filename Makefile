@@ -4,6 +4,7 @@
 GO ?= go
 PREFIX ?= /usr/local
 COUNT ?= 5
+CPUS ?= 1,2,8
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 C_FILES := $(filter-out examples/php/% internal/foreign/ruby/%,$(wildcard csrc/*.c examples/*/*.c internal/chost/lib/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c internal/foreign/*/*/*.c))
@@ -124,8 +125,8 @@ test-php: ## the tests of examples/php
 stress: ## the suite under all that finds mistakes in the dark corners; long
 	@scripts/need cc
 	$(TEST) -timeout 30m -race -count=$(COUNT) ./...
-	$(TEST) -timeout 30m -shuffle=on -count=3 ./...
-	$(TEST) -timeout 30m -cpu=1,2,8 ./...
+	$(TEST) -timeout 30m -shuffle=on -count=$(COUNT) ./...
+	$(TEST) -timeout 30m -cpu=$(CPUS) ./...
 	$(TEST) -timeout 30m -tags greenlet_ucontext -race ./...
 	$(TEST) -timeout 30m -gcflags=all='-N -l' ./...
 	$(TEST) -timeout 30m -gcflags=all=-d=checkptr ./...
@@ -137,7 +138,7 @@ stress: ## the suite under all that finds mistakes in the dark corners; long
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackPreempt $(AT_EACH_CALL)
 
 stress-short: ## the same, each with the short suite
-	$(MAKE) --no-print-directory stress TESTFLAGS=-short COUNT=1
+	$(MAKE) --no-print-directory stress TESTFLAGS=-short COUNT=1 CPUS=1,8
 
 install: ## the headers for C into $(DESTDIR)$(PREFIX)/include
 	install -d $(DESTDIR)$(PREFIX)/include

@@ -5,6 +5,7 @@ package greenlet_test
 import (
 	"fmt"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/go-greenlet/greenlet"
@@ -40,11 +41,14 @@ func ExampleInfo() {
 // Any goroutine may look for the greenlets of the process.
 func ExampleAll() {
 	_ = greenlet.Run(func(root *greenlet.Greenlet) error {
+		var people []*greenlet.Greenlet
 		for _, name := range []string{"ann", "bob"} {
 			g := greenlet.New(func(any) (any, error) { return root.Switch(nil) }, greenlet.WithName(name))
 			g.SetValue(len(name)) // whatever belongs to it
 			g.MustSwitch(nil)
+			people = append(people, g)
 		}
+		defer runtime.KeepAlive(people) // All keeps nobody: who is forgotten is ended
 		fmt.Println(len(root.Children()))
 		for g := range greenlet.All() {
 			if g.Parent() == root {
