@@ -226,6 +226,7 @@ func (t *tree) hold(c *core) bool {
 var (
 	errAway   = errors.New("it runs, or waits in or for a next, a Resume or a Kill")
 	errHeld   = errors.New("it is suspended in C code, or has locked its thread, so it can go on only on its own goroutine")
+	errEnds   = errors.New("the tree there is about to end")
 	errBubble = errors.New("one of the two is in a bubble of testing/synctest")
 )
 
@@ -327,10 +328,23 @@ func (t *tree) give(c *core, p *Greenlet, to *tree) error {
 	if c == t.current.c {
 		return errAway
 	}
+	orphans.Lock() // so that nobody ends that tree meanwhile but its own goroutine
+	defer orphans.Unlock()
 	old := c.parent.Swap(p) // before anybody can go on with it
-	err := to.fetch(c, t, func() bool { return !t.waiting(c) })
+	ends := false
+	err := to.fetch(c, t, func() bool {
+		if t.waiting(c) {
+			return false
+		}
+		to.ask() // it lasts now
+		ends = to.asked.Load() == askedTooLate || to.end.Load() != endNot || to.gone()
+		return !ends
+	})
 	if err != nil {
 		c.parent.Store(old)
+	}
+	if ends {
+		return errEnds
 	}
 	return err
 }

@@ -54,7 +54,10 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 				return g.misused("SetParent", t)
 			}
 			if o := p.owner(); o != nil && o != t && t.free && o.free && o.end.Load() == endNot && !o.gone() {
-				if err := t.give(c, p, o); err != nil {
+				if err := t.give(c, p, o); err == errEnds {
+					runtime.Gosched()
+					continue
+				} else if err != nil {
 					return fail("SetParent", g, errors.Join(ErrWrongThread, err), "the new parent is "+p.String())
 				}
 				return nil

@@ -4,7 +4,9 @@ package greenlet_test
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -57,4 +59,47 @@ func TestATreeDoesNotGetTheRecordThatAMovedOneKnows(t *testing.T) {
 		}()
 		<-done
 	}
+}
+
+// A greenlet is moved to one whose tree, of which nobody knows the root, ends just then. It
+// ends in any case: with the goroutine there, or with its own.
+func TestATreeEndsAsOneIsMovedToIt(t *testing.T) {
+	needsFree(t)
+	lasts := time.Second
+	if !testing.Short() {
+		lasts = 5 * time.Second
+	}
+	var made int
+	var ended atomic.Int64
+	for end := time.Now().Add(lasts); time.Now().Before(end); made++ {
+		var there atomic.Pointer[greenlet.Greenlet]
+		ends, moves := make(chan bool), make(chan bool)
+		go func() {
+			defer close(ends)
+			_, err := greenlet.New(func(any) (any, error) {
+				there.Store(greenlet.Current())
+				for range 50 + made%97 {
+				}
+				return nil, nil
+			}).Switch(nil)
+			assert.NoError(t, err)
+		}()
+		go func() {
+			defer close(moves)
+			g := greenlet.New(func(any) (any, error) {
+				defer ended.Add(1)
+				return greenlet.Current().Parent().Switch(nil)
+			})
+			value(t, nil)(g.Switch(nil))
+			for there.Load() == nil {
+				runtime.Gosched()
+			}
+			for range made % 211 {
+			}
+			assert.NoError(t, g.SetParent(there.Load()))
+		}()
+		<-ends
+		<-moves
+	}
+	collectUntil(t, func() bool { return ended.Load() == int64(made) })
 }
