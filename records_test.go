@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/cgotest"
 )
 
 // A greenlet that waits in a Switch is moved twice, and the second tree has the engine's
@@ -102,4 +103,26 @@ func TestATreeEndsAsOneIsMovedToIt(t *testing.T) {
 		<-moves
 	}
 	collectUntil(t, func() bool { return ended.Load() == int64(made) })
+}
+
+// A tree is tied by a lock, and then another one of its greenlets is suspended in C.
+func TestATreeTiedByALockIsLeftFromC(t *testing.T) {
+	needsFree(t)
+	onGoroutine(func() {
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			for i := 0; yield(i); i++ {
+			}
+		})
+		defer stop()
+		v, ok := next()
+		assert.True(t, ok)
+		assert.Equal(t, 0, v)
+		cgotest.Call(func() {
+			v, ok := next()
+			assert.True(t, ok)
+			assert.Equal(t, 1, v)
+		})
+	})
 }

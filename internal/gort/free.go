@@ -255,7 +255,9 @@ func (t *Thread) readyFree() error {
 	if *at[int32](*at[uintptr](g + gM) + mNcgo) == 0 {
 		return nil
 	}
-	if !t.tied { // it may have been another one when the last switch was refused
+	// It may have been another one when the last switch was refused; and none is known if
+	// only lock counts have tied the tree.
+	if !t.tied || t.on == nil {
 		on, err := OfThread()
 		if err != nil {
 			return err
