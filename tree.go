@@ -344,8 +344,10 @@ func (t *tree) close(end int32) {
 
 // finish marks all that belongs to the tree as over.
 func (t *tree) finish(end int32) {
+	if !t.end.CompareAndSwap(endNot, end) {
+		return // by whoever ends what its goroutine, or its thread, has left
+	}
 	t.delist()
-	t.end.Store(end)
 	t.busy |= busyOver
 	t.root.c.life.Store(lifeDead)
 	for t.nlive > 0 {
