@@ -126,3 +126,21 @@ func TestATreeTiedByALockIsLeftFromC(t *testing.T) {
 		})
 	})
 }
+
+// A greenlet that ends with its thread locked takes the locks with it: whoever runs next on
+// its goroutine is not locked, nor is the tree.
+func TestAnEndUnlocksTheThread(t *testing.T) {
+	needsFree(t)
+	onGoroutine(func() {
+		greenlet.Current()
+		for range 3 {
+			g := greenlet.New(func(any) (any, error) {
+				assert.False(t, locked())
+				runtime.LockOSThread()
+				return nil, nil
+			})
+			value(t, nil)(g.Switch(nil))
+			assert.False(t, locked())
+		}
+	})
+}

@@ -170,6 +170,9 @@ func (t *tree) leave(w *worker, m message) {
 	t.endSections(&m)
 	t.die(g.c)
 	w.coro.Drop()
+	if t.free {
+		t.one.Clean(w.coro)
+	}
 	w.th.exceptions.lose() // a panic of Go's can have left catch blocks of C++ behind
 	w.th.pool.put(w)
 	target, m := t.deliver(g, m)
@@ -200,7 +203,7 @@ func (w *worker) run(t *tree) message {
 	// Of whoever ran here before.
 	debug.SetPanicOnFault(false)
 	if oneM {
-		w.th.one.Clean()
+		w.th.one.Clean(w.coro)
 	}
 	w.core.recovering(t, &end)
 	returned = true

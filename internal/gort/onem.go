@@ -433,12 +433,17 @@ func (t *Thread) resume(c *Coro) {
 	c.plain, c.cut, c.ncgo, c.fast = true, false, 0, c.owner
 }
 
-// Clean gives the running greenlet the thread's control words and the ordinary lock
-// counts, if whoever ran there before has left others.
+// Clean gives c, the running coroutine, the thread's control words and the ordinary lock
+// counts, if whoever ran there before has left others. In a free tree it is called when that
+// one has ended: nobody else would be tied by its locks.
 //
 //go:norace
-func (t *Thread) Clean() {
+func (t *Thread) Clean(c *Coro) {
 	if t.free {
+		if g := getg(); *at[uintptr](g + gLockedM) != 0 {
+			*at[uint64](*at[uintptr](g + gM) + mLocks) = c.tie
+			settleFn(0)
+		}
 		return
 	}
 	m := *at[uintptr](getg() + gM)
