@@ -36,7 +36,7 @@ func greenletThreadExit(h C.uintptr_t, elsewhere C.int) { mustValue[*thread](h).
 //
 //export greenletReady
 func greenletReady() C.int {
-	if ready() != nil || lined || oneM && useFibers() != nil {
+	if ready() != nil || lined.Load() || oneM && useFibers() != nil {
 		return C.GLET_EWORD
 	}
 	return C.GLET_OK

@@ -294,7 +294,7 @@ type attachment = handle.Handle
 
 // attach makes the thread's end known to greenletThreadExit.
 func (th *thread) attach() error {
-	if lined {
+	if lined.Load() {
 		return nil
 	}
 	elsewhere := 0
@@ -310,7 +310,7 @@ func (th *thread) attach() error {
 
 // detach forgets it: it has ended.
 func (th *thread) detach() {
-	if lined {
+	if lined.Load() {
 		return
 	}
 	if err := th.handle.Delete(); err != nil {
@@ -320,7 +320,7 @@ func (th *thread) detach() {
 
 // local reads one of the thread's two words; see gort.LoadLocal.
 func local(word uintptr) unsafe.Pointer {
-	if lined {
+	if lined.Load() {
 		return placed(word)
 	}
 	if gort.HasLocal {
@@ -332,7 +332,7 @@ func local(word uintptr) unsafe.Pointer {
 // setLocal writes one of them. The goroutine must be locked to its thread, and
 // what v points to is kept alive by the thread's handle.
 func setLocal(word uintptr, v unsafe.Pointer) {
-	if lined {
+	if lined.Load() {
 		setPlaced(word, v)
 		return
 	}

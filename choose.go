@@ -48,7 +48,8 @@ var ready = sync.OnceValue(func() error {
 			continue
 		}
 		engine = e
-		_, lined = e.(lineEngine)
+		_, yes := e.(lineEngine)
+		lined.Store(yes)
 		oneM = c.name == "one-m"
 		runtimeReport = strings.TrimSuffix(c.report+": "+why, ": ")
 		if oneM {
@@ -72,7 +73,7 @@ const spareLocks = 1000
 // LockOSThread, so there are programs with one too many; a root's lock is not theirs to
 // undo: its greenlets would stay behind, for whoever comes to the thread next.
 func lockThread() {
-	if lined && byGoroutine {
+	if lined.Load() && byGoroutine {
 		return
 	}
 	runtime.LockOSThread()
@@ -88,7 +89,7 @@ func lockThread() {
 // unlockThread takes lockThread back. What the program has locked or unlocked besides
 // counts as it would have without.
 func unlockThread() {
-	if lined && byGoroutine {
+	if lined.Load() && byGoroutine {
 		return
 	}
 	if oneM {

@@ -1,6 +1,10 @@
 package greenlet
 
-import "github.com/go-greenlet/greenlet/internal/gort"
+import (
+	"sync/atomic"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
+)
 
 // A switcher is an engine: how a greenlet gives way to another one of its thread. The rules of
 // switching are above it, and the same for all. There is one for the process, the first of
@@ -42,8 +46,12 @@ type switcher interface {
 // engine is set before the first root is made; see ready.
 var engine switcher
 
-// oneM says that it is oneMEngine, and lined that it is a lineEngine.
-var oneM, lined bool
+// oneM says that it is oneMEngine, and lined that it is a lineEngine, which is asked before
+// anybody has chosen one, too.
+var (
+	oneM  bool
+	lined atomic.Bool
+)
 
 // A coro is a coroutine as the engine knows it.
 type coro = *gort.Coro

@@ -301,7 +301,7 @@ func newTree(implicit bool) (*tree, error) {
 	t.live.next, t.live.prev = &t.live, &t.live
 	t.implicit = implicit
 	t.locked = gort.Getg()
-	if lined {
+	if lined.Load() {
 		t.goroutine = gort.Self()
 	}
 	th.tree = t

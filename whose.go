@@ -101,7 +101,7 @@ func disown(which func(o *owned) bool, chain *atomic.Pointer[owned]) {
 // ending is t.end, after a look at whether the root's goroutine has ended without Run:
 // nobody tells these engines.
 func (t *tree) ending() int32 {
-	if end := t.end.Load(); !lined || end != endNot || !t.goroutine.Ended() {
+	if end := t.end.Load(); !lined.Load() || end != endNot || !t.goroutine.Ended() {
 		return end
 	}
 	owners.mu.Lock()
@@ -119,7 +119,7 @@ func (t *tree) ending() int32 {
 // endings does that for all trees, after a collection: what is suspended in them would be
 // kept by the table.
 func endings() {
-	if !lined || owners.entries.Load() == 0 {
+	if !lined.Load() || owners.entries.Load() == 0 {
 		return
 	}
 	for i := range owners.chains {
