@@ -127,6 +127,7 @@ func (th *thread) endGuest() {
 		return
 	}
 	orphans.Lock()
+	t.th.raceAcquire() // its goroutine's last call
 	for _, c := range t.pick(func(c *core) bool { return c.coro.Held() }) {
 		t.drop(c)
 	}

@@ -139,12 +139,12 @@ func (c *Coro) Claim(t *Thread, current func() bool) bool {
 	}
 	// Whoever suspends it releases it by its status, and clears g.m right after that.
 	for {
-		s := atomic.LoadUint32(at[uint32](c.g+gStatus)) &^ scanBit
-		if s != gWaiting || current() || c.held {
+		g := atomic.LoadUintptr(&c.g)
+		if g == 0 || atomic.LoadUint32(at[uint32](g+gStatus))&^scanBit != gWaiting || current() || c.held { // 0: it has ended
 			c.Unclaim(t)
 			return false
 		}
-		if atomic.LoadUintptr(at[uintptr](c.g+gM)) == 0 {
+		if atomic.LoadUintptr(at[uintptr](g+gM)) == 0 {
 			return true
 		}
 		runtime.Gosched()
