@@ -225,6 +225,7 @@ func init() { lastStackSize.Store(3<<20 + 12<<10) } // an odd one
 func TestAStackThatCannotBeMadeIsAnError(t *testing.T) {
 	for _, points := range [][]fault.Point{{fault.Malloc}, {fault.Mmap}, {fault.Guard, fault.Mprotect}} {
 		tree(t, func(root *greenlet.Greenlet) {
+			value(t, 1)(greenlet.New(returns(1, nil)).Switch(nil)) // the stack for those without one is there
 			handles := handle.Live()
 			size := unusedStackSize()
 			g := greenlet.New(returns(1, nil), greenlet.WithStackSize(size))
