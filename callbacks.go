@@ -21,7 +21,9 @@ import (
 //export greenletEnter
 func greenletEnter(h C.uintptr_t) {
 	C.glet_go_entered()
-	runtime.LockOSThread() // it is locked, but else the runtime makes new threads from this one
+	// It is locked, but by an internal count: without an external one the runtime would clone
+	// new threads from this one, with what C has set on it (newm, proc.go).
+	runtime.LockOSThread()
 	mustValue[*worker](h).serve()
 	runtime.UnlockOSThread()
 }

@@ -227,7 +227,7 @@ func newNative(size int, h handle.Handle) (native, error) {
 // stackReach is how far the bounds that the runtime gets to know of a C stack reach into the
 // guard below: its own code there, if C has left too little, is to run into the guard as C's
 // would, which is explained, and not to stop before it with "morestack on g0", which names
-// nobody. What is left of the guard is room for a function that does not look at the bounds.
+// nobody (morestack in asm_*.s, badmorestackg0 in proc.go). What is left of the guard is room for a function that does not look at the bounds.
 const stackReach = C.GLET_STACK_GUARD * 3 / 4
 
 // newStack makes a C stack that the engine of one M puts in place.

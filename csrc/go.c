@@ -259,10 +259,11 @@ static void *teller(void *thread)
 /*
  * At the end of a thread that Go made, g still is the g0 of an M that is gone (mexit,
  * proc.go), so a callback would have to come as from an unknown thread. But that M's events
- * are still in its buffers (they are written out when sched.freem is walked), and those of
- * the M that the callback gets would be of the same thread, in a buffer of their own: no
- * tool can read such an execution trace. So another thread calls Go, one that has nothing
- * else to do. If there is none to be had, a trace that cannot be read is the lesser evil.
+ * are still in its buffers (traceThreadDestroy, traceruntime.go, writes them when allocm,
+ * proc.go, walks sched.freem), and those of the M that the callback gets would be of the same
+ * thread, in a buffer of their own: no tool can read such an execution trace. So another
+ * thread calls Go, one that has nothing else to do. If there is none to be had, a trace that
+ * cannot be read is the lesser evil.
  *
  * On a thread that C made, g is a living M's g0, or nil when its turn came first.
  */
