@@ -4,8 +4,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
-
-	_ "unsafe" // for linkname
 )
 
 // Detail is a set of what Info can tell of only if it is recorded all along, which costs
@@ -41,9 +39,3 @@ func (c *core) bear() {
 		runtime.Callers(2, c.born.pcs[:])
 	}
 }
-
-// nanotime is the runtime's monotonic clock, which takes less than time.Now. The runtime
-// publishes it (time_nofake.go).
-//
-//go:linkname nanotime runtime.nanotime
-func nanotime() int64

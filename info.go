@@ -54,7 +54,7 @@ func (c *core) info(state func() State) Info {
 		i.Created, i.CreatedAt = b.at, placeOf(b.pcs[:], nil)
 	}
 	if since := atomic.LoadInt64(&c.since); since != 0 && Detail(details.Load())&DetailTimes != 0 {
-		i.Since = time.Duration(nanotime() - since)
+		i.Since = time.Duration(gort.Nanotime() - since)
 	}
 	if i.State == Suspended {
 		var pcs [len(prefix{})]uintptr

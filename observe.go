@@ -20,7 +20,7 @@ import (
 
 func init() {
 	layer.Observe = func() { epoch.Add(1) }
-	layer.Nanotime = nanotime
+	layer.Nanotime = gort.Nanotime
 	layer.Trees = func() (all []layer.Tree) {
 		for _, t := range allTrees() {
 			g := t.running()
@@ -74,7 +74,7 @@ func (t *tree) observed(k kind) {
 		l.Add(gort.Ticks(), from.trackOf(), to.trackOf(), timeline.Switch+timeline.Kind(k))
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
-		now := nanotime()
+		now := gort.Nanotime()
 		share(&from.since, now)
 		share(&to.since, now)
 	}
@@ -96,7 +96,7 @@ func (t *tree) born(c *core) {
 		t.lane.Add(gort.Ticks(), nil, c.trackOf(), timeline.Birth)
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
-		share(&c.since, nanotime())
+		share(&c.since, gort.Nanotime())
 	}
 }
 

@@ -1,7 +1,6 @@
 package greenlet
 
 import (
-	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -54,7 +53,7 @@ func (p *pool) get(th *thread, size int) (*worker, error) {
 	if size < 0 || size > maxStackSize {
 		return nil, errStackSize
 	}
-	if !entered.Load() && initialising() {
+	if !entered.Load() && gort.Initialising() {
 		return nil, errInit
 	}
 	w := &worker{th: th, size: size}
@@ -103,30 +102,6 @@ func (p *pool) sweep() {
 // the program's packages are initialised (main_init_done in cgocallbackg1, cgocall.go),
 // so they are.
 var entered atomic.Bool
-
-// initialising says whether the caller is the initialisation of one of the program's
-// packages: a greenlet that it starts would wait for its end, and it for the greenlet.
-// (doInit1, proc.go, runs them all; a plugin's come when callbacks are let in.)
-func initialising() (yes bool) {
-	pc := make([]uintptr, 64)
-	for skip := 1; ; skip += len(pc) {
-		n := runtime.Callers(skip, pc)
-		if n == 0 {
-			return yes
-		}
-		frames := runtime.CallersFrames(pc[:n])
-		for more := true; more; {
-			var f runtime.Frame
-			f, more = frames.Next()
-			switch f.Function {
-			case "runtime.doInit1":
-				yes = true
-			case "plugin.open":
-				return false
-			}
-		}
-	}
-}
 
 // serve is the worker's life: one greenlet after the other.
 func (w *worker) serve() {
