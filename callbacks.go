@@ -2,12 +2,17 @@
 
 package greenlet
 
-// #include "go.h"
+/*
+#define GLET_GO_CALL // strong; see there
+#include "go_calls.h"
+#include "go_worker.h"
+*/
 import "C"
 
 import (
 	"runtime"
 
+	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
@@ -20,7 +25,7 @@ import (
 //
 //export greenletEnter
 func greenletEnter(h C.uintptr_t) {
-	C.glet_go_entered()
+	C.glet_go_worker_entered()
 	// It is locked, but by an internal count: without an external one the runtime would clone
 	// new threads from this one, with what C has set on it (newm, proc.go).
 	runtime.LockOSThread()
@@ -49,18 +54,10 @@ func greenletReady() C.int {
 //
 //export greenletHasFrames
 func greenletHasFrames() C.int {
-	pc := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pc[:runtime.Callers(0, pc)])
-	for entered := false; ; {
-		f, more := frames.Next()
-		if entered && f.Function != "" && f.Function != "runtime.goexit" {
-			return 1
-		}
-		entered = entered || f.Function == "runtime.cgocallback"
-		if !more {
-			return 0
-		}
+	if gort.CallerHasFrames() {
+		return 1
 	}
+	return 0
 }
 
 func mustValue[T any](h C.uintptr_t) T {

@@ -3,29 +3,10 @@
 package greenlet
 
 /*
-#include "interface.h"
-
-// Exported below.
-extern int greenletMake(greenlet **, uintptr_t, uintptr_t, greenlet *, size_t);
-extern int greenletMakeGo(greenlet **, uintptr_t, greenlet *, size_t);
-extern int greenletFree(greenlet *);
-extern int greenletFreeValue(uintptr_t);
-extern int greenletCurrent(greenlet **);
-extern greenlet *greenletSelf(void);
-extern int greenletPass(greenlet *, int, uintptr_t, uintptr_t *);
-extern int greenletKill(greenlet *);
-extern int greenletParent(greenlet *, greenlet **);
-extern int greenletSetParent(greenlet *, greenlet *);
-extern int greenletAsk(greenlet *, int);
-extern int greenletSection(int);
-extern int greenletCarry(uintptr_t, size_t);
-
-static void interface_init(void)
-{
-    glet_interface i = {greenletMake, greenletMakeGo, greenletFree, greenletFreeValue, greenletCurrent,
-                        greenletSelf, greenletPass, greenletKill, greenletParent, greenletSetParent, greenletAsk, greenletSection, greenletCarry};
-    glet_interface_init(&i);
-}
+#define GLET_GO_CALL // strong; see there
+#include "escape.h"
+#include "go_calls.h"
+#include "greenlet_internal.h"
 */
 import "C"
 
@@ -317,8 +298,6 @@ func kept(op string, p *C.greenlet) (*Greenlet, error) {
 	}
 	return referred(p)
 }
-
-func init() { C.interface_init() }
 
 // made hands out a new greenlet, with what C has said of it.
 func made(out **C.greenlet, parent *C.greenlet, size C.size_t, make func(opts ...Option) *Greenlet) C.int {

@@ -4,35 +4,31 @@ package greenlet
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/csrc
+#define GLET_GO_CALL // strong; see there
+#include "coro_internal.h"
 #include "exceptions.h"
-#include "go.h"
-#include "word.h"
+#include "go_calls.h"
+#include "go_m.h"
+#include "go_overflow.h"
+#include "go_slot.h"
+#include "go_thread.h"
+#include "go_worker.h"
+#include "greenlet_internal.h"
 #include <errno.h>
 
-// Exported by callbacks.go.
-extern void greenletEnter(uintptr_t worker);
-extern void greenletThreadExit(uintptr_t thread, int elsewhere);
-extern int greenletHasFrames(void);
-
-static void bridge_init(void *getstackbound, void *bindm, size_t tree_current, size_t greenlet_core,
-                        size_t core_name, size_t core_id)
-{
-    glet_go_calls calls = {greenletEnter, greenletThreadExit, getstackbound, bindm, greenletHasFrames,
-                           tree_current, greenlet_core, core_name, core_id};
-    glet_go_init(&calls);
-}
+static void bridge_init(void *getstackbound, void *bindm) { glet_go_m_init(getstackbound, bindm, greenletReady); }
 
 // Plain numbers cost no pointer checks on the way.
-static int bridge_find_word(intptr_t hint, uintptr_t g) { return glet_go_find_word(hint, (void *)g); }
-static int bridge_verify_word(uintptr_t g) { return glet_go_verify_word((void *)g); }
+static int bridge_find_slot(intptr_t hint, uintptr_t g) { return glet_go_slot_find(hint, (void *)g); }
+static int bridge_verify_slot(uintptr_t g) { return glet_go_slot_verify((void *)g); }
 static void bridge_local_set(int i, uintptr_t v) { glet_go_local_set(i, (void *)v); }
-static int bridge_retire(uintptr_t c) { return glet_go_retire((glet_coro *)c); }
+static int bridge_retire(uintptr_t c) { return glet_go_worker_retire((glet_coro *)c); }
 static int bridge_stack_used(uintptr_t c, size_t *out) { return glet_coro_stack_used((glet_coro *)c, out); }
 static void bridge_trim_stack(uintptr_t c, size_t keep) { glet_coro_trim_stack((glet_coro *)c, keep); }
 static struct glet_exceptions *bridge_exceptions(void) { return glet_coro_exceptions(); }
 static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
 static int *bridge_errno(void) { return &errno; }
-static uintptr_t bridge_current_word(void) { return (uintptr_t)glet_coro_current_word(); }
+static uintptr_t bridge_current_address(void) { return (uintptr_t)glet_coro_current_address(); }
 
 // A coroutine for its stack alone, where another engine puts it in place.
 static glet_coro *not_run(void *arg)
@@ -103,24 +99,24 @@ func init() {
 		return th.one, nil
 	}
 	bound, bindm := gort.Hooks()
-	C.bridge_init(bound, bindm, C.size_t(unsafe.Offsetof(tree{}.current)), C.size_t(unsafe.Offsetof(Greenlet{}.c)),
-		C.size_t(unsafe.Offsetof(core{}.name)), C.size_t(unsafe.Offsetof(core{}.id)))
-	gort.SetHooks(C.glet_go_getstackbound(), C.glet_go_bindm())
+	C.bridge_init(bound, bindm)
+	gort.SetHooks(C.glet_go_m_getstackbound(), C.glet_go_m_bindm())
+	C.glet_greenlet_ready()
 }
 
-// findWord finds and verifies g's thread-local word. It runs before the first root is made
+// findSlot finds and verifies g's place in thread-local memory. It runs before the first root is made
 // and not at init: it needs a second thread, and a program that merely imports the package
 // should not pay for one.
-var findWord = sync.OnceValue(func() error {
+var findSlot = sync.OnceValue(func() error {
 	check := func(find bool) (ok bool) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		var g uintptr
 		gort.CgoCall(C.glet_go_g, unsafe.Pointer(&g))
-		if find && C.bridge_find_word(C.intptr_t(gort.GSlot()), C.uintptr_t(g)) != C.GLET_OK {
+		if find && C.bridge_find_slot(C.intptr_t(gort.GSlot()), C.uintptr_t(g)) != C.GLET_OK {
 			return false
 		}
-		return C.bridge_verify_word(C.uintptr_t(g)) == C.GLET_OK && gort.GSlotHoldsG()
+		return C.bridge_verify_slot(C.uintptr_t(g)) == C.GLET_OK && gort.GSlotHoldsG()
 	}
 	runtime.LockOSThread() // so that the second goroutine gets a second thread
 	defer runtime.UnlockOSThread()
@@ -143,16 +139,16 @@ func tryOneM() (switcher, string, error) {
 	case Backend() == "ucontext":
 		return nil, "", errors.New("built with ucontext")
 	}
-	if err := findWord(); err != nil {
+	if err := findSlot(); err != nil {
 		return nil, "", err
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	ok, why := gort.OneM(uintptr(C.glet_go_word_offset()))
+	ok, why := gort.OneM(uintptr(C.glet_go_slot_offset()))
 	if !ok {
 		return nil, "", errors.New(why)
 	}
-	th := gort.NewThread(&stacks, currentWord(), uintptr(currentNative()), uintptrOf(threadExceptions()))
+	th := gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(threadExceptions()))
 	if err := th.Try(); err != nil {
 		return nil, "", fmt.Errorf("a switch failed: %w", err)
 	}
@@ -160,7 +156,7 @@ func tryOneM() (switcher, string, error) {
 }
 
 func tryPortable() (switcher, string, error) {
-	if err := findWord(); err != nil {
+	if err := findSlot(); err != nil {
 		return nil, "", err
 	}
 	return portableEngine{}, explainOverflows(), nil
@@ -169,7 +165,11 @@ func tryPortable() (switcher, string, error) {
 // explainOverflows has overflows of C stacks explained, and returns what is to be said if
 // that cannot be: no reason to do without greenlets.
 func explainOverflows() (report string) {
-	if e := C.glet_go_explain_overflows(); e != 0 {
+	at := C.glet_name_layout{
+		tree_current: C.size_t(unsafe.Offsetof(tree{}.current)), greenlet_core: C.size_t(unsafe.Offsetof(Greenlet{}.c)),
+		core_name: C.size_t(unsafe.Offsetof(core{}.name)), core_id: C.size_t(unsafe.Offsetof(core{}.id)),
+	}
+	if e := C.glet_go_explain_overflows(&at); e != 0 {
 		return fmt.Sprintf("; stack overflows will not be explained: %v", syscall.Errno(e))
 	}
 	return ""
@@ -194,8 +194,8 @@ func (c native) pointer() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Poin
 // currentNative is the thread's coroutine that runs now.
 func currentNative() native { return native(C.bridge_current()) }
 
-// currentWord is the address of the C core's word that says so.
-func currentWord() uintptr { return uintptr(C.bridge_current_word()) }
+// currentAddress is the address of the C core's word that says so.
+func currentAddress() uintptr { return uintptr(C.bridge_current_address()) }
 
 // errNoStack says why a stack could not be had. It unwraps to the system's error.
 func errNoStack(size int, code C.int, errno error) error {
@@ -302,7 +302,7 @@ func (th *thread) attach() error {
 		elsewhere = 1
 	}
 	th.handle = handle.New(th)
-	if code, errno := C.glet_go_attach(C.uintptr_t(th.handle), C.int(elsewhere)); code != C.GLET_OK {
+	if code, errno := C.glet_go_thread_attach(C.uintptr_t(th.handle), C.int(elsewhere)); code != C.GLET_OK {
 		return errors.Join(fmt.Errorf("greenlet: cannot watch for the thread's end: %s: %w", text(code), errno), th.handle.Delete())
 	}
 	return nil

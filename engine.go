@@ -76,7 +76,7 @@ type oneMEngine struct{}
 func init() { cStacks = &stacks }
 
 func (oneMEngine) enterThread(th *thread) {
-	th.one = gort.NewThread(&stacks, currentWord(), uintptr(currentNative()), uintptrOf(th.exceptions))
+	th.one = gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(th.exceptions))
 	setFiberThread(th.one)
 }
 

@@ -3,19 +3,11 @@
 package greenlet
 
 /*
+#define GLET_GO_CALL // strong; see there
 #include "fiber_onem.h"
+#include "go_calls.h"
 
-// Exported below.
-extern uintptr_t greenletFiberNew(void);
-extern void greenletFiberEnd(uintptr_t);
-
-static void fiber_use(glet_one_layout l)
-{
-    l.fiber_new = greenletFiberNew;
-    l.fiber_end = greenletFiberEnd;
-    glet_one_use(&l);
-}
-
+static void fiber_use(glet_one_layout l) { glet_one_use(&l); }
 static uintptr_t fiber_leave(uintptr_t c, uintptr_t *bounds) { return glet_one_leave_fiber((glet_coro *)c, bounds); }
 */
 import "C"

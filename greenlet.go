@@ -47,7 +47,7 @@ type core struct {
 	_        [0]atomic.Uint64 // the next is aligned, on 32-bit systems, too
 	switches uint64           // how often it was switched to; see count
 	id       uint64
-	name     atomic.Pointer[string] // nil: none; csrc/go.c reads it
+	name     atomic.Pointer[string] // nil: none; csrc/go_overflow.c reads it
 	body     uintptr                // where the code of what it runs begins; see place.Body
 	stack    int                    // asked for, in bytes; 0: the default
 	words    []word                 // it carries them, besides its tree's

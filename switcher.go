@@ -13,7 +13,7 @@ import (
 //   - oneMEngine: a greenlet is a goroutine on its root's own M, and has a C stack while
 //     C is suspended on it. For runtimes that are known; see internal/gort/onem.go.
 //   - portableEngine: a greenlet is a thread of its own to the runtime. For all others, where
-//     there is C; see csrc/go.h.
+//     there is C; see csrc/go_worker.h.
 //   - lineEngine: a greenlet is a goroutine on a coroutine of the runtime's, and is not to
 //     be suspended in a call from C. For all others; see internal/gort/lines.go. It has two
 //     forms, by the runtime's own functions and by those of package iter.

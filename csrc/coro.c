@@ -8,11 +8,11 @@
 #include "coro.h"
 #include "annotate.h"
 #include "backend.h"
+#include "coro_internal.h"
 #include "exceptions.h"
 #include "fault.h"
-#include "overflow.h"
 #include "stack.h"
-#include "word.h"
+#include "tls_slot.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -20,15 +20,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-ptrdiff_t glet_word_offset = GLET_NO_WORD;
+ptrdiff_t glet_tls_slot_offset = GLET_NO_TLS_SLOT;
 /* The same for switch_amd64.S: it is here in shared libraries, too. */
-extern ptrdiff_t glet_word_offset_here __attribute__((alias("glet_word_offset"), visibility("hidden")));
+extern ptrdiff_t glet_tls_slot_offset_here __attribute__((alias("glet_tls_slot_offset"), visibility("hidden")));
 
 struct glet_thread;
 
 struct glet_coro {
     glet_context ctx;          /* where it goes on; valid while suspended */
-    void *word;                /* its thread word; valid while suspended */
+    void *tls_slot;            /* see tls_slot.h; valid while suspended */
     struct glet_thread *owner; /* NULL once it has finished */
     const void *gate;          /* its owner; itself once it has finished, or while it has exceptions */
 #ifdef __x86_64__
@@ -37,7 +37,7 @@ struct glet_coro {
     glet_body body;
     void *arg;
     glet_stack stack; /* slab is NULL for a thread's own */
-    struct glet_fibers fibers;
+    struct glet_attachment *attachment; /* another layer's */
     struct glet_exceptions exceptions; /* none while it runs */
     glet_notes notes;
     glet_coro *next, *prev; /* in its owner's list */
@@ -71,7 +71,7 @@ _Static_assert(offsetof(glet_coro, gate) == 0x18 && offsetof(struct glet_thread,
                    offsetof(struct glet_thread, watched) == 0x20 && offsetof(struct glet_thread, current) == 0,
                "the switch in assembly looks elsewhere");
 _Static_assert(offsetof(glet_coro, ctx.sp) == offsetof(struct glet_inline_coro, sp) &&
-                   offsetof(glet_coro, word) == offsetof(struct glet_inline_coro, word) &&
+                   offsetof(glet_coro, tls_slot) == offsetof(struct glet_inline_coro, tls_slot) &&
                    offsetof(glet_coro, gate) == offsetof(struct glet_inline_coro, gate) &&
                    offsetof(struct glet_thread, current) == offsetof(struct glet_inline_thread, current) &&
                    offsetof(struct glet_thread, gate) == offsetof(struct glet_inline_thread, gate) &&
@@ -126,7 +126,7 @@ struct glet_exceptions *glet_coro_exceptions(void)
 
 glet_coro *glet_coro_current(void) { return thread_self()->current; }
 
-glet_coro **glet_coro_current_word(void) { return &thread_self()->current; }
+glet_coro **glet_coro_current_address(void) { return &thread_self()->current; }
 
 int glet_coro_finished(const glet_coro *c) { return c != NULL && c->owner == NULL; }
 
@@ -136,24 +136,11 @@ void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)
     *hi = c != NULL ? c->stack.hi : NULL;
 }
 
-void *glet_coro_word(const glet_coro *c) { return c->word; }
+void **glet_coro_saved_tls_slot(glet_coro *c) { return &c->tls_slot; }
 
-struct glet_fibers *glet_coro_fibers(glet_coro *c) { return &c->fibers; }
+struct glet_attachment *glet_coro_attachment(const glet_coro *c) { return c->attachment; }
 
-void (*glet_fiber_own_gone)(struct glet_fiber *own);
-
-void glet_coro_leave_fiber(glet_coro *c)
-{
-    struct glet_fiber *f = c->fibers.running;
-
-    if (f == NULL)
-        return;
-    f->word = c->word;
-    f->home = NULL;
-    f->lost = 1;
-    c->word = c->fibers.own->word;
-    c->fibers.running = NULL;
-}
+void glet_coro_attach(glet_coro *c, struct glet_attachment *a) { c->attachment = a; }
 
 int glet_coro_is_root(const glet_coro *c) { return c != NULL && c->stack.slab == NULL; }
 
@@ -264,7 +251,7 @@ void *glet_coro_saved_registers(const glet_coro *c, size_t *size)
 
 static void begin(glet_coro *c, glet_body body, void *arg)
 {
-    c->word = NULL;
+    c->tls_slot = NULL;
     if (c->owner == NULL)
         enlist(thread_self(), c);
     c->body = body;
@@ -298,7 +285,7 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
     }
     c->stack = st;
     c->owner = NULL;
-    c->fibers = (struct glet_fibers){0};
+    c->attachment = NULL;
     c->exceptions = (struct glet_exceptions){0};
     c->notes = (glet_notes){0};
     glet_note_new(&c->notes, st.lo, st.hi);
@@ -329,12 +316,19 @@ static void lose_exceptions(glet_coro *c)
     c->owner->handling--;
 }
 
+/* Drops what belongs to the frames of a coroutine of which nothing will run again. */
+static void abandon(glet_coro *c)
+{
+    if (c->attachment != NULL)
+        c->attachment->reset(c->attachment, c);
+    lose_exceptions(c);
+}
+
 int glet_coro_restart(glet_coro *c, glet_body body, void *arg)
 {
     int code = body == NULL ? GLET_ENULL : in_use(c);
     if (code == GLET_OK) {
-        glet_coro_leave_fiber(c);
-        lose_exceptions(c);
+        abandon(c);
         begin(c, body, arg);
     }
     return code;
@@ -345,10 +339,9 @@ int glet_coro_free(glet_coro *c)
     int code = in_use(c);
     if (code != GLET_OK)
         return code;
-    glet_coro_leave_fiber(c);
-    lose_exceptions(c);
-    if (c->fibers.own != NULL)
-        glet_fiber_own_gone(c->fibers.own);
+    abandon(c);
+    if (c->attachment != NULL)
+        c->attachment->destroy(c->attachment);
     if (c->owner != NULL)
         delist(c->owner, c);
     glet_note_free(&c->notes, c->stack.lo, c->stack.hi);
@@ -436,7 +429,7 @@ static inline __attribute__((always_inline)) int go(int (*jump)(const glet_conte
 #endif
     t->current = to;
     glet_note_leave(&from->notes, &to->notes, 0);
-    glet_word_exchange(&from->word, &to->word);
+    glet_tls_slot_exchange(&from->tls_slot, &to->tls_slot);
     int code = jump(&to->ctx, &from->ctx);
     glet_note_arrive(&from->notes);
     return code;
@@ -489,7 +482,7 @@ void glet_coro_main(void *p)
     delist(t, c);
     t->current = next;
     glet_note_leave(&c->notes, &next->notes, 1);
-    glet_word_store(next->word);
+    glet_tls_slot_store(next->tls_slot);
     glet_context_switch(&next->ctx, &c->ctx);
     __builtin_trap(); /* nobody can switch to a coroutine without an owner */
 }

@@ -38,8 +38,8 @@
  * the end is a SIGSEGV, not a corruption.
  *
  * This file is the C core's public face; fiber.h is for coroutines of others.
- * The core is used by package greenlet for Go but knows nothing of it; see go.h
- * for the one file that does.
+ * The core is used by package greenlet for Go but knows nothing of it: the files that do
+ * are those whose names begin with go_ and fiber.
  */
 #ifndef GLET_CORO_H
 #define GLET_CORO_H
@@ -224,7 +224,7 @@ int glet_inline_admit(glet_coro *to);
 
 /* The beginning of the core's record of a coroutine; coro.c checks that it is. */
 struct glet_inline_coro {
-    void *sp, *word, *owner;
+    void *sp, *tls_slot, *owner;
     const void *gate; /* that of the thread on which it can go on; of no thread if it cannot */
 };
 
@@ -241,7 +241,7 @@ struct glet_inline_thread {
     const struct glet_inline_exceptions *watched; /* see exceptions.h; none, if there is no C++ */
 };
 
-extern ptrdiff_t glet_word_offset; /* see word.h */
+extern ptrdiff_t glet_tls_slot_offset; /* see tls_slot.h */
 #endif
 
 #if !defined(GLET_INLINE_NOT) && !defined(GLET_CORO_ITSELF) /* which knows the thread by its full type */
@@ -302,14 +302,14 @@ static __inline__ __attribute__((__always_inline__, __unused__)) int glet_coro_s
     from = glet_thread_here.current;
     glet_thread_here.current = to;
 
-    ptrdiff_t at = glet_word_offset;
+    ptrdiff_t at = glet_tls_slot_offset;
     void *cfa = __builtin_dwarf_cfa();
 #if defined(__x86_64__)
     if (at != 0) { /* in this order: from and to may be the same */
         void *word;
         __asm__ __volatile__("movq %%fs:(%1), %0" : "=r"(word) : "r"(at) : "memory");
-        from->word = word;
-        word = to->word;
+        from->tls_slot = word;
+        word = to->tls_slot;
         __asm__ __volatile__("movq %0, %%fs:(%1)" : : "r"(word), "r"(at) : "memory");
     }
     __asm__ __volatile__(
@@ -344,8 +344,8 @@ static __inline__ __attribute__((__always_inline__, __unused__)) int glet_coro_s
 #else
     if (at != 0) {
         void *volatile *word = GLET_INLINE_CAST(void *volatile *, GLET_INLINE_CAST(char *, __builtin_thread_pointer()) + at);
-        from->word = *word;
-        *word = to->word;
+        from->tls_slot = *word;
+        *word = to->tls_slot;
     }
     register void *x0 __asm__("x0") = from;
     register void *x1 __asm__("x1") = to;

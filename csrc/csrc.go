@@ -5,6 +5,6 @@ package csrc
 /*
 #cgo CFLAGS: -O2 -g -Wall -Wextra
 #cgo LDFLAGS: -lpthread
-#include "go.h"
+#include "coro.h"
 */
 import "C"

@@ -10,7 +10,8 @@
  * without C++ does not get a dependency on them, and never comes here.
  */
 #define _GNU_SOURCE
-#include "interface.h"
+#include "escape.h"
+#include "greenlet.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -38,9 +38,6 @@ static inline struct glet_exceptions *glet_exceptions_of_thread(void)
     return get == NULL ? NULL : get();
 }
 
-/* The same; from now on the core goes by it, too. */
-struct glet_exceptions *glet_coro_exceptions(void);
-
 static inline int glet_exceptions_any(const struct glet_exceptions *e)
 {
     return ((uintptr_t)e->caught | e->uncaught) != 0;

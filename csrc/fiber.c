@@ -1,8 +1,9 @@
 //go:build cgo && linux
 
 /*
- * fiber.c - see fiber.h.  A fiber is a thread word and the stack that it goes with; on
- * the engine of one M, a goroutine and that stack (fiber_onem.c).
+ * fiber.c - the records of fibers, and the checks before an announcement; see fiber.h. On
+ * the portable engine an announcement exchanges the TLS slot, here; on the engine of one M
+ * it exchanges the M's goroutine (fiber_onem.c).
  *
  * The records are never given back to malloc, and the one that was freed first is
  * used again first, so that a late use of a freed one is an error and no crash.
@@ -10,9 +11,10 @@
 #define _GNU_SOURCE
 #include "fiber.h"
 #include "fault.h"
+#include "fiber_internal.h"
 #include "fiber_onem.h"
-#include "go.h"
-#include "word.h"
+#include "go_m.h"
+#include "tls_slot.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -36,7 +38,7 @@ static uint64_t thread_number(void)
     return mine;
 }
 
-static glet_fiber *record_new(void)
+static glet_fiber *record_new(enum glet_fiber_state state)
 {
     pthread_mutex_lock(&mu);
     glet_fiber *f = unused.first;
@@ -49,7 +51,7 @@ static glet_fiber *record_new(void)
     if (f == NULL)
         f = glet_fault(GLET_FAULT_MALLOC) ? NULL : malloc(sizeof *f);
     if (f != NULL)
-        *f = (glet_fiber){.thread = thread_number()};
+        *f = (glet_fiber){.state = state, .thread = thread_number()};
     return f;
 }
 
@@ -64,7 +66,7 @@ static void record_free(glet_fiber *f)
 
 static void thread_end(void *own)
 {
-    glet_coro_fibers(((glet_fiber *)own)->home)->own = NULL;
+    glet_coro_attach(((glet_fiber *)own)->coro, NULL);
     record_free(own);
 }
 
@@ -109,15 +111,27 @@ static void thread_stack(glet_fiber *f)
 #endif
 }
 
-static void own_gone(glet_fiber *own) { record_free(own); }
+/* The coroutine of an own fiber is restarted or freed: a foreign one that runs there is orphaned. */
+static void own_reset(struct glet_attachment *a, glet_coro *c)
+{
+    glet_fiber *own = (glet_fiber *)a;
+    if (own->running == NULL)
+        return;
+    void **slot = glet_coro_saved_tls_slot(c);
+    glet_fiber_orphan(own)->tls_slot = *slot;
+    *slot = own->tls_slot;
+}
 
-/* Makes the fiber of the stack that a coroutine began with. */
+static void own_destroy(struct glet_attachment *a) { record_free((glet_fiber *)a); }
+
+/* Makes the own fiber of a coroutine. */
 static int own_new(glet_coro *c)
 {
-    glet_fiber *f = record_new();
+    glet_fiber *f = record_new(GLET_FIBER_OWN);
     if (f == NULL)
         return GLET_ENOMEM;
-    f->home = c;
+    f->attachment = (struct glet_attachment){.reset = own_reset, .destroy = own_destroy};
+    f->coro = c;
     glet_coro_bounds(c, (void **)&f->lo, (void **)&f->hi);
     if (glet_coro_is_root(c)) {
         int code = free_at_end(f);
@@ -127,18 +141,17 @@ static int own_new(glet_coro *c)
         }
         thread_stack(f);
     }
-    glet_fiber_own_gone = own_gone;
-    glet_coro_fibers(c)->own = f;
+    glet_coro_attach(c, &f->attachment);
     return GLET_OK;
 }
 
 static int current(glet_fiber **out)
 {
     glet_coro *c = glet_coro_current();
-    struct glet_fibers *in = glet_coro_fibers(c);
-    int code = in->running != NULL || in->own != NULL ? GLET_OK : own_new(c);
+    int code = glet_fiber_own(c) != NULL ? GLET_OK : own_new(c);
+    glet_fiber *foreign = glet_fiber_foreign(c);
 
-    *out = in->running != NULL ? in->running : in->own;
+    *out = foreign != NULL ? foreign : glet_fiber_own(c);
     return code;
 }
 
@@ -159,7 +172,7 @@ static int thread_ready(void)
     static __thread int ready;
     if (ready)
         return GLET_OK;
-    int code = glet_go_ready();
+    int code = glet_go_m_ready();
     ready = code == GLET_OK;
     return code;
 }
@@ -174,7 +187,7 @@ int glet_fiber_new(glet_fiber **out, void *stack, size_t size)
     int code = thread_ready();
     if (code != GLET_OK)
         return code;
-    glet_fiber *f = record_new();
+    glet_fiber *f = record_new(GLET_FIBER_IDLE);
     if (f == NULL)
         return GLET_ENOMEM;
     f->lo = stack;
@@ -187,11 +200,12 @@ int glet_fiber_new(glet_fiber **out, void *stack, size_t size)
     return GLET_OK;
 }
 
+/* Why the calling thread may not use f. */
 static int refusal(const glet_fiber *f)
 {
     if (f == NULL)
         return GLET_ENULL;
-    if (f->thread == 0)
+    if (f->state == GLET_FIBER_FREED)
         return GLET_EFREED;
     return f->thread != thread_number() ? GLET_ETHREAD : GLET_OK;
 }
@@ -201,42 +215,42 @@ int glet_fiber_switch(glet_fiber *to)
     int code = refusal(to);
     if (code != GLET_OK)
         return code;
-    if (to->lost)
+    if (to->state == GLET_FIBER_ORPHANED)
         return GLET_EDONE;
     glet_coro *c = glet_coro_current();
-    struct glet_fibers *in = glet_coro_fibers(c);
-    glet_fiber *from = in->running != NULL ? in->running : in->own;
-    if (from == NULL && (code = current(&from)) != GLET_OK)
+    if (glet_fiber_own(c) == NULL && (code = own_new(c)) != GLET_OK)
         return code;
-    if (to == from || (to != in->own && to->home != NULL))
+    glet_fiber *own = glet_fiber_own(c), *from = own->running != NULL ? own->running : own;
+    if (to == from || (to != own && to->state != GLET_FIBER_IDLE))
         return GLET_EBUSY;
     char *sp = __builtin_frame_address(0);
     if (from->lo != NULL && (sp < from->lo || sp >= from->hi))
         return GLET_ESTACK;
 
     from->sp = sp;
-    if (from != in->own)
-        from->home = NULL;
-    to->home = c;
-    in->running = to == in->own ? NULL : to;
+    if (from != own)
+        from->state = GLET_FIBER_IDLE;
+    if (to != own)
+        to->state = GLET_FIBER_RUNNING;
+    own->running = to == own ? NULL : to;
     if (glet_one_used()) {
         glet_one_announce(c, from, to);
         return GLET_OK;
     }
-    from->word = glet_word_load();
-    glet_word_store(to->word);
+    from->tls_slot = glet_tls_slot_load();
+    glet_tls_slot_store(to->tls_slot);
     return GLET_OK;
 }
 
 int glet_fiber_free(glet_fiber *f)
 {
     int code = refusal(f);
-    if (code == GLET_OK && f->home != NULL)
+    if (code == GLET_OK && f->state != GLET_FIBER_IDLE && f->state != GLET_FIBER_ORPHANED)
         code = GLET_EBUSY;
-    if (code == GLET_OK && f->made != NULL)
+    if (code == GLET_OK && f->goroutine != NULL)
         glet_one_fiber_free(f);
-    if (code == GLET_OK && f->word != NULL)
-        code = glet_go_drop(f->word);
+    if (code == GLET_OK && f->tls_slot != NULL)
+        code = glet_go_m_drop_parked(f->tls_slot);
     if (code == GLET_OK)
         record_free(f);
     return code;

@@ -28,7 +28,9 @@
  */
 #define _GNU_SOURCE
 #include "fiber_onem.h"
-#include "word.h"
+#include "fiber_internal.h"
+#include "go_calls.h"
+#include "tls_slot.h"
 
 #include <sched.h>
 #include <setjmp.h>
@@ -246,7 +248,7 @@ static inline int traced(char *m)
 
 void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_fiber *to)
 {
-    char *g0 = glet_word_load(), *m = *FIELD(char *, g0, rt.g_m), *a = *FIELD(char *, m, rt.m_curg),
+    char *g0 = glet_tls_slot_load(), *m = *FIELD(char *, g0, rt.g_m), *a = *FIELD(char *, m, rt.m_curg),
          *z = to->parked.g;
 
     from->parked.g = a;
@@ -302,11 +304,11 @@ int glet_one_fiber_new(struct glet_fiber *f)
     /* No fiber's, but where a panic goes on that has left a call of Go: the process ends. */
     static char last_resort[64 << 10] __attribute__((aligned(16)));
 
-    char *g = (char *)rt.fiber_new();
+    char *g = (char *)greenletFiberNew();
     if (g == NULL)
         return GLET_EWORD;
-    if (glet_word_load() == NULL || !forge(g)) { /* no M is bound to the thread: see thread_ready */
-        rt.fiber_end((uintptr_t)g);
+    if (glet_tls_slot_load() == NULL || !forge(g)) { /* no M is bound to the thread: see thread_ready */
+        greenletFiberEnd((uintptr_t)g);
         return GLET_EWORD;
     }
     uintptr_t lo = (uintptr_t)f->lo, hi = (uintptr_t)f->hi, top = hi;
@@ -315,7 +317,7 @@ int glet_one_fiber_new(struct glet_fiber *f)
         hi = UINTPTR_MAX / 2 + 1;
         top = (uintptr_t)last_resort + sizeof last_resort;
     }
-    f->made = g;
+    f->goroutine = g;
     f->parked = (struct glet_parked){
         .g = g,
         .bounds = {lo, hi, lo + rt.stack_guard, lo + rt.stack_guard},
@@ -327,23 +329,21 @@ int glet_one_fiber_new(struct glet_fiber *f)
     return GLET_OK;
 }
 
-void glet_one_fiber_free(struct glet_fiber *f) { rt.fiber_end((uintptr_t)f->made); }
+void glet_one_fiber_free(struct glet_fiber *f) { greenletFiberEnd((uintptr_t)f->goroutine); }
 
 uintptr_t glet_one_home(void)
 {
-    const struct glet_fibers *in = glet_coro_fibers(glet_coro_current());
-    return in->running != NULL ? (uintptr_t)in->own->parked.g : 0;
+    const struct glet_fiber *own = glet_fiber_own(glet_coro_current());
+    return own != NULL && own->running != NULL ? (uintptr_t)own->parked.g : 0;
 }
 
 uintptr_t glet_one_leave_fiber(glet_coro *c, uintptr_t bounds[4])
 {
-    struct glet_fibers *in = glet_coro_fibers(c);
+    struct glet_fiber *own = glet_fiber_own(c);
 
-    if (in->running == NULL)
+    if (own == NULL || own->running == NULL)
         return 0;
-    in->running->home = NULL;
-    in->running->lost = 1;
-    in->running = NULL;
-    copy_bounds(bounds, in->own->parked.bounds);
-    return (uintptr_t)in->own->parked.g;
+    (void)glet_fiber_orphan(own);
+    copy_bounds(bounds, own->parked.bounds);
+    return (uintptr_t)own->parked.g;
 }

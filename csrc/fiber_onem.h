@@ -23,9 +23,6 @@ typedef struct {
     uintptr_t fresh_pc, goexit_pc; /* of a goroutine that newcoro has made; where its outermost frame returns to */
     /* By Go's internal ABI: */
     uintptr_t departure, reentersyscall, landing, nothing;
-    /* Exported: makes a goroutine that has not run, or NULL; and ends it. */
-    uintptr_t (*fiber_new)(void);
-    void (*fiber_end)(uintptr_t g);
 } glet_one_layout;
 
 /* From now on fibers are on that engine. */
@@ -50,8 +47,9 @@ void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_
 uintptr_t glet_one_home(void);
 
 /*
- * As glet_coro_leave_fiber: returns the goroutine that the stack began with, and writes
- * its bounds as they are in a g; 0: no fiber runs there.
+ * c is suspended, and nothing of it will run again. Orphans the foreign fiber that runs in c,
+ * writes the bounds of the stack that c began with, as they are in a g, and returns the
+ * goroutine of that stack; 0: no foreign fiber runs there.
  */
 uintptr_t glet_one_leave_fiber(glet_coro *c, uintptr_t bounds[4]);
 

@@ -6,14 +6,14 @@
  */
 #include "greenlet.h"
 #include "fault.h"
-#include "go.h"
-#include "interface.h"
+#include "go_calls.h"
+#include "go_m.h"
+#include "greenlet_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-static glet_interface go;
-static int have_go; /* go is there: C threads may call while Go starts */
+static int go_is_ready; /* see glet_greenlet_ready; C threads may call while Go starts */
 
 /*
  * A text of ours, or the thread's own room for one. The room is not thread-local: a
@@ -22,11 +22,7 @@ static int have_go; /* go is there: C threads may call while Go starts */
 static __thread const char *message;
 enum { ROOM = 512 };
 
-void glet_interface_init(const glet_interface *i)
-{
-    go = *i;
-    __atomic_store_n(&have_go, 1, __ATOMIC_RELEASE);
-}
+void glet_greenlet_ready(void) { __atomic_store_n(&go_is_ready, 1, __ATOMIC_RELEASE); }
 
 static void room_free(void *room)
 {
@@ -100,10 +96,10 @@ const char *greenlet_message(void) { return message != NULL ? message : ""; }
 /* Is there no Go in this program, not even soon? */
 static int without_go(void)
 {
-    if (__atomic_load_n(&have_go, __ATOMIC_ACQUIRE))
+    if (__atomic_load_n(&go_is_ready, __ATOMIC_ACQUIRE))
         return 0;
-    (void)glet_go_ready(); /* waits; what it says comes up again in Go */
-    return !__atomic_load_n(&have_go, __ATOMIC_ACQUIRE);
+    (void)glet_go_m_ready(); /* waits; what it says comes up again in Go */
+    return !__atomic_load_n(&go_is_ready, __ATOMIC_ACQUIRE);
 }
 
 #define READY if (without_go()) return refuse(GREENLET_ENOGO)
@@ -114,7 +110,7 @@ int greenlet_new(greenlet **out, greenlet_body body, void *arg, greenlet *parent
     READY;
     NEED(out);
     NEED(body);
-    return go.make(out, (uintptr_t)body, (uintptr_t)arg, parent, stack_size);
+    return greenletMake(out, (uintptr_t)body, (uintptr_t)arg, parent, stack_size);
 }
 
 int greenlet_new_go(greenlet **out, void *func, greenlet *parent, size_t stack_size)
@@ -122,36 +118,36 @@ int greenlet_new_go(greenlet **out, void *func, greenlet *parent, size_t stack_s
     READY;
     NEED(out);
     NEED(func);
-    return go.make_go(out, (uintptr_t)func, parent, stack_size);
+    return greenletMakeGo(out, (uintptr_t)func, parent, stack_size);
 }
 
 int greenlet_free(greenlet *g)
 {
     READY;
     NEED(g);
-    return go.free(g);
+    return greenletFree(g);
 }
 
 int greenlet_free_value(void *value)
 {
     READY;
     NEED(value);
-    return go.free_value((uintptr_t)value);
+    return greenletFreeValue((uintptr_t)value);
 }
 
 int greenlet_current(greenlet **out)
 {
     READY;
     NEED(out);
-    return go.current(out);
+    return greenletCurrent(out);
 }
 
-greenlet *greenlet_self(void) { return without_go() ? NULL : go.self(); }
+greenlet *greenlet_self(void) { return without_go() ? NULL : greenletSelf(); }
 
 static int pass(greenlet *g, int code, void *value, void **result)
 {
     uintptr_t r = 0;
-    int e = go.pass(g, code, (uintptr_t)value, result == NULL ? NULL : &r);
+    int e = greenletPass(g, code, (uintptr_t)value, result == NULL ? NULL : &r);
     if (e == GREENLET_OK && result != NULL)
         *result = (void *)r;
     return e;
@@ -177,7 +173,7 @@ int greenlet_kill(greenlet *g)
 {
     READY;
     NEED(g);
-    return go.kill(g);
+    return greenletKill(g);
 }
 
 int greenlet_parent(greenlet *g, greenlet **out)
@@ -185,7 +181,7 @@ int greenlet_parent(greenlet *g, greenlet **out)
     READY;
     NEED(g);
     NEED(out);
-    return go.parent(g, out);
+    return greenletParent(g, out);
 }
 
 int greenlet_set_parent(greenlet *g, greenlet *parent)
@@ -193,13 +189,13 @@ int greenlet_set_parent(greenlet *g, greenlet *parent)
     READY;
     NEED(g);
     NEED(parent);
-    return go.set_parent(g, parent);
+    return greenletSetParent(g, parent);
 }
 
 static int section(int enter)
 {
     READY;
-    return go.section(enter);
+    return greenletSection(enter);
 }
 
 int greenlet_enter_section(void) { return section(1); }
@@ -211,14 +207,14 @@ int greenlet_carry(void *word, size_t size)
     NEED(word);
     if (size == 0)
         return refuse(GREENLET_ENULL);
-    return go.carry((uintptr_t)word, size);
+    return greenletCarry((uintptr_t)word, size);
 }
 
 static int ask(greenlet *g, int what)
 {
     READY;
     NEED(g);
-    return go.ask(g, what);
+    return greenletAsk(g, what);
 }
 
 int greenlet_state(greenlet *g) { return ask(g, GLET_ASK_STATE); }

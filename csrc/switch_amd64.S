@@ -179,7 +179,7 @@ glet_coro_switch:
         jnz     glet_coro_switch_slow
         movq    (%rax), %rsi            /* from                              */
         movq    %rdi, (%rax)
-        movq    glet_word_offset_here(%rip), %r10
+        movq    glet_tls_slot_offset_here(%rip), %r10
         testq   %r10, %r10
         jz      glet_jump
         movq    %fs:(%r10), %r8

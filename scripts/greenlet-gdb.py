@@ -63,13 +63,13 @@ class Coroutine:
 
     def goroutine(self):
         """The struct g that it is to Go, and whether C has switched it; (None, False)."""
-        word = int(self.record["word"])
-        if word == 0 or self.running():
+        g0 = int(self.record["tls_slot"])
+        if g0 == 0 or self.running():
             return None, False
         try:
-            g = gdb.Value(word).cast(gdb.lookup_type("runtime.g").pointer())
+            g = gdb.Value(g0).cast(gdb.lookup_type("runtime.g").pointer())
             curg = g["m"]["curg"]
-            return curg, int(curg) != word
+            return curg, int(curg) != g0
         except gdb.error:
             return None, False  # no debug information of Go's runtime
 

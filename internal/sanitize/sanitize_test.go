@@ -59,7 +59,8 @@ func TestWithoutGo(t *testing.T) {
 	if testing.Short() || os.Getenv("GREENLET_EMULATOR") != "" {
 		t.Skip("it compiles C programs for this machine")
 	}
-	out, err := run(t, nil, compile(t, "nogo.c", "", "fiber.c", "fiber_onem.c", "go.c", "greenlet.c", "escape.c", "overflow.c", "escape_amd64.S", "escape_arm64.S"))
+	out, err := run(t, nil, compile(t, "nogo.c", "", "fiber.c", "fiber_onem.c", "go_m.c", "go_overflow.c", "go_slot.c", "go_thread.c", "go_worker.c", "greenlet.c",
+		"greenlet_stacks.c", "escape.c", "escape_amd64.S", "escape_arm64.S"))
 	require.NoError(t, err, "%s", out)
 }
 

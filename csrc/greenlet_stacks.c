@@ -1,11 +1,12 @@
 //go:build cgo && linux
 
 /*
- * stacks.c - greenlet_stacks, for conservative garbage collectors.
+ * greenlet_stacks.c - greenlet_stacks, for conservative garbage collectors.
  */
 #define _GNU_SOURCE
 #include "greenlet.h"
-#include "word.h"
+#include "coro_internal.h"
+#include "fiber_internal.h"
 
 #include <pthread.h>
 
@@ -38,16 +39,16 @@ static char *thread_stack_end(void)
 static void one(void *arg, glet_coro *c)
 {
     const struct visit *v = arg;
-    const struct glet_fibers *in = glet_coro_fibers(c);
+    const struct glet_fiber *foreign = glet_fiber_foreign(c);
     char *lo, *hi, *sp = v->here;
 
     glet_coro_bounds(c, (void **)&lo, (void **)&hi);
     if (glet_coro_is_root(c))
         hi = v->end;
-    if (in->running != NULL) { /* it has left its own stack by an announcement */
-        char *left = in->own->sp - SWITCH_FRAME;
+    if (foreign != NULL) { /* it has left its own stack by an announcement */
+        char *left = glet_fiber_own(c)->sp - SWITCH_FRAME;
         v->visit(v->arg, left > lo ? left : lo, hi);
-        hi = in->running->hi;
+        hi = foreign->hi;
     }
     if (c != glet_coro_current()) {
         size_t size;

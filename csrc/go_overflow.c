@@ -1,7 +1,7 @@
 //go:build cgo && linux
 
 /*
- * overflow.c - see overflow.h.
+ * go_overflow.c - see go_overflow.h.
  *
  * The handler is put before the one that was there, which is Go's, or that of a C
  * program that has Go as a library. It gets every SIGSEGV as if nothing had been before
@@ -9,17 +9,19 @@
  * the signal stack that Go has given the thread: there is no other left.
  */
 #define _GNU_SOURCE
-#include "overflow.h"
-#include "coro.h"
+#include "go_overflow.h"
+#include "coro_internal.h"
 #include "fault.h"
+#include "go_thread.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 static struct sigaction next;
-static glet_who who;
+static glet_name_layout fields;
 
 struct text {
     char buf[256];
@@ -33,7 +35,7 @@ static void add(struct text *t, const char *s)
         t->buf[t->n++] = *s++;
 }
 
-static void add_number(struct text *t, size_t n)
+static void add_number(struct text *t, uint64_t n)
 {
     char digits[24], *at = digits + sizeof digits - 1;
     *at = 0;
@@ -43,14 +45,35 @@ static void add_number(struct text *t, size_t n)
     add(t, at);
 }
 
+#define FIELD(type, base, offset) ((type *)((char *)(base) + (offset)))
+
+/*
+ * Adds the running greenlet's name and number, as Greenlet.String has them. A signal handler
+ * reads Go's memory here: what it reads does not move, and the thread's tree keeps it alive.
+ */
+static void add_name(struct text *t)
+{
+    enum { LONGEST = 76 };
+    char *tree = glet_go_local(0);
+    if (tree == NULL) {
+        add(t, "a coroutine");
+        return;
+    }
+    char *core = *FIELD(char *, *FIELD(char *, tree, fields.tree_current), fields.greenlet_core);
+    const struct { const char *s; size_t n; } *name = *FIELD(void *, core, fields.core_name); /* a Go string; NULL: none */
+    if (name == NULL || name->n == 0)
+        add(t, "greenlet");
+    for (size_t i = 0; name != NULL && i < name->n && i < LONGEST; i++)
+        t->buf[t->n++] = name->s[i];
+    add(t, "/");
+    add_number(t, *FIELD(uint64_t, core, fields.core_id));
+}
+
 static void explain(size_t size)
 {
     struct text t = {.n = 0};
     add(&t, "greenlet: ");
-    size_t named = who == NULL ? 0 : who(t.buf + t.n, 100);
-    t.n += named;
-    if (named == 0)
-        add(&t, "a coroutine");
+    add_name(&t);
     add(&t, " has overflowed its C stack of ");
     add_number(&t, size);
     add(&t, " bytes; WithStackSize (in C: stack_size) gives it a larger one\n");
@@ -66,11 +89,11 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     next.sa_sigaction(sig, info, context);
 }
 
-int glet_explain_overflows(glet_who w)
+int glet_go_explain_overflows(const glet_name_layout *layout)
 {
     struct sigaction ours;
 
-    who = w;
+    fields = *layout;
     if (glet_fault(GLET_FAULT_SIGACTION) || sigaction(SIGSEGV, NULL, &next) != 0)
         return errno;
     if ((next.sa_flags & SA_SIGINFO) == 0)
