@@ -32,7 +32,8 @@ type Side struct {
 // Cases returns all that is measured in one process. Names are names of Go
 // benchmarks, so they have no spaces.
 func Cases() []Case {
-	var all []Case
+	all := []Case{{Name: "pair", Op: "one way, the root and one greenlet", AtMost: 0.9, Procs: []int{1, 2},
+		Sides: []Side{pair(), inTurn(1)}}}
 	for _, n := range []int{2, 100, 1000, 10_000} {
 		c := Case{Name: fmt.Sprintf("ring/%d", n), Op: "one way", AtMost: 0.9, Procs: []int{1, 2},
 			Sides: []Side{ring(n), inTurn(n)}}

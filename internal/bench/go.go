@@ -43,10 +43,36 @@ func ring(n int) Side {
 	}}
 }
 
-// inTurn is n iterators of iter.Pull. A next is two ways.
+// pair is the root and one greenlet, which switch to each other.
+func pair() Side {
+	return Side{"greenlet", func(measure func(op func(n int))) error {
+		return greenlet.Run(func(root *greenlet.Greenlet) error {
+			g := greenlet.New(func(any) (any, error) {
+				for {
+					if _, err := root.Switch(nil); err != nil {
+						return nil, err
+					}
+				}
+			})
+			if _, err := g.Switch(nil); err != nil {
+				return err
+			}
+			var err error
+			measure(func(ways int) {
+				for ; ways > 0 && err == nil; ways -= 2 {
+					_, err = g.Switch(nil)
+				}
+			})
+			return err
+		})
+	}}
+}
+
+// inTurn is n iterators of iter.Pull, called without frames in between, as the greenlets of
+// ring switch. A next is two ways.
 func inTurn(n int) Side {
 	return Side{"iter.Pull", func(measure func(op func(n int))) error {
-		nexts, stop := pulls(n, 0)
+		nexts, stop := pulls(n, forever)
 		defer stop()
 		i := 0
 		measure(func(ways int) {
@@ -61,16 +87,12 @@ func inTurn(n int) Side {
 	}}
 }
 
-// pulls makes n iterators and starts them.
-func pulls(n, frames int) (nexts []func() (int, bool), stop func()) {
+// pulls makes n iterators over seq and starts them.
+func pulls(n int, seq iter.Seq[int]) (nexts []func() (int, bool), stop func()) {
 	nexts = make([]func() (int, bool), n)
 	stops := make([]func(), n)
 	for i := range nexts {
-		nexts[i], stops[i] = iter.Pull(func(yield func(int) bool) {
-			out := func() bool { return yield(1) }
-			for through(frames, out) {
-			}
-		})
+		nexts[i], stops[i] = iter.Pull(seq)
 		nexts[i]()
 	}
 	return nexts, func() {
@@ -164,7 +186,11 @@ func Random(live, frames int) Side {
 // RandomPull is the same with iter.Pull.
 func RandomPull(live, frames int) Side {
 	return Side{"iter.Pull", func(measure func(op func(n int))) error {
-		nexts, stop := pulls(live, frames)
+		nexts, stop := pulls(live, func(yield func(int) bool) {
+			out := func() bool { return yield(1) }
+			for through(frames, out) {
+			}
+		})
 		defer stop()
 		var next func() (int, bool)
 		in := func() bool { _, ok := next(); return ok }
