@@ -2,6 +2,7 @@ package greenlet_test
 
 import (
 	"fmt"
+	"go/build"
 	"go/format"
 	"os"
 	"os/exec"
@@ -15,17 +16,33 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The code of these pages is compiled, and what an output follows is run. A block of
-// declarations is compiled as it is, any other one as the body of a function.
+// All Go code of the pages is compiled, and what an output follows is run. A block of
+// declarations is compiled as it is, any other one as the body of a function. What is in
+// sections that are programs is for TestTheProgramsOfTheDocs.
 func TestThePagesOfTheDocs(t *testing.T) {
 	goTool(t)
-	for _, page := range []string{"docs/from-python.md", "docs/in-a-server.md"} {
-		t.Run(filepath.Base(page), func(t *testing.T) {
-			text, err := os.ReadFile(page)
-			require.NoError(t, err)
-			runPage(t, string(text))
-		})
+	if !build.Default.CgoEnabled {
+		t.Skip("some code calls C")
 	}
+	pages, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	tested := 0
+	for _, page := range append(pages, "README.md", "CHANGELOG.md", "CONTRIBUTING.md") {
+		data, err := os.ReadFile(page)
+		require.NoError(t, err)
+		text := string(data)
+		for _, p := range programs {
+			if p.page == page {
+				_, text = section(t, text, p.section)
+			}
+		}
+		if !strings.Contains(text, "```go\n") {
+			continue
+		}
+		tested++
+		t.Run(filepath.Base(page), func(t *testing.T) { runPage(t, text) })
+	}
+	require.GreaterOrEqual(t, tested, 5)
 }
 
 // The code in the documentation of the packages, too. What it leaves unused is no mistake there.
@@ -50,9 +67,10 @@ func TestTheCodeOfTheDocumentation(t *testing.T) {
 
 // imports are the packages that pages may use, by the names that they have there.
 var imports = map[string]string{"greenlet": "github.com/go-greenlet/greenlet", "tasklet": "github.com/go-greenlet/greenlet/tasklet",
+	"inspect": "github.com/go-greenlet/greenlet/inspect", "libc": "github.com/go-greenlet/greenlet/examples/libc",
 	"http": "net/http", "slog": "log/slog", "maps": "maps", "iter": "iter"}
 
-var standard = []string{"bufio", "context", "errors", "fmt", "io", "maps", "os", "runtime", "slices", "sort", "strings", "sync", "testing", "time"}
+var standard = []string{"bufio", "context", "errors", "fmt", "io", "log", "maps", "os", "runtime", "slices", "sort", "strings", "sync", "testing", "time"}
 
 // showing runs a block on a goroutine of its own, so that one is no root because of another.
 const showing = `
@@ -70,14 +88,18 @@ func show(block func()) {
 func runPage(t *testing.T, page string) {
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```\n(\n```text\n(.*?)```)?").FindAllStringSubmatch(page, -1)
 	require.NotEmpty(t, blocks)
-	var declarations, calls strings.Builder
+	var unnamed, declarations, calls strings.Builder
 	var want string
 	for i, b := range blocks {
 		code, shown, output := b[1], b[2] != "", b[3]
 		formatted, err := format.Source([]byte(code))
 		require.NoError(t, err, "%s", code)
 		assert.Equal(t, string(formatted), code, "gofmt")
-		if regexp.MustCompile(`^(//.*\n)*(func \w|func \(|type|var|import) ?`).MatchString(code) {
+		if strings.HasPrefix(code, "import _ ") {
+			unnamed.WriteString(code)
+			continue
+		}
+		if regexp.MustCompile(`^(//.*\n)*(func \w|func \(|type|var) ?`).MatchString(code) {
 			require.False(t, shown, "a declaration has no output:\n%s", code)
 			declarations.WriteString(code + "\n")
 			continue
@@ -99,7 +121,7 @@ func runPage(t *testing.T, page string) {
 		}
 	}
 	slices.Sort(used)
-	program += strings.Join(used, "") + ")\n\n" + declarations.String() + "func main() {\n" + calls.String() + "}\n" + showing
+	program += strings.Join(used, "") + ")\n\n" + unnamed.String() + "\n" + declarations.String() + "func main() {\n" + calls.String() + "}\n" + showing
 
 	// Where the code of the module is found, the program need not be.
 	file := filepath.Join(t.TempDir(), "main.go")

@@ -12,17 +12,31 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The files of each section of docs/c-interop.md make a program; the command there builds
-// and runs it, and it prints what is said.
-func TestTheAdoptionOfTheDocs(t *testing.T) { runSection(t, "Adopting a foreign coroutine library") }
-
-func TestTheCallbackLibraryOfTheDocs(t *testing.T) {
-	runSection(t, "Calling a library that calls back")
+// programs are the sections of pages whose files make a program each; needs is a header
+// that is not the C library's.
+var programs = []struct{ page, section, needs string }{
+	{"docs/c-interop.md", "Calling a library that calls back", ""},
+	{"docs/c-interop.md", "Writing a body in C", ""},
+	{"docs/c-interop.md", "Adopting a foreign coroutine library", ""},
+	{"docs/c-interop.md", "Go inside a C program", ""},
+	{"docs/first-programs.md", "A C parser as an iterator", "expat.h"},
 }
 
-func TestTheBodyInCOfTheDocs(t *testing.T) { runSection(t, "Writing a body in C") }
-
-func TestTheCHostOfTheDocs(t *testing.T) { runSection(t, "Go inside a C program") }
+// The command of the section builds and runs its program, which prints what is said.
+func TestTheProgramsOfTheDocs(t *testing.T) {
+	goTool(t)
+	for _, p := range programs {
+		t.Run(p.section, func(t *testing.T) {
+			if p.needs != "" {
+				include := exec.Command("sh", "-c", `echo "#include <$1>" | $(go env CC) -E -x c -o /dev/null -`, "sh", p.needs)
+				if include.Run() != nil {
+					t.Skip("no header " + p.needs)
+				}
+			}
+			runSection(t, p.page, p.section)
+		})
+	}
+}
 
 // The first example of the package documentation is one that is compiled and run.
 func TestTheFirstExample(t *testing.T) {
@@ -35,17 +49,26 @@ func TestTheFirstExample(t *testing.T) {
 	assert.Contains(t, string(compiled), example)
 }
 
-func runSection(t *testing.T, title string) {
+// section returns what stands under a title of a page, and the page without that.
+func section(t *testing.T, page, title string) (text, rest string) {
 	t.Helper()
-	goTool(t)
+	before, text, ok := strings.Cut(page, "\n## "+title+"\n")
+	require.True(t, ok, title)
+	text, after, more := strings.Cut(text, "\n## ")
+	if more {
+		after = "\n## " + after
+	}
+	return text, before + after
+}
+
+func runSection(t *testing.T, page, title string) {
+	t.Helper()
 	if strings.Contains(os.Getenv("CC"), "musl") {
 		t.Skip("musl has no ucontext")
 	}
-	text, err := os.ReadFile("docs/c-interop.md")
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	_, section, ok := strings.Cut(string(text), "\n## "+title+"\n")
-	require.True(t, ok)
-	section, _, _ = strings.Cut(section, "\n## ")
+	section, _ := section(t, string(text), title)
 
 	dir := t.TempDir()
 	write := func(name, text string) {
