@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/handle"
@@ -502,8 +503,18 @@ func carryHere(at unsafe.Pointer, size uintptr) error {
 	if err != nil {
 		return err
 	}
+	if t.free { // a variable of a thread needs one
+		if t.current != t.root || t.many() != 0 {
+			return errNotBound
+		}
+		if err := t.bind(); err != nil {
+			return err
+		}
+	}
 	w := []word{{at, size}}
-	t.th.words = append(t.th.words, w...)
+	if !slices.Contains(t.th.words, w[0]) {
+		t.th.words = append(t.th.words, w[0])
+	}
 	take(t.current.c.coro, w)
 	if t.current != t.root {
 		take(t.root.c.coro, w)

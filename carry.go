@@ -3,8 +3,6 @@ package greenlet
 import (
 	"errors"
 	"unsafe"
-
-	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
 // Some C libraries keep "the current frame" of their own in a variable of the thread, and go
@@ -13,6 +11,9 @@ import (
 // switches that leave or enter C frames, as errno is. (internal/gort/carry.go does it. Without
 // C frames a library has put back what it found, and there is nothing to be exchanged.)
 
+// maxWord is far more than a library's variable takes, and little enough to be copied; as in csrc/greenlet.c.
+const maxWord = 1 << 20
+
 // A word is a place in memory to be carried.
 type word struct {
 	at   unsafe.Pointer
@@ -20,7 +21,7 @@ type word struct {
 }
 
 var (
-	errWord     = errors.New("WithThreadLocal was given no address, or the size 0")
+	errWord     = errors.New("WithThreadLocal was given no address, the size 0, or more than 1 MiB")
 	errNotBound = errors.New("a greenlet that carries a thread's words needs a tree that is bound to the thread: use Run")
 	errOptions  = errors.New("the only option of a Run is WithThreadLocal")
 )
@@ -32,7 +33,8 @@ var (
 //
 // A greenlet begins with what it finds there when it starts, so let the library initialise
 // itself on the thread before. ptr must be valid on the greenlet's thread until its end, and is
-// not to point to Go memory. nil or a size of 0 is an error of the first Switch, or of Run.
+// not to point to Go memory. nil, a size of 0 and one above 1 MiB are errors of the first Switch,
+// or of Run. Words may overlap, and one that is given twice is carried once.
 func WithThreadLocal(ptr unsafe.Pointer, size uintptr) Option {
 	return func(c *core) { c.words = append(c.words, word{ptr, size}) }
 }
@@ -40,7 +42,7 @@ func WithThreadLocal(ptr unsafe.Pointer, size uintptr) Option {
 // badWords says whether one of the greenlet's words cannot be carried.
 func (c *core) badWords() bool {
 	for _, w := range c.words {
-		if w.at == nil || w.size == 0 {
+		if w.at == nil || w.size == 0 || w.size > maxWord {
 			return true
 		}
 	}
@@ -68,8 +70,14 @@ func runOptions(options []Option) ([]word, error) {
 // take has the coroutine carry some words from now on.
 func take(c coro, words []word) {
 	for _, w := range words {
-		c.Words = append(c.Words, gort.NewWord(w.at, w.size))
+		c.Carry(w.at, w.size)
 	}
+}
+
+// carry has the root of a tree that is bound to a thread carry the thread's words, and no others.
+func (t *tree) carry() {
+	t.root.c.coro.Words = nil
+	take(t.root.c.coro, t.th.words)
 }
 
 // carry is called as the worker begins to run a greenlet.

@@ -67,7 +67,7 @@ type freeThread struct {
 var freeThreads = sync.Pool{New: func() any { return &freeThread{} }}
 
 // bind makes a free tree in which nothing but the root lives one of the thread's, for a
-// greenlet that is to have a C stack of its own size.
+// greenlet that is to have a C stack of its own size, or to carry a variable of the thread.
 func (t *tree) bind() error {
 	t.th.pool.trim(0, t.th.root)
 	lockThread()
@@ -81,6 +81,7 @@ func (t *tree) bind() error {
 	th.root = engine.enter(th)
 	t.root.c.coro = th.root
 	t.free, t.th, t.one = false, th, th.one
+	t.carry()
 	t.tid.Store(int32(th.tid))
 	t.one.Owner = unsafe.Pointer(t)
 	th.root.SetOwner(unsafe.Pointer(t))

@@ -296,8 +296,7 @@ func newTree(implicit bool) (*tree, error) {
 	}
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
-	c.coro.Words = nil
-	take(c.coro, th.words)
+	t.carry()
 	t.live.next, t.live.prev = &t.live, &t.live
 	t.implicit = implicit
 	t.locked = gort.Getg()

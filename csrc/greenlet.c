@@ -205,7 +205,7 @@ int greenlet_carry(void *word, size_t size)
 {
     READY;
     NEED(word);
-    if (size == 0)
+    if (size == 0 || size > 1 << 20)
         return refuse(GREENLET_ENULL);
     return greenletCarry((uintptr_t)word, size);
 }

@@ -173,7 +173,8 @@ int greenlet_leave_section(void);
  * aside, and the others find what was there when it went on. A greenlet begins with what it
  * finds there; so let the library initialise itself on the thread, and call this while it has
  * nothing on the stack. word must be valid as long as the thread has greenlets. (errno is
- * carried always.) GREENLET_ENULL: word is NULL, or size is 0. In Go: WithThreadLocal.
+ * carried always.) What is carried already stays as it is. GREENLET_ENULL: word is NULL, or
+ * size is 0 or above 1 MiB. In Go: WithThreadLocal.
  */
 int greenlet_carry(void *word, size_t size);
 

@@ -22,8 +22,11 @@ func Word() (at unsafe.Pointer, size uintptr) { return C.chain_word(), uintptr(C
 func Carry() int { return int(C.greenlet_carry(C.chain_word(), C.chain_size())) }
 
 // CarryNothing makes the mistakes that can be made.
-func CarryNothing() (code, other int) {
-	return int(C.greenlet_carry(nil, 8)), int(C.greenlet_carry(C.chain_word(), 0))
+func CarryNothing() (codes []int) {
+	for _, size := range []C.size_t{0, 1<<20 + 1, ^C.size_t(0)} {
+		codes = append(codes, int(C.greenlet_carry(C.chain_word(), size)))
+	}
+	return append(codes, int(C.greenlet_carry(nil, 8)))
 }
 
 // Call calls f within depth frames of the library's; trapped says that f asked for it, and that the

@@ -7,12 +7,14 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/chain"
+	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
 // churn has 15 greenlets in and out of the library in random order, some nested, with traps,
@@ -112,9 +114,10 @@ func TestCHasAWordCarried(t *testing.T) {
 			assert.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
 				if seed == 0 {
 					assert.Zero(t, chain.Carry())
-					one, other := chain.CarryNothing()
-					assert.Equal(t, -10, one)
-					assert.Equal(t, -10, other)
+					for _, code := range chain.CarryNothing() {
+						assert.Equal(t, -10, code)
+					}
+					assert.Zero(t, chain.Carry(), "once more")
 				}
 				assert.Zero(t, churn(t, root, seed+10))
 				return nil
@@ -193,7 +196,8 @@ func TestErrnoIsCarried(t *testing.T) {
 
 func TestWordsThatCannotBeCarried(t *testing.T) {
 	at, size := chain.Word()
-	for _, o := range []greenlet.Option{greenlet.WithThreadLocal(nil, 8), greenlet.WithThreadLocal(at, 0)} {
+	for _, o := range []greenlet.Option{greenlet.WithThreadLocal(nil, 8), greenlet.WithThreadLocal(at, 0),
+		greenlet.WithThreadLocal(at, ^uintptr(0)), greenlet.WithThreadLocal(at, 1<<20+1)} {
 		err := greenlet.Run(func(*greenlet.Greenlet) error { t.Error("it runs"); return nil }, o)
 		assert.ErrorContains(t, err, "no address")
 		require.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error {
@@ -206,4 +210,47 @@ func TestWordsThatCannotBeCarried(t *testing.T) {
 	}
 	err := greenlet.Run(func(*greenlet.Greenlet) error { return nil }, greenlet.WithThreadLocal(at, size), greenlet.WithName("x"))
 	assert.ErrorContains(t, err, "the only option of a Run is WithThreadLocal")
+}
+
+// Words that overlap, as a part of a larger one does, and one that is given twice.
+func TestWordsThatOverlap(t *testing.T) {
+	for seed := range uint64(4) {
+		onThread(func() {
+			at, size := chain.Word()
+			all := greenlet.WithThreadLocal(at, size)
+			part := greenlet.WithThreadLocal(at, size/2)
+			rest := greenlet.WithThreadLocal(unsafe.Add(at, size/2), size-size/2)
+			options := [][]greenlet.Option{{all}, {part}, {rest, all}, {part, rest, part}}[seed]
+			assert.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
+				assert.Zero(t, churn(t, root, seed, options...), "seed %d", seed)
+				return nil
+			}, all))
+		})
+	}
+}
+
+// A variable of a thread is of no use to a tree that holds none.
+func TestCHasAWordCarriedWithoutARun(t *testing.T) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		root := greenlet.Current()
+		assert.Zero(t, chain.Carry())
+		assert.True(t, gort.Locked(), "the goroutine stays where the variable is")
+		assert.Zero(t, churn(t, root, 1))
+		runtime.LockOSThread() // what it carries ends with it
+	}()
+	<-done
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		g := greenlet.New(func(any) (any, error) { return greenlet.Current().Parent().Switch(1) })
+		_, err := g.Switch(nil)
+		assert.NoError(t, err)
+		if !gort.Locked() { // else the engine has bound it anyway
+			assert.Negative(t, chain.Carry())
+		}
+		assert.NoError(t, g.Kill())
+	}()
+	<-done
 }

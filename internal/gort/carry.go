@@ -10,12 +10,18 @@ type Word struct {
 	others []byte // what is there while others run
 }
 
-// NewWord makes one, for a coroutine that finds there what all others do, too.
-func NewWord(at unsafe.Pointer, size uintptr) Word {
+// Carry has the coroutine carry size bytes at an address from now on, which are for it what they
+// are for all others. What it carries already it does not carry twice.
+func (c *Coro) Carry(at unsafe.Pointer, size uintptr) {
+	for i := range c.Words {
+		if w := &c.Words[i]; w.at == at && len(w.own) == int(size) {
+			return
+		}
+	}
 	w := Word{at: at, own: make([]byte, size), others: make([]byte, size)}
 	copy(w.own, w.there())
 	copy(w.others, w.there())
-	return w
+	c.Words = append(c.Words, w)
 }
 
 func (w *Word) there() []byte { return unsafe.Slice((*byte)(w.at), len(w.own)) }
@@ -30,9 +36,9 @@ func (c *Coro) Park() {
 	}
 }
 
-// Unpark is the other half of Park.
+// Unpark is the other half of Park. It goes the other way round, since words may overlap.
 func (c *Coro) Unpark() {
-	for i := range c.Words {
+	for i := len(c.Words) - 1; i >= 0; i-- {
 		w := &c.Words[i]
 		copy(w.others, w.there())
 		copy(w.there(), w.own)
