@@ -15,11 +15,20 @@ import (
 	"github.com/go-greenlet/greenlet/callback"
 )
 
-// Word is the variable, of the calling thread.
-func Word() (at unsafe.Pointer, size uintptr) { return C.chain_word(), uintptr(C.chain_size()) }
+// Word is the variable, of the calling thread, which the library has set up.
+func Word() (at unsafe.Pointer, size uintptr) {
+	C.chain_setup()
+	return C.chain_word(), uintptr(C.chain_size())
+}
+
+// Setups is how often the library has set up the calling thread.
+func Setups() int { return int(C.chain_setups()) }
 
 // Carry has the calling thread's greenlets carry it, by the C interface, and returns the code.
-func Carry() int { return int(C.greenlet_carry(C.chain_word(), C.chain_size())) }
+func Carry() int {
+	C.chain_setup()
+	return int(C.greenlet_carry(C.chain_word(), C.chain_size()))
+}
 
 // CarryNothing makes the mistakes that can be made.
 func CarryNothing() (codes []int) {

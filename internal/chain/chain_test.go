@@ -76,6 +76,7 @@ func churn(t *testing.T, root *greenlet.Greenlet, seed uint64, options ...greenl
 	for _, g := range all {
 		assert.NoError(t, g.Kill())
 	}
+	assert.Equal(t, 1, chain.Setups(), "the thread is set up once")
 	return broken + chain.Broken()
 }
 
