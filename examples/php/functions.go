@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -52,30 +53,26 @@ func phpSleep(ms C.longlong, a *C.php_answer) C.int {
 	})
 }
 
-var database struct {
-	sync.Mutex
-	db *sqlite.DB
-}
+// database is one in memory, for all scripts.
+var database = sync.OnceValues(func() (*sqlite.Shared, error) {
+	db, err := sqlite.Open(":memory:")
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.Share(db), nil
+})
 
 //export phpQuery
-func phpQuery(sql *C.char, n C.size_t, a *C.php_answer) C.int {
-	s := C.GoStringN(sql, C.int(n))
+func phpQuery(query *C.char, n C.size_t, a *C.php_answer) C.int {
+	s := C.GoStringN(query, C.int(n))
 	return answer(a, func() (string, error) {
-		return await(func(context.Context) (string, error) {
-			database.Lock()
-			defer database.Unlock()
-			if database.db == nil {
-				db, err := sqlite.Open(":memory:")
-				if err != nil {
-					return "", err
-				}
-				database.db = db
+		return await(func(ctx context.Context) (string, error) {
+			db, err := database()
+			if err != nil {
+				return "", err
 			}
 			rows := [][]*string{}
-			for row, err := range database.db.Query(s) {
-				if err != nil {
-					return "", err
-				}
+			if err := db.Query(ctx, s, func(row []sql.NullString) error {
 				values := make([]*string, len(row))
 				for i, v := range row {
 					if v.Valid {
@@ -83,6 +80,9 @@ func phpQuery(sql *C.char, n C.size_t, a *C.php_answer) C.int {
 					}
 				}
 				rows = append(rows, values)
+				return nil
+			}); err != nil {
+				return "", err
 			}
 			text, err := json.Marshal(rows)
 			return string(text), err

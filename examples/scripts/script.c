@@ -16,8 +16,13 @@
  * Every so many instructions a script lets the others run, and may be told to end. It can
  * catch that (pcall), and its __close functions have to run. But when it has been told so often,
  * it is told at every instruction.
+ *
+ * Lua calls no hook while a hook raises an error, and while it collects garbage. So a message
+ * handler is not called when a script is told to end, nor is what a coroutine would close that
+ * has ended by that, and there are no __gc functions. What is written in C, as Lua's patterns
+ * are, is not interrupted either.
  */
-enum { TICK = 10000, PATIENCE = 10 };
+enum { TICK = 10000, PATIENCE = 10, MEMORY = 64 << 20 };
 
 static script *script_of(lua_State *L) { return *(script **)lua_getextraspace(L); }
 
@@ -108,7 +113,110 @@ static void tick(lua_State *L, lua_Debug *ar)
     int code = scriptTick(s);
     if (code != 0 && ++s->told >= PATIENCE)
         lua_sethook(L, tick, LUA_MASKCOUNT, 1);
-    check(L, s, code);
+    if (code != 0 && lua_isyieldable(L))
+        (void)lua_yield(L, 0); /* a coroutine: who has resumed it will be told, too */
+    else
+        check(L, s, code);
+}
+
+/* What is on the stack are a library function's arguments, and it is the upvalue. */
+static int returned(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status, (void)ctx;
+    return lua_gettop(L);
+}
+
+static int original(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, returned);
+    return lua_gettop(L);
+}
+
+static int handler(lua_State *L)
+{
+    lua_settop(L, 1);
+    if (script_of(L)->told == 0) {
+        lua_pushvalue(L, lua_upvalueindex(1));
+        lua_insert(L, 1);
+        lua_call(L, 1, 1);
+    }
+    return 1;
+}
+
+static int guarded_xpcall(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_pushvalue(L, 2);
+    lua_pushcclosure(L, handler, 1);
+    lua_replace(L, 2);
+    return original(L);
+}
+
+static int guarded_setmetatable(lua_State *L)
+{
+    if (lua_istable(L, 2) && (lua_pushliteral(L, "__gc"), lua_rawget(L, 2)) != LUA_TNIL)
+        return luaL_error(L, "there is no __gc for scripts: nothing could stop it");
+    lua_settop(L, 2);
+    return original(L);
+}
+
+static int guarded_load(lua_State *L) /* of text: Lua does not check its byte code */
+{
+    if (lua_gettop(L) < 3)
+        lua_settop(L, 3);
+    lua_pushliteral(L, "t");
+    lua_replace(L, 3);
+    return original(L);
+}
+
+static void guard(lua_State *L, const char *name, lua_CFunction f)
+{
+    lua_getglobal(L, name);
+    lua_pushcclosure(L, f, 1);
+    lua_setglobal(L, name);
+}
+
+/* No files, no process, no hooks. */
+static void open_libraries(lua_State *L)
+{
+    static const luaL_Reg libraries[] = {
+        {LUA_GNAME, luaopen_base}, {LUA_COLIBNAME, luaopen_coroutine}, {LUA_TABLIBNAME, luaopen_table},
+        {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math}, {LUA_UTF8LIBNAME, luaopen_utf8}};
+    static const char coroutines[] =
+        "local create, resume = coroutine.create, coroutine.resume\n"
+        "local function results(ok, ...) if ok then return ... end error((...), 0) end\n"
+        "function coroutine.wrap(f)\n"
+        "    local c = create(f)\n"
+        "    return function(...) return results(resume(c, ...)) end\n"
+        "end\n"
+        "coroutine.close, dofile, loadfile = nil";
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
+        lua_pop(L, 1);
+    }
+    guard(L, "xpcall", guarded_xpcall);
+    guard(L, "setmetatable", guarded_setmetatable);
+    guard(L, "load", guarded_load);
+    if (luaL_dostring(L, coroutines) != LUA_OK)
+        (void)lua_error(L);
+}
+
+static void *allocate(void *to, void *old, size_t from, size_t size)
+{
+    script *s = to;
+    if (old == NULL)
+        from = 0; /* it was the kind of thing */
+    if (size > from && size - from > MEMORY - s->used)
+        return NULL;
+    void *p = NULL;
+    if (size == 0)
+        free(old);
+    else if ((p = realloc(old, size)) == NULL)
+        return NULL;
+    s->used += size - from;
+    return p;
 }
 
 struct start {
@@ -121,7 +229,7 @@ static int run(lua_State *L)
     const struct start *a = lua_touserdata(L, 1);
     static const luaL_Reg functions[] = {
         {"fetch", fetch}, {"sleep", rest}, {"query", query}, {"write", write_text}, {NULL, NULL}};
-    luaL_openlibs(L);
+    open_libraries(L);
     lua_pushglobaltable(L);
     luaL_setfuncs(L, functions, 0);
     lua_createtable(L, 0, 2);
@@ -140,7 +248,7 @@ char *script_run(const char *code, size_t size, const char *path, const char *qu
 {
     script s = {.h = h};
     struct start a = {code, path, query, size};
-    lua_State *L = luaL_newstate();
+    lua_State *L = lua_newstate(allocate, &s);
     if (L == NULL)
         return strdup("no memory");
     *(script **)lua_getextraspace(L) = &s; /* each coroutine has a copy, */
@@ -152,7 +260,6 @@ char *script_run(const char *code, size_t size, const char *path, const char *qu
         const char *text = lua_tostring(L, -1);
         failure = strdup(text == NULL ? "an error that is no text" : text);
     }
-    lua_sethook(L, NULL, 0, 0); /* what is closed may run, for as long as that takes */
     lua_close(L);
     forget(&s);
     return failure;

@@ -13,12 +13,12 @@ import "C"
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -30,22 +30,13 @@ import (
 // A Host is what scripts see of the world.
 type Host struct {
 	Client *http.Client
-	DB     *Database // nil: there is none
+	DB     *sqlite.Shared // nil: there is none
 
 	// Await does f, which takes its time, and Yield lets others run, now and then. In a
 	// server of one thread they suspend the script.
 	Await func(ctx context.Context, f func(context.Context) ([]byte, error)) ([]byte, error)
 	Yield func()
 }
-
-// A Database is one for many goroutines: SQLite's connections are for one at a time.
-type Database struct {
-	mu sync.Mutex
-	db *sqlite.DB
-}
-
-// NewDatabase takes over db.
-func NewDatabase(db *sqlite.DB) *Database { return &Database{db: db} }
 
 // A script is what C's handle stands for.
 type script struct {
@@ -142,29 +133,24 @@ func scriptSleep(s *C.script, seconds C.double) C.int {
 }
 
 //export scriptQuery
-func scriptQuery(s *C.script, sql *C.char, n C.size_t) C.int {
-	text := C.GoStringN(sql, C.int(n))
+func scriptQuery(s *C.script, query *C.char, n C.size_t) C.int {
+	text := C.GoStringN(query, C.int(n))
 	return call(s, func(s *script) ([]byte, error) {
-		return s.Await(s.ctx, func(context.Context) ([]byte, error) { return s.DB.query(text) })
+		if s.DB == nil {
+			return nil, errors.New("there is no database")
+		}
+		return s.Await(s.ctx, func(ctx context.Context) ([]byte, error) { return rows(ctx, s.DB, text) })
 	})
 }
 
-// query returns the rows as script.c reads them.
-func (d *Database) query(sql string) ([]byte, error) {
-	if d == nil {
-		return nil, errors.New("there is no database")
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// rows returns what a query finds as script.c reads it.
+func rows(ctx context.Context, db *sqlite.Shared, query string) ([]byte, error) {
 	var values bytes.Buffer
 	var rows, columns int32
 	put := func(n int32) { values.Write(binary.NativeEndian.AppendUint32(nil, uint32(n))) }
-	for row, err := range d.db.Query(sql) {
-		if err != nil {
-			return nil, err
-		}
+	if err := db.Query(ctx, query, func(row []sql.NullString) error {
 		if columns = max(columns, int32(len(row))); int(columns) != len(row) {
-			return nil, errors.New("several statements with rows of several kinds")
+			return errors.New("several statements with rows of several kinds")
 		}
 		rows++
 		for _, v := range row {
@@ -175,6 +161,9 @@ func (d *Database) query(sql string) ([]byte, error) {
 			put(int32(len(v.String)))
 			values.WriteString(v.String)
 		}
+		return nil
+	}); err != nil {
+		return nil, err
 	}
 	head := binary.NativeEndian.AppendUint32(nil, uint32(rows))
 	return append(binary.NativeEndian.AppendUint32(head, uint32(columns)), values.Bytes()...), nil

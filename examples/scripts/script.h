@@ -10,7 +10,8 @@ typedef struct {
     uintptr_t h;
     char *text;
     size_t size;
-    int told; /* to end, this often */
+    int told;    /* to end, this often */
+    size_t used; /* of memory, by Lua */
 } script;
 
 /*

@@ -39,7 +39,7 @@ func serve(t testing.TB, o scripts.Options, files map[string]string) (url string
 	}
 	db, err := sqlite.Open(":memory:")
 	require.NoError(t, err)
-	o.DB = scripts.NewDatabase(db)
+	o.DB = sqlite.Share(db)
 	s, err := scripts.NewServer(dir, o)
 	require.NoError(t, err)
 	web := httptest.NewServer(s)
@@ -76,11 +76,22 @@ func TestWhatAScriptCanDo(t *testing.T) {
 			-- in a coroutine of Lua's, too
 			local next = coroutine.wrap(function() for i = 1, 2 do sleep(0.001) coroutine.yield(fetch("SLOW/" .. i)) end end)
 			write(next() .. next())`,
+		"guarded": `
+			write(select(2, xpcall(error, function(e) return "handled " .. e end, "this")))
+			local co = coroutine.wrap(function(...) -- which is left in the midst of a guarded function
+				return xpcall(function(...) coroutine.yield(...) return setmetatable({...}, {__len = function() return 7 end}) end, print, ...)
+			end)
+			local a, b = co(1, 2)
+			local ok, t = co()
+			write(" " .. a .. b .. tostring(ok) .. #t .. t[2])
+			write(" " .. load("return ...", "x")("loaded") .. tostring(load("return a", "x", "b", {a = 5})()) .. tostring(load("syntax")))
+			write(" " .. tostring(select(2, pcall(coroutine.wrap(function() error({}) end))) ~= nil))`,
 		"error":  `local ok, e = pcall(fetch, "nowhere:") write(e .. "\n") query("select missing")`,
 		"object": `error({})`,
 		"syntax": `this is not Lua`,
 	})
 	assert.Equal(t, "200 /all?q=1 /x 1:one 2:nil /1/2", get(t, url+"/all?q=1"))
+	assert.Equal(t, "200 handled this 12true72 loaded5nil true", get(t, url+"/guarded"))
 	out := get(t, url+"/error")
 	assert.Regexp(t, `^500 /error:1: sqlite: no such column: missing\n$`, strings.Replace(out, "[string \"/error\"]", "/error", 1))
 	assert.Equal(t, "500 an error that is no text\n", get(t, url+"/object"))
@@ -195,13 +206,65 @@ func TestWhatAScriptHoldsIsClosed(t *testing.T) {
 		time.AfterFunc(20*time.Millisecond, func() { cancel(enough) })
 		var out bytes.Buffer
 		err := h.Run(ctx, `
-			local held <close> = setmetatable({}, {__close = function() write("closed ") end})
-			collected = setmetatable({}, {__gc = function() write("collected") end})
+			local held <close> = setmetatable({}, {__close = function() write("closed") end})
 			`+what, "p", "", &out)
 		assert.Error(t, err)
-		assert.Equal(t, "closed collected", out.String(), what)
+		assert.Equal(t, "closed", out.String(), what)
 		cancel(nil)
 	}
+}
+
+// Lua calls no hook in some places, where a script could loop for ever then.
+func TestNoLoopIsOutOfReach(t *testing.T) {
+	url := serve(t, scripts.Options{Limit: 300 * time.Millisecond}, map[string]string{"well": `write("well")`,
+		"handler": `xpcall(function() while true do end end, function() while true do end end)`,
+		"thrown":  `xpcall(error, function() while true do end end)`,
+		"gc":      `setmetatable({}, {__gc = function() while true do end end}) while true do collectgarbage() end`,
+		"close":   `local x <close> = setmetatable({}, {__close = function() while true do end end}) while true do end`,
+		"wrap": `coroutine.wrap(function()
+				local x <close> = setmetatable({}, {__close = function() while true do end end})
+				while true do end
+			end)()
+			while true do end`,
+		"inC": `local c = coroutine.wrap(function()
+				local x <close> = setmetatable({}, {__close = function() while true do end end})
+				string.gsub("x", ".", function() while true do end end)
+			end)
+			while true do pcall(c) end`,
+		"inside": `coroutine.wrap(function() xpcall(function() while true do end end, function() while true do end end) end)()`,
+		"again":  `local c = coroutine.create(function() while true do end end) while true do coroutine.resume(c) end`,
+		"sql":    `pcall(query, "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n") sleep(3600)`,
+		"unhook": `debug.sethook() while true do end`,
+		"exit":   `os.exit(1)`,
+		"stdin":  `io.read()`,
+		"code":   `load(string.dump(function() end), "x", "b")() while true do end`,
+		"memory": `local s = "x" while true do s = s .. s end`,
+	})
+	all := make(chan string)
+	names := []string{"handler", "thrown", "gc", "close", "wrap", "inC", "inside", "again", "sql", "unhook", "exit", "stdin", "code", "memory"}
+	for _, name := range names {
+		go func() { all <- name + " " + get(t, url+"/"+name) }()
+	}
+	deadline := time.After(time.Minute)
+	for range names {
+		select {
+		case said := <-all:
+			assert.Regexp(t, `^\w+ 500 .*(takes too long|no __gc|a nil value|binary chunk|not enough memory)`, said)
+		case <-deadline:
+			t.Fatal("a script does not end")
+		}
+	}
+	assert.Equal(t, "200 well", get(t, url+"/well"))
+}
+
+// What a script begins in the database ends with its query.
+func TestATransactionIsNotHeldOpen(t *testing.T) {
+	url := serve(t, scripts.Options{}, map[string]string{
+		"open": `query("create table t (a)") query("begin; insert into t values (1)") sleep(3600)`,
+		"well": `query("begin; insert into t values (2); commit") for _, row in ipairs(query("select a from t")) do write(row[1]) end`,
+	})
+	assert.Regexp(t, "500 .*left open", get(t, url+"/open"))
+	assert.Equal(t, "200 2", get(t, url+"/well"))
 }
 
 // A panic in what a script calls is its own end, and nobody else's.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/examples/sqlite"
 	"github.com/go-greenlet/greenlet/tasklet"
 )
 
@@ -27,7 +28,7 @@ var (
 type Options struct {
 	Limit  time.Duration // of a script's life; 0: none
 	Client *http.Client  // nil: http.DefaultClient
-	DB     *Database
+	DB     *sqlite.Shared
 }
 
 // A Server is an http.Handler that runs the Lua file that the request's path names. All of its

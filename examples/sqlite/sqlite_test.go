@@ -4,6 +4,7 @@ package sqlite_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -481,4 +483,38 @@ func BenchmarkFunction(b *testing.B) {
 		}))
 		report(b)
 	})
+}
+
+const endless = "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n"
+
+// A query that never ends holds up the others until its context ends, and no longer.
+func TestTheContextEndsAQuery(t *testing.T) {
+	s := sqlite.Share(open(t, ":memory:"))
+	enough := errors.New("enough")
+	none := func([]sql.NullString) error { return nil }
+	for range 3 {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		errs := make(chan error, 2)
+		for range 2 { // one waits for the other
+			go func() { errs <- s.Query(ctx, endless, none) }()
+		}
+		time.AfterFunc(5*time.Millisecond, func() { cancel(enough) })
+		assert.ErrorIs(t, <-errs, enough)
+		assert.ErrorIs(t, <-errs, enough)
+		assert.ErrorIs(t, s.Query(ctx, "create table t (a)", none), enough)
+	}
+	assert.ErrorContains(t, s.Query(t.Context(), "select * from t", none), "no such table")
+}
+
+func TestNobodyLeavesATransactionOpen(t *testing.T) {
+	s := sqlite.Share(open(t, ":memory:"))
+	rows := 0
+	count := func([]sql.NullString) error { rows++; return nil }
+	require.NoError(t, s.Query(t.Context(), "create table t (a)", count))
+	assert.ErrorContains(t, s.Query(t.Context(), "begin; insert into t values (1)", count), "left open")
+	require.NoError(t, s.Query(t.Context(), "begin; insert into t values (2); commit; select * from t", count))
+	assert.Equal(t, 1, rows)
+	stop := errors.New("stop")
+	assert.ErrorIs(t, s.Query(t.Context(), "begin; select 1; commit", func([]sql.NullString) error { return stop }), stop)
+	require.NoError(t, s.Query(t.Context(), "begin; commit", count))
 }

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/go-greenlet/greenlet/examples/internal/local"
 	"github.com/go-greenlet/greenlet/examples/php"
 )
 
@@ -55,7 +55,7 @@ func main() {
 }
 
 func show(out io.Writer) error {
-	slow, err := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	slow, err := local.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(delay)
 		fmt.Fprint(w, r.URL.Path)
 	}))
@@ -89,7 +89,7 @@ func pages(out io.Writer, slow string) error {
 	if err != nil {
 		return err
 	}
-	web, err := serve(s)
+	web, err := local.Serve(s)
 	if err != nil {
 		return err
 	}
@@ -101,34 +101,11 @@ func pages(out io.Writer, slow string) error {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			answers[i] = get(fmt.Sprintf("%s/page.php?%d", web, i))
+			answers[i] = local.Get(fmt.Sprintf("%s/page.php?%d", web, i))
 		}()
 	}
 	all.Wait()
 	fmt.Fprintf(out, "3. A net/http handler runs a script per request, all of them at once\n\n   %s\n   %s\n   %d such in %.2f s\n",
 		answers[0], answers[n-1], n, time.Since(start).Seconds())
 	return s.Close()
-}
-
-func get(url string) string {
-	p, err := http.Get(url)
-	if err != nil {
-		return err.Error()
-	}
-	defer func() { _ = p.Body.Close() }() // it was only read
-	text, err := io.ReadAll(p.Body)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
-}
-
-// serve serves on a port of its own until the program ends.
-func serve(h http.Handler) (url string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	go func() { log.Fatal(http.Serve(l, h)) }()
-	return "http://" + l.Addr().String(), nil
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-greenlet/greenlet/examples/internal/local"
 	"github.com/go-greenlet/greenlet/examples/scripts"
 	"github.com/go-greenlet/greenlet/examples/sqlite"
 )
@@ -70,15 +70,15 @@ func show(n int) error {
 	if err != nil {
 		return err
 	}
-	s, err := scripts.NewServer(dir, scripts.Options{Limit: time.Second, DB: scripts.NewDatabase(db)})
+	s, err := scripts.NewServer(dir, scripts.Options{Limit: time.Second, DB: sqlite.Share(db)})
 	if err != nil {
 		return err
 	}
-	web, err := serve(s)
+	web, err := local.Serve(s)
 	if err != nil {
 		return err
 	}
-	slow, err := serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	slow, err := local.Serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(200 * time.Millisecond)
 		fmt.Fprint(w, "what a slow server has to say")
 	}))
@@ -88,8 +88,8 @@ func show(n int) error {
 	fmt.Println("1. One script loops; another one waits for a slow server and a database meanwhile")
 	fmt.Println()
 	looped := make(chan string)
-	go func() { looped <- get(web + "/loop") }()
-	fmt.Print(get(web + "/shown?" + slow))
+	go func() { looped <- local.Get(web + "/loop") }()
+	fmt.Print(local.Get(web + "/shown?" + slow))
 	fmt.Printf("   the loop: %s\n", <-looped)
 	if err := errors.Join(s.Close(), db.Close()); err != nil {
 		return err
@@ -187,27 +187,4 @@ func status(name string) (int, error) {
 	}
 	_, rest, _ := strings.Cut(string(text), name)
 	return strconv.Atoi(strings.Fields(rest)[0])
-}
-
-func get(url string) string {
-	p, err := http.Get(url)
-	if err != nil {
-		return err.Error()
-	}
-	defer func() { _ = p.Body.Close() }() // it was only read
-	text, err := io.ReadAll(p.Body)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
-}
-
-// serve serves on a port of its own until the program ends.
-func serve(h http.Handler) (url string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	go func() { log.Fatal(http.Serve(l, h)) }()
-	return "http://" + l.Addr().String(), nil
 }
