@@ -54,6 +54,7 @@ extern int phpSleep(long long ms, php_answer *a);
 extern int phpQuery(char *sql, size_t size, php_answer *a);
 extern int phpThrough(php_callable *f, php_answer *a);
 extern int phpPanic(char *text, size_t size, php_answer *a);
+extern int phpGive(char *text, size_t size, php_answer *a);
 extern int phpFinish(php_answer *a);
 extern int phpServe(php_answer *a);
 extern int phpEnded(void); /* is the request to end? */

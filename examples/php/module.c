@@ -90,6 +90,17 @@ static ZEND_FUNCTION(go_panic)
     (void)went_well(phpPanic(text, size, &a), &a);
 }
 
+static ZEND_FUNCTION(give)
+{
+    char *text;
+    size_t size;
+    ARGUMENTS("s", &text, &size);
+    if (went_well(phpGive(text, size, &a), &a)) {
+        RETVAL_STRINGL(a.text, a.size);
+        free(a.text);
+    }
+}
+
 static ZEND_FUNCTION(finish)
 {
     php_answer a = {0};
@@ -118,6 +129,7 @@ static const zend_function_entry functions[] = {
     ZEND_FE(query, one)
     ZEND_FE(through_go, one)
     ZEND_FE(go_panic, one)
+    ZEND_FE(give, one)
     ZEND_FE(finish, nothing)
     ZEND_FE(serve, nothing)
     ZEND_FE_END

@@ -22,25 +22,27 @@ import (
 	"sync"
 	"unsafe"
 
-	_ "github.com/go-greenlet/greenlet" // the runtime's hooks, and csrc
+	"github.com/go-greenlet/greenlet"
 )
 
 var (
 	// ErrFatal: the script had a fatal error, which is in what it has printed.
-	ErrFatal = errors.New("php: a fatal error")
-	errEnded = errors.New("php: the request has ended")
-	errPlace = errors.New("finish() and serve() are for the main script, not for a fiber")
-	errEarly = errors.New("the fiber was resumed while it waited for Go")
+	ErrFatal  = errors.New("php: a fatal error")
+	errEnded  = errors.New("php: the request has ended")
+	errPlace  = errors.New("finish() and serve() are for the main script, not for a fiber")
+	errOther  = errors.New("php: another request has not ended")
+	errInside = errors.New("give() is for a script in a greenlet")
+	errEarly  = errors.New("the fiber was resumed while it waited for Go")
 )
 
 // php is the process's PHP: Debian's is built for one thread, and has one request at a time.
 var php = struct {
-	start    sync.Once
-	err      error
-	requests chan *request
-	now      *request // on PHP's thread only
-	unsafe   bool     // Go is told nothing of fibers: for a test
-}{requests: make(chan *request)}
+	start  sync.Once
+	err    error
+	calls  chan func()
+	now    *request // on PHP's thread only
+	unsafe bool     // Go is told nothing of fibers: for a test
+}{calls: make(chan func())}
 
 func start() error {
 	php.start.Do(func() {
@@ -56,8 +58,8 @@ func start() error {
 				return
 			}
 			ready <- nil
-			for r := range php.requests {
-				r.run()
+			for call := range php.calls {
+				call()
 			}
 		}()
 		php.err = <-ready
@@ -79,6 +81,7 @@ type request struct {
 	done     chan *work // whose goroutine is ready
 	waiting  int        // of these
 	jobs     chan *job  // nil, or what Server asks for
+	inside   bool       // it runs in a greenlet, for give()
 	running  map[int]*job
 	lastJob  int
 	err      error
@@ -126,9 +129,64 @@ func Run(ctx context.Context, code string) (string, error) {
 	}
 	r := newRequest(ctx, code)
 	defer r.end()
-	php.requests <- r
+	php.calls <- r.run
 	<-r.finished
 	return r.out.String(), r.err
+}
+
+// Do calls f on PHP's thread, as the root of a tree of greenlets. No request begins meanwhile,
+// but by New.
+func Do(f func() error) error {
+	if err := start(); err != nil {
+		return err
+	}
+	done := make(chan error)
+	php.calls <- func() {
+		done <- greenlet.Run(func(*greenlet.Greenlet) error { return f() })
+	}
+	return <-done
+}
+
+// stack is for PHP's compiler and all that it calls.
+const stack = 1 << 20
+
+// New makes a greenlet that runs PHP code as a request, for the function of a Do. In it
+// give(text) switches to the greenlet's parent with the text, and returns the text that the
+// greenlet is gone on with. What the code prints goes to out.
+//
+// When it is killed in there, or thrown at, PHP unwinds as after exit(): no catch or finally
+// block runs, but destructors and shutdown functions do. PHP has one request at a time.
+func New(code string, out *bytes.Buffer) *greenlet.Greenlet {
+	return greenlet.New(func(any) (any, error) {
+		if php.now != nil {
+			return nil, errOther
+		}
+		r := newRequest(context.Background(), code)
+		r.inside = true
+		r.run()
+		out.Write(r.out.Bytes())
+		return nil, r.err
+	}, greenlet.WithStackSize(stack))
+}
+
+//export phpGive
+func phpGive(text *C.char, n C.size_t, a *C.php_answer) C.int {
+	return answer(a, func() (string, error) {
+		r := php.now
+		if !r.inside {
+			return "", errInside
+		}
+		v, err := greenlet.Current().Parent().Switch(C.GoStringN(text, C.int(n)))
+		if err != nil {
+			r.err = err // the greenlet's, when PHP has unwound
+			return "", errExit
+		}
+		s, ok := v.(string)
+		if !ok {
+			return "", fmt.Errorf("give() was answered with a %T", v)
+		}
+		return s, nil
+	})
 }
 
 // work is what a goroutine does for PHP.
@@ -387,7 +445,7 @@ func NewServer(dir string) (*Server, error) {
 	}
 	s := &Server{dir, newRequest(context.Background(), "serve();")}
 	s.r.jobs = make(chan *job)
-	php.requests <- s.r
+	php.calls <- s.r.run
 	return s, nil
 }
 

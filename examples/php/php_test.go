@@ -3,6 +3,7 @@
 package php_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -253,6 +254,55 @@ func TestServer(t *testing.T) {
 	assert.Contains(t, get("/get.php"), "503")
 	known, _ := php.Fibers()
 	assert.Zero(t, known)
+}
+
+const gives = `
+	class Held { function __destruct() { echo "destroyed "; } }
+	register_shutdown_function(function () { echo "shutdown "; });
+	$held = new Held;
+	function answers($n) { return $n == 0 ? give("question") : through_go(fn () => answers($n - 1)); }
+	try { %s } catch (Throwable $e) { echo "caught "; }
+	echo "end ";`
+
+// A script in a greenlet of its own, which is killed in the midst of PHP -> Go -> PHP -> Go, on
+// PHP's main context and on a fiber: PHP unwinds, and the next one finds all in order.
+func TestAScriptInAGreenlet(t *testing.T) {
+	mine := errors.New("mine")
+	kill := func(g *greenlet.Greenlet) error { return g.Kill() }
+	for _, c := range []struct {
+		name, code string
+		then       func(g *greenlet.Greenlet) error
+		want       string
+		err        error
+	}{
+		{"goes on", `echo answers(3), " ";`, func(g *greenlet.Greenlet) error { _, err := g.Switch("answer"); return err }, "answer end shutdown destroyed ", nil},
+		{"killed", `answers(3);`, kill, "shutdown destroyed ", nil},
+		{"killed in a fiber", `(new Fiber(fn () => answers(3)))->start();`, kill, "shutdown destroyed ", nil},
+		{"killed in a fiber's fiber", `(new Fiber(fn () => (new Fiber(fn () => answers(2)))->start()))->start();`, kill, "shutdown destroyed ", nil},
+		{"killed beside a fiber", `$f = new Fiber(fn () => through_go(fn () => Fiber::suspend())); $f->start(); answers(1);`, kill, "shutdown destroyed ", nil},
+		{"thrown at", `answers(3);`, func(g *greenlet.Greenlet) error { _, err := g.Throw(mine); return err }, "shutdown destroyed ", mine},
+		{"another value", `answers(0);`, func(g *greenlet.Greenlet) error { _, err := g.Switch(1); return err }, "caught end shutdown destroyed ", nil},
+		{"left to the end", `answers(1);`, func(*greenlet.Greenlet) error { return nil }, "shutdown destroyed ", nil},
+	} {
+		for range 3 {
+			var out bytes.Buffer
+			err := php.Do(func() error {
+				g := php.New(fmt.Sprintf(gives, c.code), &out)
+				v, err := g.Switch(nil)
+				assert.NoError(t, err, c.name)
+				assert.Equal(t, "question", v, c.name)
+				runtime.GC()
+				_, err = php.New("", &out).Switch(nil)
+				assert.ErrorContains(t, err, "another request", c.name)
+				return c.then(g)
+			})
+			assert.ErrorIs(t, err, c.err, c.name)
+			assert.Equal(t, c.want, out.String(), c.name)
+			known, _ := php.Fibers()
+			assert.Zero(t, known, c.name)
+		}
+	}
+	assert.Equal(t, "give() is for a script in a greenlet", run(t, `try { give(""); } catch (Exception $e) { echo $e->getMessage(); }`))
 }
 
 // Without adoption the same script ends the process.
