@@ -103,7 +103,7 @@ func (r *request) run() {
 	defer context.AfterFunc(r.ctx, func() { C.php_interrupt() })()
 	switch C.php_run(code) {
 	case C.PHP_OK:
-		if r.ctx.Err() != nil && r.jobs == nil {
+		if r.err == nil && r.ctx.Err() != nil && r.jobs == nil {
 			r.err = context.Cause(r.ctx)
 		}
 	case C.PHP_BAILOUT:
@@ -179,6 +179,8 @@ func phpGive(text *C.char, n C.size_t, a *C.php_answer) C.int {
 		v, err := greenlet.Current().Parent().Switch(C.GoStringN(text, C.int(n)))
 		if err != nil {
 			r.err = err // the greenlet's, when PHP has unwound
+			r.end()     // a fiber that is being destroyed keeps an exit to itself: then it is said again
+			C.php_interrupt()
 			return "", errExit
 		}
 		s, ok := v.(string)

@@ -280,6 +280,9 @@ func TestAScriptInAGreenlet(t *testing.T) {
 		{"killed in a fiber", `(new Fiber(fn () => answers(3)))->start();`, kill, "shutdown destroyed ", nil},
 		{"killed in a fiber's fiber", `(new Fiber(fn () => (new Fiber(fn () => answers(2)))->start()))->start();`, kill, "shutdown destroyed ", nil},
 		{"killed beside a fiber", `$f = new Fiber(fn () => through_go(fn () => Fiber::suspend())); $f->start(); answers(1);`, kill, "shutdown destroyed ", nil},
+		{"killed in a fiber that is destroyed", `
+			$f = new Fiber(function () { try { Fiber::suspend(); } finally { answers(1); } });
+			$f->start(); unset($f); while (true);`, kill, "shutdown destroyed ", nil},
 		{"thrown at", `answers(3);`, func(g *greenlet.Greenlet) error { _, err := g.Throw(mine); return err }, "shutdown destroyed ", mine},
 		{"another value", `answers(0);`, func(g *greenlet.Greenlet) error { _, err := g.Switch(1); return err }, "caught end shutdown destroyed ", nil},
 		{"left to the end", `answers(1);`, func(*greenlet.Greenlet) error { return nil }, "shutdown destroyed ", nil},
@@ -303,6 +306,89 @@ func TestAScriptInAGreenlet(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "give() is for a script in a greenlet", run(t, `try { give(""); } catch (Exception $e) { echo $e->getMessage(); }`))
+}
+
+// ends is a script of some random operations on fibers that are in PHP -> Go -> PHP -> Go, the
+// last of which is the script's end, somewhere inside.
+func ends(seed int, end string) string {
+	return fmt.Sprintf(`
+		mt_srand(%d);
+		class D { function __destruct() { through_go(fn () => strlen("x")); if (mt_rand(0, 3) == 0) gc_collect_cycles(); } }
+		function finishes() { %s }
+		function nested($depth) {
+			$d = new D; $d->itself = $d;
+			if (mt_rand(0, 400) == 0) return through_go('finishes');
+			if ($depth == 0) return mt_rand(0, 9) == 0 ? sleep_ms(0) : Fiber::suspend();
+			try { return mt_rand(0, 1) ? through_go(fn () => nested($depth - 1)) : nested($depth - 1); }
+			finally { try { if (mt_rand(0, 5) == 0) (new Fiber(fn () => Fiber::suspend()))->start(); } catch (FiberError $e) {} } // while it is collected
+		}
+		$live = [];
+		while (true) {
+			$k = mt_rand(0, 9);
+			$f = $live[$k] ?? null;
+			try {
+				if ($f === null) { $live[$k] = $f = new Fiber(function () { while (true) nested(mt_rand(0, 5)); }); $f->start(); }
+				elseif ($f->isTerminated() || mt_rand(0, 9) == 0) unset($live[$k]);
+				elseif (mt_rand(0, 9) == 0) $f->throw(new Exception("thrown"));
+				else $f->resume();
+			} catch (Exception $e) { if ($e->getMessage() == "last") throw $e; }
+		}`, seed, end)
+}
+
+// A script ends in any of the ways that there are, at any place, and the next one finds all in order.
+func TestRandomEnds(t *testing.T) {
+	all := []struct {
+		end   string
+		fatal bool
+	}{
+		{`give("kill");`, false},
+		{`give("throw");`, false},
+		{`give("run on"); exit;`, false},
+		{`exit;`, false},
+		{`throw new Exception("last");`, true},
+		{`eval("function f() {} function f() {}");`, true},
+		{`str_repeat("x", 1 << 30);`, true},
+		{`trigger_error("fatal", E_USER_ERROR);`, true},
+		{`$f = new Fiber(fn () => eval("function f() {} function f() {}")); $f->start();`, true},
+		{`undefined();`, true},
+	}
+	mine := errors.New("mine")
+	rounds := 100
+	if testing.Short() || !oneM {
+		rounds = 20
+	}
+	_, before := php.Fibers()
+	for seed := range rounds {
+		c := all[seed%len(all)]
+		var out bytes.Buffer
+		err := php.Do(func() error {
+			g := php.New(ends(seed, c.end), &out)
+			for v, err := g.Switch(nil); ; v, err = g.Switch("") {
+				switch {
+				case g.Dead():
+					return err
+				case v == "kill":
+					return g.Kill()
+				case v == "throw":
+					_, err := g.Throw(mine)
+					return err
+				}
+				runtime.GC()
+			}
+		})
+		switch {
+		case c.end == `give("throw");`:
+			assert.ErrorIs(t, err, mine, "seed %d: %s: %s", seed, c.end, &out)
+		case !c.fatal:
+			assert.NoError(t, err, "seed %d: %s: %s", seed, c.end, &out)
+		}
+		known, kept := php.Fibers()
+		assert.Zero(t, known, "seed %d: %s", seed, c.end)
+		if oneM {
+			assert.Equal(t, before, kept)
+		}
+	}
+	assert.Equal(t, "well", run(t, `(new Fiber(function () { sleep_ms(1); echo "well"; }))->start(); finish();`))
 }
 
 // Without adoption the same script ends the process.
