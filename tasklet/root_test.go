@@ -734,3 +734,40 @@ func TestAForgottenGreenletThrowsAtTheCallerOfRun(t *testing.T) {
 		t.Fatal("nobody has ended it")
 	})
 }
+
+// The tasklets that a goroutine without a Run leaves are ended by another goroutine. They
+// stay those of their own scheduler: what would wait in their deferred calls returns
+// ErrExit, for each of them, and the channels say that their root has ended.
+func TestTheDeferredCallsOfWhatAGoroutineHasLeft(t *testing.T) {
+	if !strings.HasPrefix(greenlet.Runtime(), "one M") {
+		t.Skip("what is left is lost memory, or stays: " + greenlet.Runtime())
+	}
+	const n = 4
+	var ended atomic.Int32
+	var sleeps, sends [n]error
+	var c *tasklet.Channel[int]
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c = tasklet.NewChannel[int](tasklet.WithPosts())
+		for i := range n {
+			tasklet.Go(func() {
+				defer ended.Add(1)
+				defer func() {
+					sleeps[i] = tasklet.Sleep(time.Hour)
+					sends[i] = c.Send(i)
+				}()
+				_, err := c.Receive()
+				assert.ErrorIs(t, err, tasklet.ErrExit)
+			})
+		}
+		tasklet.Schedule()
+	}()
+	<-done
+	assert.Eventually(t, func() bool { runtime.GC(); return ended.Load() == n }, time.Minute, time.Millisecond)
+	for i := range n {
+		assert.ErrorIs(t, sleeps[i], tasklet.ErrExit)
+		assert.ErrorIs(t, sends[i], greenlet.ErrThreadExited)
+	}
+	assert.ErrorIs(t, c.Post(1), greenlet.ErrThreadExited)
+}

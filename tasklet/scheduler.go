@@ -37,52 +37,57 @@ type home struct {
 
 var errByHand = errors.New("somebody has switched to the tasklet's greenlet, past the scheduler")
 
-// here returns the scheduler of the calling goroutine, and makes it if there is
-// none. Whoever calls is the head of the ring then. It panics with the error if the
-// operating system refuses what a root takes.
+// here returns the scheduler of the calling goroutine, and makes it if there is none. The
+// caller is the head of its ring then. It panics with the error if the operating system
+// refuses what a root takes.
 func here() *scheduler {
 	kept, g := layer.Here()
 	if g == nil {
 		greenlet.Current() // makes it a root
 		kept, g = layer.Here()
 	}
-	s, ok := kept.(*scheduler)
-	if !ok {
+	s, _ := kept.(*scheduler)
+	if s == nil {
+		return s.find()
+	}
+	return s.enter(g)
+}
+
+// own says whether the caller is one of the scheduler's. If so, it is the head.
+func (s *scheduler) own() bool {
+	kept, g := layer.Here()
+	return g != nil && kept == layer.Layer(s) && s.enter(g) == s
+}
+
+// enter notes who calls, on greenlet g, and returns the scheduler that the caller is of.
+func (s *scheduler) enter(g unsafe.Pointer) *scheduler {
+	if t := s.head; t != nil && unsafe.Pointer(t.g) == g {
+		return s
+	}
+	return s.find()
+}
+
+// find is enter for a tasklet that something else than this package has switched to, and
+// for a greenlet that a tasklet has made, or whose context was replaced: it counts as the
+// head's. A tasklet belongs to its own scheduler in any case: when a goroutine has ended
+// that was a root without a Run, another one ends the tasklets that it has left, and s is
+// that one's, or nil.
+func (s *scheduler) find() *scheduler {
+	g := greenlet.Current()
+	if h, ok := g.Context().(*home); ok && h.t.own == g { // a greenlet can inherit the context
+		h.t.s.runs(h.t, g)
+		return h.t.s
+	}
+	if s == nil {
 		s = newScheduler()
 		layer.Keep(s)
 	}
-	s.enter(g)
-	return s
-}
-
-// own says whether the caller is one of the scheduler's, and is here for it if so.
-func (s *scheduler) own() bool {
-	kept, g := layer.Here()
-	if g == nil || kept != layer.Layer(s) {
-		return false
-	}
-	s.enter(g)
-	return true
-}
-
-// enter notes who calls: a tasklet on greenlet g.
-func (s *scheduler) enter(g unsafe.Pointer) {
-	if t := s.head; t == nil || unsafe.Pointer(t.g) != g {
-		s.find()
-	}
-}
-
-// find is enter for one that was switched to by others than this package, and for a
-// greenlet that a tasklet has made, or that has got another context: it is the
-// head's.
-func (s *scheduler) find() {
-	t, g := s.head, greenlet.Current()
-	if h, ok := g.Context().(*home); ok && h.t.own == g { // others may have got the context, too
-		t = h.t
-	} else if g == s.root || t == nil {
+	t := s.head
+	if t == nil || g == s.root {
 		t = s.main
 	}
 	s.runs(t, g)
+	return s
 }
 
 func newScheduler() *scheduler {
