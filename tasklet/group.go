@@ -77,8 +77,8 @@ func (g *Group) Wait() error {
 	return g.err
 }
 
-// Kill kills the tasklets of the group, in the order of their births, and returns what that
-// returned. Together with a deferred call it says that no tasklet outlives a function:
+// Kill kills the tasklets of the group, in the order of their births, those included that
+// their deferred calls start, and returns what that returned. Together with a deferred call it says that no tasklet outlives a function:
 //
 //	var g tasklet.Group
 //	defer g.Kill()
@@ -87,8 +87,14 @@ func (g *Group) Kill() error {
 		return g.done.misused("Kill")
 	}
 	var errs []error
-	for _, t := range slices.Clone(g.live) {
+	var last uint64 // IDs are in the order of the births
+	for {
+		i := slices.IndexFunc(g.live, func(t *Tasklet) bool { return t.id > last })
+		if i < 0 {
+			return errors.Join(errs...)
+		}
+		t := g.live[i]
+		last = t.id
 		errs = append(errs, t.Kill())
 	}
-	return errors.Join(errs...)
 }

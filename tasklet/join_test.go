@@ -190,3 +190,24 @@ func TestGroupKill(t *testing.T) {
 		assert.ErrorIs(t, <-errs, tasklet.ErrWrongThread)
 	})
 }
+
+// What the deferred calls of those that are killed start is killed, too: no tasklet of the
+// group outlives Kill.
+func TestGroupKillReachesWhatDeferredCallsStart(t *testing.T) {
+	world(t, func() {
+		var g tasklet.Group
+		g.Go(func() error {
+			defer g.Go(func() error {
+				t.Error("it has begun after Kill")
+				return nil
+			})
+			tasklet.ScheduleRemove()
+			return nil
+		})
+		tasklet.Schedule()
+		require.NoError(t, g.Kill())
+		require.NoError(t, tasklet.Run())
+		assert.NoError(t, g.Wait())
+		assert.Len(t, tasklet.Tasklets(), 1)
+	})
+}
