@@ -3,6 +3,7 @@ package tasklet_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -484,5 +485,59 @@ func TestACauseThatComesTooLate(t *testing.T) {
 		require.NoError(t, r.Throw(oops))
 		require.NoError(t, tasklet.Run())
 		assert.True(t, told)
+	})
+}
+
+// Whatever ends the waits at the same time, no value that was posted is lost, and none
+// comes twice: it is received, or comes with the error, or is still there.
+func TestNoValueIsLostBesideTimeouts(t *testing.T) {
+	world(t, func() {
+		const n = 300
+		c := tasklet.NewChannel[int](tasklet.WithPosts())
+		posted := make(chan struct{})
+		go func() {
+			defer close(posted)
+			for i := range n {
+				assert.NoError(t, c.Post(i+1))
+				time.Sleep(time.Duration(rand.IntN(60)) * time.Microsecond)
+			}
+		}()
+		var got [n + 1]int
+		over := false
+		var all []*tasklet.Tasklet
+		for range 4 {
+			all = append(all, tasklet.Go(func() {
+				for !over {
+					v, d := 0, time.Duration(rand.IntN(100))*time.Microsecond
+					_ = tasklet.Timeout(d, func() (err error) { v, err = c.Receive(); return err })
+					got[v]++
+					ctx, cancel := context.WithTimeout(context.Background(), d)
+					v, _ = c.ReceiveContext(ctx)
+					cancel()
+					got[v]++
+				}
+			}))
+		}
+		tasklet.Go(func() {
+			for !over {
+				assert.NoError(t, all[rand.IntN(len(all))].ThrowLater(errOops))
+				assert.NoError(t, tasklet.Sleep(30*time.Microsecond))
+				select {
+				case <-posted:
+					over = true
+				default:
+				}
+			}
+			c.Close() // a receiver that waits without a Timeout is not to
+		})
+		for err := tasklet.Run(); err != nil; err = tasklet.Run() {
+			require.ErrorIs(t, err, errOops) // thrown at one between two waits
+		}
+		for v := range c.All() {
+			got[v]++
+		}
+		for v := 1; v <= n; v++ {
+			assert.Equal(t, 1, got[v], "value %d", v)
+		}
 	})
 }
