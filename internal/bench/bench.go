@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/tasklet"
 )
 
 // A Case is one thing that several sides do. Sides[0] is ours, Sides[1] the peer
@@ -73,6 +74,11 @@ func Cases() []Case {
 		Case{Name: "callback", Op: "Go to C to Go, on a greenlet's stack, against a thread's", AtMost: 1.3, Procs: []int{1, 2},
 			Sides: []Side{callbackOnGreenlet(), callback(), call()}},
 	)
+	all = append(all,
+		Case{Name: "exchange", Op: "a value over an unbuffered channel, the receiver goes first", AtMost: 0.5, Procs: []int{1},
+			Sides: []Side{exchange(tasklet.PreferReceiver), exchangeInGo()}},
+		Case{Name: "exchange-neither", Op: "the same, whoever acts goes on, as in Go", AtMost: 0.5, Procs: []int{1},
+			Sides: []Side{exchange(tasklet.PreferNeither), exchangeInGo()}})
 	for _, shape := range []struct{ live, frames int }{{1, 0}, {1, 3}, {1000, 0}, {1000, 3}, {10_000, 0}} {
 		all = append(all, Case{Name: fmt.Sprintf("C/%d/frames-%d", shape.live, shape.frames), Op: "one way, C to C", AtMost: 1, Procs: []int{1},
 			Sides: cSides(shape.live, shape.frames, "glet_coro_switch", "jump_fcontext", "minimal", "swapcontext")})
