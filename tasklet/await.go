@@ -19,26 +19,26 @@ var (
 )
 
 // An awaiting is a tasklet that waits for another goroutine.
-type awaiting struct {
-	t       *Tasklet
-	what    string
-	working bool // what it waits for takes no time on a virtual clock
+type externalWait struct {
+	t          *Tasklet
+	what       string
+	holdsClock bool // what it waits for takes no time on a virtual clock
 }
 
-func (a *awaiting) unlink() {
+func (a *externalWait) cancel() {
 	a.t.s.awaited--
-	if a.working {
-		a.t.s.working--
+	if a.holdsClock {
+		a.t.s.clockHolds--
 	}
 	a.t.s.unpark(a.t)
 }
 
-func (a *awaiting) waits() Wait { return Wait{Tasklet: a.t, On: a.what} }
+func (a *externalWait) waits() Wait { return Wait{Tasklet: a.t, On: a.what} }
 
-// wait blocks the current tasklet until ready, which may be called once on any
+// waitExternal blocks the current tasklet until ready, which may be called once on any
 // goroutine. begin comes before anything is touched: it may call what panics.
-func wait(what string, begin func(ready func())) error {
-	s := here()
+func waitExternal(what string, begin func(ready func())) error {
+	s := currentScheduler()
 	me := s.head
 	if me.blockTrap {
 		return fail(what, me, ErrBlockTrap)
@@ -46,20 +46,20 @@ func wait(what string, begin func(ready func())) error {
 	if err := s.refusal(what, me); err != nil {
 		return err
 	}
-	a := &awaiting{me, what, what == "Await"}
+	a := &externalWait{me, what, what == "Await"}
 	begin(func() {
-		s.tell(func() {
-			if me.queued == a { // else it was thrown out of this
-				s.recall(me)
+		s.submit(func() {
+			if me.blockedIn == a { // else it was thrown out of this
+				s.makeRunnable(me)
 			}
 		})
 	})
 	s.park(me, a)
 	s.awaited++
-	if a.working {
-		s.working++
+	if a.holdsClock {
+		s.clockHolds++
 	}
-	return s.leave(me)
+	return s.switchAway(me)
 }
 
 // A watch has the operation in which a tasklet is about to block return the context's
@@ -74,8 +74,8 @@ type watch struct {
 
 // begin begins it. end is to be called in any case.
 func (w *watch) begin(ctx context.Context, op string, who fmt.Stringer) error {
-	s := here()
-	s.collect()
+	s := currentScheduler()
+	s.poll()
 	switch {
 	case ctx == nil:
 		return fail(op, who, errNoContext)
@@ -87,11 +87,11 @@ func (w *watch) begin(ctx context.Context, op string, who fmt.Stringer) error {
 	w.t = s.head
 	w.t.watched = true
 	w.unregister = context.AfterFunc(ctx, func() {
-		s.tell(func() {
-			if !w.over && w.t.queued != nil { // else it has what it waited for
+		s.submit(func() {
+			if !w.over && w.t.blockedIn != nil { // else it has what it waited for
 				w.cancelled = true
-				s.recall(w.t)
-				w.t.express(letter{err: context.Cause(ctx), from: w})
+				s.makeRunnable(w.t)
+				w.t.pendFirst(pendingError{err: context.Cause(ctx), from: w})
 			}
 		})
 	})
@@ -107,15 +107,15 @@ func (w *watch) end() bool {
 	w.t.watched = false
 	w.unregister()
 	// Something else can have come first: the context ends nothing any more.
-	for i, m := range w.t.mail {
+	for i, m := range w.t.pending {
 		if m.from == w {
-			w.t.mail = slices.Delete(w.t.mail, i, i+1)
+			w.t.pending = slices.Delete(w.t.pending, i, i+1)
 			w.cancelled = false
 			break
 		}
 	}
-	if len(w.t.mail) == 0 {
-		w.t.mail = nil
+	if len(w.t.pending) == 0 {
+		w.t.pending = nil
 	}
 	return w.cancelled
 }
@@ -129,7 +129,7 @@ func (w *watch) end() bool {
 // results are lost.
 func Await[T any](f func() (T, error)) (v T, err error) {
 	if f == nil {
-		return v, fail("Await", here().head, errNoFunction)
+		return v, fail("Await", currentScheduler().head, errNoFunction)
 	}
 	return AwaitContext(context.Background(), func(context.Context) (T, error) { return f() })
 }
@@ -139,10 +139,10 @@ func Await[T any](f func() (T, error)) (v T, err error) {
 // AwaitContext has returned, however that was.
 func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)) (v T, err error) {
 	if f == nil {
-		return v, fail("Await", here().head, errNoFunction)
+		return v, fail("Await", currentScheduler().head, errNoFunction)
 	}
 	var w watch
-	if err := w.begin(ctx, "Await", here().head); err != nil {
+	if err := w.begin(ctx, "Await", currentScheduler().head); err != nil {
 		return v, err
 	}
 	defer w.end()
@@ -155,8 +155,8 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 		returned bool
 	}
 	done := make(chan result, 1)
-	me := here().head
-	err = wait("Await", func(ready func()) {
+	me := currentScheduler().head
+	err = waitExternal("Await", func(ready func()) {
 		go func() {
 			var r result
 			defer func() {
@@ -197,13 +197,13 @@ func Sleep(d time.Duration) error { return SleepContext(context.Background(), d)
 // context is done.
 func SleepContext(ctx context.Context, d time.Duration) error {
 	var w watch
-	if err := w.begin(ctx, "Sleep", here().head); err != nil {
+	if err := w.begin(ctx, "Sleep", currentScheduler().head); err != nil {
 		return err
 	}
 	defer w.end()
 	stop := func() {}
 	defer func() { stop() }()
-	return wait("Sleep", func(ready func()) { stop = here().after(d, ready) })
+	return waitExternal("Sleep", func(ready func()) { stop = currentScheduler().after(d, ready) })
 }
 
 // After returns a channel on which the time is sent, once, when d is over.
@@ -234,10 +234,10 @@ func Recv[T any](ch <-chan T) (v T, ok bool, err error) {
 // context is done, with nothing taken.
 func RecvContext[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	if ch == nil {
-		return v, false, fail("Recv", here().head, errNilChannel)
+		return v, false, fail("Recv", currentScheduler().head, errNilChannel)
 	}
 	var w watch
-	if err := w.begin(ctx, "Recv", here().head); err != nil {
+	if err := w.begin(ctx, "Recv", currentScheduler().head); err != nil {
 		return v, false, err
 	}
 	defer w.end()
@@ -253,7 +253,7 @@ func RecvContext[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err err
 	var done chan result
 	gone, leave := context.WithCancel(context.Background())
 	defer leave()
-	err = wait("Recv", func(ready func()) {
+	err = waitExternal("Recv", func(ready func()) {
 		done = make(chan result, 1)
 		go func() {
 			select {

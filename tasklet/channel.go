@@ -27,22 +27,22 @@ const (
 // All methods but Post, Close and String are called on the goroutine that made it.
 // Those without an error result panic with ErrWrongThread elsewhere.
 type Channel[T any] struct {
-	s          *scheduler
-	name       string
-	first      *waiter[T] // of the queue
-	last       *waiter[T]
-	free       *waiter[T] // used ones, for use again
-	firstSend  *waiter[T] // the first of the queue that is a blocked sender
-	balance    int
-	capacity   int // of the buffer
-	filled     int // values in the queue that fill it
-	preference Preference
-	all        bool // schedule all
-	part       bool // of an Event, a Semaphore or a tasklet's end: who waits does not receive
-	posts      bool // others feed it: who receives may be woken from outside
-	said       bool // the error of the last Receive, if any, was the channel's, and not thrown
-	closing    bool
-	shut       bool // closing, for those elsewhere; the scheduler's mu guards it
+	s             *scheduler
+	name          string
+	first         *waiter[T] // of the queue
+	last          *waiter[T]
+	free          *waiter[T] // used ones, for use again
+	firstSend     *waiter[T] // the first of the queue that is a blocked sender
+	balance       int
+	capacity      int // of the buffer
+	bufferLen     int // values in the queue that fill it
+	preference    Preference
+	scheduleAll   bool // schedule all
+	internal      bool // of an Event, a Semaphore or a tasklet's end: who waits does not receive
+	posts         bool // others feed it: who receives may be woken from outside
+	fromChannel   bool // the error of the last Receive, if any, was the channel's, and not thrown
+	closing       bool
+	closedToPosts bool // closing, for those elsewhere; the scheduler's mu guards it
 }
 
 // A waiter is a place in the queue.
@@ -53,8 +53,8 @@ type waiter[T any] struct {
 	err        error // sent in place of a value
 	send       bool
 	outside    bool // it may be woken from outside
-	left       bool // before it found a partner
-	fills      bool // it is in the buffer
+	abandoned  bool // before it found a partner
+	buffered   bool // it is in the buffer
 	next, prev *waiter[T]
 }
 
@@ -109,7 +109,7 @@ func (c *Channel[T]) init(kind string, opts []ChannelOption) {
 	if o.name == "" {
 		o.name = fmt.Sprintf("%s/%d", kind, lastChannel.Add(1))
 	}
-	c.s, c.name, c.posts, c.capacity = here(), o.name, o.posts, o.buffer
+	c.s, c.name, c.posts, c.capacity = currentScheduler(), o.name, o.posts, o.buffer
 }
 
 // String describes the channel for people.
@@ -120,25 +120,25 @@ func (c *Channel[T]) String() string {
 	return c.name
 }
 
-// misused is the error for a channel that is not the caller's.
-func (c *Channel[T]) misused(op string) error {
+// misuse is the error for a channel that is not the caller's.
+func (c *Channel[T]) misuse(op string) error {
 	switch {
 	case c.s == nil:
 		return fail(op, c, errNoChannel)
-	case c.s.over():
+	case c.s.rootEnded():
 		return fail(op, c, greenlet.ErrThreadExited)
 	}
 	err := fail(op, c, ErrWrongThread)
-	if c.part {
+	if c.internal {
 		err.(*opError).why = "only its own goroutine may use it; from elsewhere there are an Event's Set and a Semaphore's Release"
 	}
 	return err
 }
 
-// mine returns the channel's scheduler, for what has no error result.
-func (c *Channel[T]) mine(op string) *scheduler {
-	if !c.s.own() {
-		panic(c.misused(op))
+// mustBeCurrent returns the channel's scheduler, for what has no error result.
+func (c *Channel[T]) mustBeCurrent(op string) *scheduler {
+	if !c.s.isCurrent() {
+		panic(c.misuse(op))
 	}
 	return c.s
 }
@@ -164,10 +164,10 @@ func (c *Channel[T]) SendError(err error) error {
 // after that.
 func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 	s := c.s
-	if !s.own() {
-		return false, c.misused(op)
+	if !s.isCurrent() {
+		return false, c.misuse(op)
 	}
-	s.collect()
+	s.poll()
 	me := s.head
 	if c.closing {
 		return false, fail(op, c, ErrClosed)
@@ -179,10 +179,10 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 		to := w.t
 		w.v, w.err = v, err
 		c.remove(w)
-		return true, c.meet(me, to, PreferReceiver)
+		return true, c.rendezvous(me, to, PreferReceiver)
 	}
-	if c.filled < c.capacity {
-		c.fill(c.join(nil, true), v, err)
+	if c.bufferLen < c.capacity {
+		c.storeInBuffer(c.enqueue(nil, true), v, err)
 		return true, nil
 	}
 	w, e := c.block(op, me, true)
@@ -191,8 +191,8 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 	}
 	w.v, w.err = v, err
 	e = w.wait(me)
-	received = !w.left
-	c.recycle(w)
+	received = !w.abandoned
+	c.freeWaiter(w)
 	return received, e
 }
 
@@ -201,16 +201,16 @@ func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 // the value comes with the error; one that was sent with SendError is joined to it.
 func (c *Channel[T]) Receive() (v T, err error) {
 	s := c.s
-	if !s.own() {
-		return v, c.misused("Receive")
+	if !s.isCurrent() {
+		return v, c.misuse("Receive")
 	}
 	me := s.head
 	if !me.watched { // else it was done before
-		s.collect()
+		s.poll()
 	}
 	if w := c.first; w != nil && w.send {
 		to := w.t
-		if w.fills && c.firstSend != nil {
+		if w.buffered && c.firstSend != nil {
 			to = c.firstSend.t // there is room for what this one sends
 		}
 		if to != nil && (s.trap > 0 || me.ending) && c.switches(PreferSender) {
@@ -219,22 +219,22 @@ func (c *Channel[T]) Receive() (v T, err error) {
 		v, err = w.v, w.err
 		switch {
 		case w.t == nil:
-			c.take(w)
+			c.dequeueBuffered(w)
 		default:
 			c.remove(w)
 		}
 		if to == nil {
-			c.said = true
+			c.fromChannel = true
 			return v, err
 		}
-		e := c.meet(me, to, PreferSender)
-		if c.said = e == nil; !c.said {
+		e := c.rendezvous(me, to, PreferSender)
+		if c.fromChannel = e == nil; !c.fromChannel {
 			err = both(e, err)
 		}
 		return v, err
 	}
 	if c.closing {
-		c.said = true
+		c.fromChannel = true
 		return v, c.closed()
 	}
 	w, err := c.block("Receive", me, false)
@@ -243,8 +243,8 @@ func (c *Channel[T]) Receive() (v T, err error) {
 	}
 	e := w.wait(me)
 	v, err = w.v, w.err
-	c.recycle(w)
-	if c.said = e == nil; !c.said {
+	c.freeWaiter(w)
+	if c.fromChannel = e == nil; !c.fromChannel {
 		err = both(e, err)
 	}
 	return v, err
@@ -262,8 +262,8 @@ func both(thrown, sent error) error {
 // context is done, with nothing received. While it waits, and the context can be
 // done, nobody's waiting is a deadlock, and Run waits, too.
 func (c *Channel[T]) ReceiveContext(ctx context.Context) (v T, err error) {
-	if !c.s.own() {
-		return v, c.misused("Receive")
+	if !c.s.isCurrent() {
+		return v, c.misuse("Receive")
 	}
 	var w watch
 	if err := w.begin(ctx, "Receive", c); err != nil {
@@ -277,13 +277,13 @@ func (c *Channel[T]) closed() error { return &opError{op: "Receive", who: c, err
 
 // switches says whether an action with a partner that waits switches, if the
 // partner's side is preferred by `theirs`.
-func (c *Channel[T]) switches(theirs Preference) bool { return c.all || c.preference == theirs }
+func (c *Channel[T]) switches(theirs Preference) bool { return c.scheduleAll || c.preference == theirs }
 
-// meet lets me and its partner `to`, whom me has taken out of the queue, go on.
-func (c *Channel[T]) meet(me, to *Tasklet, theirs Preference) error {
+// rendezvous lets me and its partner `to`, whom me has taken out of the queue, go on.
+func (c *Channel[T]) rendezvous(me, to *Tasklet, theirs Preference) error {
 	s := c.s
 	switch {
-	case c.all:
+	case c.scheduleAll:
 		s.add(to)
 		s.head = me.next
 	case c.preference == theirs:
@@ -293,23 +293,23 @@ func (c *Channel[T]) meet(me, to *Tasklet, theirs Preference) error {
 		s.add(to)
 		return nil
 	}
-	return s.leave(me)
+	return s.switchAway(me)
 }
 
 // block puts me, which finds no partner, into the queue. Nothing may have been
 // collected since it was looked for: else there may be one.
 func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error) {
 	s := c.s
-	outside := c.posts && !send || me.watched || me.limits > 0
+	outside := c.posts && !send || me.watched || me.timeouts > 0
 	switch {
 	case me.blockTrap:
 		return nil, fail(op, c, ErrBlockTrap)
-	case s.n == 1 && !outside && !me.ending && !s.anybody(me):
-		return nil, s.deadlock(&Wait{channel: !c.part, Tasklet: me, On: c.name, Send: send})
+	case s.n == 1 && !outside && !me.ending && !s.hasSuccessor(me):
+		return nil, s.deadlock(&Wait{channel: !c.internal, Tasklet: me, On: c.name, Send: send})
 	case s.trap > 0 || me.ending:
 		return nil, s.refusal(op, c)
 	}
-	w := c.join(me, send)
+	w := c.enqueue(me, send)
 	s.park(me, w)
 	if send {
 		c.balance++
@@ -325,15 +325,15 @@ func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error
 	return w, nil
 }
 
-// join makes a place at the end of the queue.
-func (c *Channel[T]) join(t *Tasklet, send bool) *waiter[T] {
+// enqueue makes a place at the end of the queue.
+func (c *Channel[T]) enqueue(t *Tasklet, send bool) *waiter[T] {
 	w := c.free
 	if w == nil {
 		w = &waiter[T]{c: c}
 	} else {
 		c.free = w.next
 	}
-	w.t, w.send, w.left, w.fills = t, send, false, false
+	w.t, w.send, w.abandoned, w.buffered = t, send, false, false
 	w.next, w.prev = nil, c.last
 	if c.last == nil {
 		c.first = w
@@ -344,7 +344,7 @@ func (c *Channel[T]) join(t *Tasklet, send bool) *waiter[T] {
 	return w
 }
 
-func (c *Channel[T]) recycle(w *waiter[T]) {
+func (c *Channel[T]) freeWaiter(w *waiter[T]) {
 	var none T
 	w.t, w.v, w.err, w.next = nil, none, nil, c.free
 	c.free = w
@@ -352,36 +352,36 @@ func (c *Channel[T]) recycle(w *waiter[T]) {
 
 // wait is leave for me, which w is for.
 func (w *waiter[T]) wait(me *Tasklet) error {
-	err := w.c.s.leave(me)
-	if w.left && err == nil {
+	err := w.c.s.switchAway(me)
+	if w.abandoned && err == nil {
 		err = errByHand // out of another greenlet that me has made: me is the head already
 	}
 	return err
 }
 
-// fill makes w, which is in the queue and nobody's, a value in the buffer.
-func (c *Channel[T]) fill(w *waiter[T], v T, err error) {
-	w.v, w.err, w.fills = v, err, true
-	c.filled++
+// storeInBuffer makes w, which is in the queue and nobody's, a value in the buffer.
+func (c *Channel[T]) storeInBuffer(w *waiter[T], v T, err error) {
+	w.v, w.err, w.buffered = v, err, true
+	c.bufferLen++
 }
 
-// take takes w, the first in the queue and nobody's, out of it. If it was in the buffer,
+// dequeueBuffered takes w, the first in the queue and nobody's, out of it. If it was in the buffer,
 // what the first blocked sender sends takes its place there, and that one waits no longer:
 // it is for meet then.
-func (c *Channel[T]) take(w *waiter[T]) {
-	fills := w.fills
+func (c *Channel[T]) dequeueBuffered(w *waiter[T]) {
+	buffered := w.buffered
 	c.remove(w)
-	c.recycle(w)
-	if !fills {
+	c.freeWaiter(w)
+	if !buffered {
 		return
 	}
-	c.filled--
+	c.bufferLen--
 	w = c.firstSend
 	if w == nil {
 		return
 	}
 	// A place of its own, since the sender gives back w; at the same place in the queue.
-	b := c.join(nil, true)
+	b := c.enqueue(nil, true)
 	c.unlink(b)
 	b.prev, b.next = w.prev, w
 	if w.prev == nil {
@@ -390,7 +390,7 @@ func (c *Channel[T]) take(w *waiter[T]) {
 		w.prev.next = b
 	}
 	w.prev = b
-	c.fill(b, w.v, w.err)
+	c.storeInBuffer(b, w.v, w.err)
 	c.remove(w)
 }
 
@@ -432,14 +432,14 @@ func (c *Channel[T]) remove(w *waiter[T]) {
 	}
 }
 
-// unlink is remove for somebody who is not a partner.
-func (w *waiter[T]) unlink() {
-	w.left = true
+// cancel is remove for somebody who is not a partner.
+func (w *waiter[T]) cancel() {
+	w.abandoned = true
 	w.c.remove(w)
 }
 
 func (w *waiter[T]) waits() Wait {
-	return Wait{channel: !w.c.part, Tasklet: w.t, On: w.c.name, Send: w.send}
+	return Wait{channel: !w.c.internal, Tasklet: w.t, On: w.c.name, Send: w.send}
 }
 
 // All returns an iterator that receives until the channel is closed and empty, or
@@ -450,7 +450,7 @@ func (c *Channel[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for {
 			v, err := c.Receive()
-			if c.said && leaf.All(err, ErrClosed, ErrStop) {
+			if c.fromChannel && leaf.All(err, ErrClosed, ErrStop) {
 				return
 			}
 			must(err)
@@ -466,8 +466,8 @@ func (c *Channel[T]) All() iter.Seq[T] {
 func (c *Channel[T]) SendAll(seq iter.Seq[T]) (n int, err error) {
 	// Before a value is taken that would be lost.
 	switch {
-	case !c.s.own():
-		return 0, c.misused("SendAll")
+	case !c.s.isCurrent():
+		return 0, c.misuse("SendAll")
 	case c.closing:
 		return 0, fail("SendAll", c, ErrClosed)
 	}
@@ -486,7 +486,7 @@ func (c *Channel[T]) SendAll(seq iter.Seq[T]) (n int, err error) {
 // Balance returns how many senders are blocked or, as a negative number, how many
 // receivers.
 func (c *Channel[T]) Balance() int {
-	c.mine("Balance").collect()
+	c.mustBeCurrent("Balance").poll()
 	return c.balance
 }
 
@@ -499,24 +499,24 @@ func (c *Channel[T]) Balance() int {
 func (c *Channel[T]) Close() {
 	s := c.s
 	if s == nil {
-		panic(c.misused("Close"))
+		panic(c.misuse("Close"))
 	}
-	own := s.own()
+	own := s.isCurrent()
 	s.mu.Lock()
-	c.shut = true // from now on nothing is posted
+	c.closedToPosts = true // from now on nothing is posted
 	if !own {
-		s.note(c.close)
+		s.submitLocked(c.close)
 	}
 	s.mu.Unlock()
 	if own {
-		s.collect()
+		s.poll()
 		c.close()
 	}
 }
 
 func (c *Channel[T]) close() {
 	c.s.mu.Lock()
-	c.shut = true // an Open may have come in between
+	c.closedToPosts = true // an Open may have come in between
 	c.s.mu.Unlock()
 	c.closing = true
 	for w := c.first; w != nil && !w.send; w = c.first {
@@ -529,17 +529,17 @@ func (c *Channel[T]) close() {
 
 // Open opens the channel again.
 func (c *Channel[T]) Open() {
-	s := c.mine("Open")
-	s.collect()
+	s := c.mustBeCurrent("Open")
+	s.poll()
 	s.mu.Lock()
-	c.shut = false
+	c.closedToPosts = false
 	s.mu.Unlock()
 	c.closing = false
 }
 
 // Closing says whether Close was called.
 func (c *Channel[T]) Closing() bool {
-	c.mine("Closing").collect()
+	c.mustBeCurrent("Closing").poll()
 	return c.closing
 }
 
@@ -548,15 +548,15 @@ func (c *Channel[T]) Closed() bool { return c.Closing() && c.first == nil }
 
 // SetPreference says who goes on when two have met.
 func (c *Channel[T]) SetPreference(p Preference) {
-	c.mine("SetPreference")
+	c.mustBeCurrent("SetPreference")
 	c.preference = p
 }
 
 // SetScheduleAll has every action with a partner let the next one in the ring go
 // on, and both of them later; the preference has no meaning then.
 func (c *Channel[T]) SetScheduleAll(on bool) {
-	c.mine("SetScheduleAll")
-	c.all = on
+	c.mustBeCurrent("SetScheduleAll")
+	c.scheduleAll = on
 }
 
 // Post sends v from any goroutine, without waiting: v takes its place in the queue
@@ -569,25 +569,25 @@ func (c *Channel[T]) SetScheduleAll(on bool) {
 func (c *Channel[T]) Post(v T) error {
 	s := c.s
 	if s == nil {
-		return c.misused("Post")
+		return c.misuse("Post")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
 		return fail("Post", c, greenlet.ErrThreadExited)
-	case c.shut:
+	case c.closedToPosts:
 		return fail("Post", c, ErrClosed)
 	}
-	s.note(func() { c.arrive(v) })
+	s.submitLocked(func() { c.enqueuePost(v) })
 	return nil
 }
 
-// arrive is what a post comes to.
-func (c *Channel[T]) arrive(v T) {
+// enqueuePost is what a post comes to.
+func (c *Channel[T]) enqueuePost(v T) {
 	w := c.first
 	if w == nil || w.send {
-		c.join(nil, true).v = v
+		c.enqueue(nil, true).v = v
 		return
 	}
 	w.v = v

@@ -73,8 +73,8 @@ func (c *clock) advance(to time.Time) {
 	c.now = to
 }
 
-// jump makes it the time for which there is something to do next, if there is anything.
-func (c *clock) jump() bool {
+// advanceToNext makes it the time for which there is something to do next, if there is anything.
+func (c *clock) advanceToNext() bool {
 	if len(c.timers) == 0 {
 		return false
 	}
@@ -117,20 +117,20 @@ func WithClock(start time.Time, f func() error) error {
 		return fmt.Errorf("tasklet: WithClock: %w", errNoFunction)
 	}
 	return greenlet.Run(func(*greenlet.Greenlet) error {
-		here().clock = &clock{now: start}
+		currentScheduler().clock = &clock{now: start}
 		return f()
 	})
 }
 
 // Now returns the time: that of the virtual clock in WithClock, else time.Now().
-func Now() time.Time { return here().now() }
+func Now() time.Time { return currentScheduler().now() }
 
 // Advance lets d pass on the virtual clock: those whose time has come go to the end of the
 // ring, in the order of their times, and the caller goes on. So a game that can be paused
 // says in each frame how much of its time has passed. To have them run in between, at their
 // times, use Sleep. An error says that time is real here, or that d is negative.
 func Advance(d time.Duration) error {
-	s := here()
+	s := currentScheduler()
 	switch {
 	case s.clock == nil:
 		return fail("Advance", s.head, errRealTime)
@@ -138,6 +138,6 @@ func Advance(d time.Duration) error {
 		return fail("Advance", s.head, fmt.Errorf("time does not go back (%v)", d))
 	}
 	s.clock.advance(s.clock.now.Add(d))
-	s.collect()
+	s.poll()
 	return nil
 }

@@ -68,8 +68,8 @@ func isShown(i, of int) bool { return i < shown-1 || i == of-1 }
 // whom nobody will wake: Run returns when nobody can run, be it that all have ended or
 // that they wait for each other.
 func Waits() []Wait {
-	s := here()
-	s.collect()
+	s := currentScheduler()
+	s.poll()
 	return s.waits(nil)
 }
 
@@ -78,7 +78,7 @@ func (s *scheduler) deadlock(would *Wait) *DeadlockError { return &DeadlockError
 
 func (s *scheduler) waits(would *Wait) (waits []Wait) {
 	for t := s.blocked; t != nil; t = t.next {
-		waits = append(waits, t.queued.waits())
+		waits = append(waits, t.blockedIn.waits())
 	}
 	slices.Reverse(waits)
 	if would != nil {

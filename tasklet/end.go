@@ -15,23 +15,23 @@ import (
 
 // A letter is what a tasklet finds when it goes on: an error that was thrown at it,
 // or how another one has ended.
-type letter struct {
-	err   error
-	raise bool // it was a panic, and goes on as one
-	from  *watch
+type pendingError struct {
+	err    error
+	panics bool // it was a panic, and goes on as one
+	from   *watch
 }
 
-func (t *Tasklet) takeMail() letter {
-	m := t.mail[0]
-	t.mail = slices.Delete(t.mail, 0, 1)
-	if len(t.mail) == 0 {
-		t.mail = nil
+func (t *Tasklet) takePending() pendingError {
+	m := t.pending[0]
+	t.pending = slices.Delete(t.pending, 0, 1)
+	if len(t.pending) == 0 {
+		t.pending = nil
 	}
 	return m
 }
 
-// express is for what makes t go on at once: it comes before what waits for t's turn.
-func (t *Tasklet) express(m letter) { t.mail = slices.Insert(t.mail, 0, m) }
+// pendFirst is for what makes t go on at once: it comes before what waits for t's turn.
+func (t *Tasklet) pendFirst(m pendingError) { t.pending = slices.Insert(t.pending, 0, m) }
 
 // must is for operations that have no error result.
 func must(err error) {
@@ -56,19 +56,19 @@ func (t *Tasklet) body(any) (any, error) {
 			return
 		}
 		// runtime.Goexit: goes on in whoever Run is for.
-		t.s.runs(t, g)
-		if to, _ := t.end(letter{}, true); to != nil {
+		t.s.setRunning(t, g)
+		if to, _ := t.end(pendingError{}, true); to != nil {
 			layer.Heir(unsafe.Pointer(to.g))
 		}
 	}()
-	var last letter
-	if t.mail != nil {
-		last = t.takeMail() // thrown before it could begin
+	var last pendingError
+	if t.pending != nil {
+		last = t.takePending() // thrown before it could begin
 	} else {
 		last = t.call()
 	}
 	returned = true
-	t.s.runs(t, g) // a greenlet that it has made may have come last
+	t.s.setRunning(t, g) // a greenlet that it has made may have come last
 	to, err := t.end(last, false)
 	if to == nil {
 		return nil, err // to whoever ends it
@@ -78,7 +78,7 @@ func (t *Tasklet) body(any) (any, error) {
 }
 
 // call calls the tasklet's function and returns what that ended with.
-func (t *Tasklet) call() (last letter) {
+func (t *Tasklet) call() (last pendingError) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -91,13 +91,13 @@ func (t *Tasklet) call() (last letter) {
 				last.err = e.error
 				return
 			}
-			last = letter{err: r, raise: true}
+			last = pendingError{err: r, panics: true}
 		default:
-			last = letter{err: t.panicked(r), raise: true}
+			last = pendingError{err: t.panicked(r), panics: true}
 		}
 	}()
 	t.f()
-	return letter{}
+	return pendingError{}
 }
 
 // panicked is the error of a panic with v, called where it is recovered.
@@ -126,23 +126,23 @@ func (e *Error) Unwrap() error { return e.Err }
 // end takes t, which has ended with last or runtime.Goexit, out of everything, and
 // says who goes on. nil: that is not this package's to say, and err is for whoever
 // does.
-func (t *Tasklet) end(last letter, exit bool) (to *Tasklet, err error) {
+func (t *Tasklet) end(last pendingError, exit bool) (to *Tasklet, err error) {
 	s := t.s
-	last = last.with(t.mail)
+	last = last.withUndelivered(t.pending)
 	if t.result != nil {
 		err := last.err
 		if exit {
 			err = errGoexit
 		}
 		t.result(err)
-		if !last.raise {
-			last = letter{}
+		if !last.panics {
+			last = pendingError{}
 		}
 	}
-	if last.err != nil && !last.raise { // a panic says it itself
+	if last.err != nil && !last.panics { // a panic says it itself
 		last.err = &Error{t.id, t.called(), place.Body(t.code), last.err}
 	}
-	t.dead, t.f, t.mail = true, nil, nil
+	t.dead, t.f, t.pending = true, nil, nil
 	if t.inRing {
 		s.remove(t)
 	}
@@ -153,29 +153,29 @@ func (t *Tasklet) end(last letter, exit bool) (to *Tasklet, err error) {
 		return nil, last.err
 	}
 	if last.err == nil && !exit {
-		if to := s.next(); to != nil {
+		if to := s.pickNext(); to != nil {
 			return to, nil
 		}
 		last.err = s.deadlock(nil)
 	}
-	return s.deliver(last), nil
+	return s.deliverFailure(last), nil
 }
 
 // exits says whether err is an expected end, and nothing else besides.
 func exits(err error) bool { return leaf.All(err, ErrExit) }
 
-// with joins the failures that have not reached a tasklet in its life to what it
+// withUndelivered joins the failures that have not reached a tasklet in its life to what it
 // has ended with. An end by ErrExit is none.
-func (m letter) with(undelivered []letter) letter {
+func (m pendingError) withUndelivered(undelivered []pendingError) pendingError {
 	if m.err == nil || exits(m.err) {
-		m = letter{}
+		m = pendingError{}
 	}
 	for _, u := range undelivered {
 		switch {
 		case exits(u.err):
 		case m.err == nil:
 			m.err = u.err
-		case m.raise:
+		case m.panics:
 			p := m.err.(*greenlet.PanicError)
 			both := *p
 			both.Value = errors.Join(p, u.err)
@@ -187,20 +187,20 @@ func (m letter) with(undelivered []letter) letter {
 	return m
 }
 
-// deliver makes the one that is to know of a tasklet's failure the head: the caller
+// deliverFailure makes the one that is to know of a tasklet's failure the head: the caller
 // of the innermost Run, or main.
-func (s *scheduler) deliver(m letter) *Tasklet {
+func (s *scheduler) deliverFailure(m pendingError) *Tasklet {
 	to := s.main
 	switch {
-	case s.inner != nil:
-		to = s.wake()
+	case s.innermost != nil:
+		to = s.resumeRunCaller()
 	case to.inRing:
 		s.head = to // the ring is turned: everybody keeps his place
 	default:
-		s.front(to)
+		s.makeHead(to)
 	}
 	if m.err != nil {
-		to.express(m)
+		to.pendFirst(m)
 	}
 	return to
 }

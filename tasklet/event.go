@@ -11,7 +11,7 @@ type Event struct {
 // Set it.
 func NewEvent(opts ...ChannelOption) *Event {
 	e := new(Event)
-	e.c.part = true
+	e.c.internal = true
 	e.c.init("event", opts)
 	return e
 }
@@ -22,10 +22,10 @@ func (e *Event) String() string { return e.c.String() }
 // Wait returns nil when the event has happened, at once if it has already. It returns
 // early with the error that is thrown at the tasklet.
 func (e *Event) Wait() error {
-	if !e.c.s.own() {
-		return e.c.misused("Wait")
+	if !e.c.s.isCurrent() {
+		return e.c.misuse("Wait")
 	}
-	e.c.s.collect()
+	e.c.s.poll()
 	if e.c.closing {
 		return nil
 	}
@@ -41,13 +41,13 @@ func (e *Event) Set() { e.c.Close() }
 // Clear makes it something that has not happened. It panics with ErrWrongThread on
 // another goroutine.
 func (e *Event) Clear() {
-	e.c.mine("Clear")
+	e.c.mustBeCurrent("Clear")
 	e.c.Open()
 }
 
 // IsSet says whether it has happened. It panics with ErrWrongThread on another goroutine.
 func (e *Event) IsSet() bool {
-	e.c.mine("IsSet")
+	e.c.mustBeCurrent("IsSet")
 	return e.c.Closing()
 }
 
@@ -60,6 +60,6 @@ func (c *Channel[T]) await(op string) error {
 		return err
 	}
 	err = w.wait(me)
-	c.recycle(w)
+	c.freeWaiter(w)
 	return err
 }

@@ -1,7 +1,7 @@
 package tasklet
 
 // Listed is how long the list of those that have been paused is.
-func Listed() int { return len(here().paused.listed) }
+func Listed() int { return len(currentScheduler().paused.listed) }
 
 // Timers is how many timers there are on the virtual clock.
-func Timers() int { return len(here().clock.timers) }
+func Timers() int { return len(currentScheduler().clock.timers) }

@@ -10,28 +10,28 @@ import (
 // A Group is a number of tasklets that are waited for together. The zero value is an empty
 // one. It belongs to the root that first uses it, and is used on that one's goroutine.
 type Group struct {
-	s    *scheduler
-	live []*Tasklet // in the order of their births
-	done Channel[struct{}]
-	err  error // the first
+	s       *scheduler
+	members []*Tasklet // in the order of their births
+	done    Channel[struct{}]
+	err     error // the first
 }
 
-// own makes the group that of the calling root if it is nobody's, and says whether it is.
-func (g *Group) own() bool {
+// isCurrent makes the group that of the calling root if it is nobody's, and says whether it is.
+func (g *Group) isCurrent() bool {
 	if g.s == nil {
-		g.done.part = true
+		g.done.internal = true
 		g.done.init("group", nil)
 		g.s = g.done.s
 	}
-	return g.s.own()
+	return g.s.isCurrent()
 }
 
 // Go runs f as a tasklet of the group, which it puts at the end of the run ring. What f
 // ends with is for Wait, and does not come out of Run, except a panic, which does, too.
 // Go panics with ErrWrongThread on another goroutine.
 func (g *Group) Go(f func() error) *Tasklet {
-	if !g.own() {
-		panic(g.done.misused("Go"))
+	if !g.isCurrent() {
+		panic(g.done.misuse("Go"))
 	}
 	var run func() (struct{}, error)
 	if f != nil {
@@ -41,22 +41,22 @@ func (g *Group) Go(f func() error) *Tasklet {
 	t, result := task.Tasklet, task.result
 	t.result = func(err error) {
 		result(err)
-		g.left(t, task.err)
+		g.memberEnded(t, task.err)
 	}
 	t.code = place.PC(f)
-	g.live = append(g.live, t)
+	g.members = append(g.members, t)
 	return t
 }
 
-// left is called when t has ended with err.
-func (g *Group) left(t *Tasklet, err error) {
-	if i := slices.Index(g.live, t); i >= 0 {
-		g.live = slices.Delete(g.live, i, i+1)
+// memberEnded is called when t has ended with err.
+func (g *Group) memberEnded(t *Tasklet, err error) {
+	if i := slices.Index(g.members, t); i >= 0 {
+		g.members = slices.Delete(g.members, i, i+1)
 	}
 	if g.err == nil && err != nil && !exits(err) {
 		g.err = err
 	}
-	if len(g.live) == 0 {
+	if len(g.members) == 0 {
 		g.done.close()
 	}
 }
@@ -65,11 +65,11 @@ func (g *Group) left(t *Tasklet, err error) {
 // which one has, ErrExit excepted. The others go on when one fails: Kill ends them. Wait
 // returns early with an error that is thrown at the caller, and leaves the group as it is.
 func (g *Group) Wait() error {
-	if !g.own() {
-		return g.done.misused("Wait")
+	if !g.isCurrent() {
+		return g.done.misuse("Wait")
 	}
-	g.s.collect()
-	if len(g.live) > 0 {
+	g.s.poll()
+	if len(g.members) > 0 {
 		if err := g.done.await("Wait"); err != nil {
 			return err
 		}
@@ -83,17 +83,17 @@ func (g *Group) Wait() error {
 //	var g tasklet.Group
 //	defer g.Kill()
 func (g *Group) Kill() error {
-	if !g.own() {
-		return g.done.misused("Kill")
+	if !g.isCurrent() {
+		return g.done.misuse("Kill")
 	}
 	var errs []error
 	var last uint64 // IDs are in the order of the births
 	for {
-		i := slices.IndexFunc(g.live, func(t *Tasklet) bool { return t.id > last })
+		i := slices.IndexFunc(g.members, func(t *Tasklet) bool { return t.id > last })
 		if i < 0 {
 			return errors.Join(errs...)
 		}
-		t := g.live[i]
+		t := g.members[i]
 		last = t.id
 		errs = append(errs, t.Kill())
 	}

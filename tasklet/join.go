@@ -22,9 +22,9 @@ func (t *Tasklet) Join() error {
 	case t == s.head:
 		return &opError{op: "Join", who: t, err: ErrCurrent, why: "it would wait for itself"}
 	}
-	s.collect()
+	s.poll()
 	if t.ended == nil {
-		t.ended = &Channel[struct{}]{s: s, part: true, name: "the end of " + t.label()}
+		t.ended = &Channel[struct{}]{s: s, internal: true, name: "the end of " + t.label()}
 	}
 	return t.ended.await("Join")
 }

@@ -9,17 +9,17 @@ import (
 // Look has f called with what there is to be seen, when one of the tasklets next calls an
 // operation, or at once if they wait for something from outside; see layer.Layer.
 func (s *scheduler) Look(f func(layer.Tasklets)) bool {
-	if !s.looking.CompareAndSwap(false, true) {
+	if !s.lookPending.CompareAndSwap(false, true) {
 		return false
 	}
-	s.tell(func() {
-		s.looking.Store(false)
-		f(s.look())
+	s.submit(func() {
+		s.lookPending.Store(false)
+		f(s.snapshot())
 	})
 	return true
 }
 
-func (s *scheduler) look() layer.Tasklets {
+func (s *scheduler) snapshot() layer.Tasklets {
 	l := layer.Tasklets{Awaited: s.awaited}
 	if t := s.head; t != nil {
 		for range s.n {
@@ -28,7 +28,7 @@ func (s *scheduler) look() layer.Tasklets {
 		}
 	}
 	for t := s.blocked; t != nil; t = t.next {
-		w := t.queued.waits()
+		w := t.blockedIn.waits()
 		l.Waits = append(l.Waits, layer.Wait{ID: t.id, On: w.On, Channel: w.channel, Send: w.Send})
 	}
 	slices.Reverse(l.Waits)

@@ -9,47 +9,47 @@ import (
 type outside struct {
 	awaited int // tasklets that wait for something from outside
 
-	any   atomic.Bool // something was told: looked at without the lock
-	mu    sync.Mutex
-	told  []func()
-	ended bool
-	news  chan struct{} // wakes the thread, if it sleeps
+	waiting atomic.Bool // something was told: looked at without the lock
+	mu      sync.Mutex
+	calls   []func()
+	ended   bool
+	wakeup  chan struct{} // wakes the thread, if it sleeps
 }
 
-// tell has f called on the scheduler's thread. Any goroutine may call it.
-func (o *outside) tell(f func()) {
+// submit has f called on the scheduler's thread. Any goroutine may call it.
+func (o *outside) submit(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.note(f)
+	o.submitLocked(f)
 }
 
-// note is tell for who has locked mu.
-func (o *outside) note(f func()) {
+// submitLocked is tell for who has locked mu.
+func (o *outside) submitLocked(f func()) {
 	if o.ended {
 		return
 	}
-	o.told = append(o.told, f)
-	o.any.Store(true)
+	o.calls = append(o.calls, f)
+	o.waiting.Store(true)
 	select {
-	case o.news <- struct{}{}:
+	case o.wakeup <- struct{}{}:
 	default: // it is to wake already
 	}
 }
 
-// collect calls what was told, in order.
-func (o *outside) collect() {
-	if o.any.Load() {
-		o.hear()
+// poll calls what was told, in order.
+func (o *outside) poll() {
+	if o.waiting.Load() {
+		o.drain()
 	}
 }
 
-func (o *outside) hear() {
+func (o *outside) drain() {
 	o.mu.Lock()
-	told := o.told
-	o.told = nil
-	o.any.Store(false)
+	calls := o.calls
+	o.calls = nil
+	o.waiting.Store(false)
 	o.mu.Unlock()
-	for _, f := range told {
+	for _, f := range calls {
 		f()
 	}
 }
@@ -58,5 +58,5 @@ func (o *outside) hear() {
 func (o *outside) End() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.ended, o.told = true, nil
+	o.ended, o.calls = true, nil
 }

@@ -9,8 +9,8 @@ import (
 // paused lists the tasklets that have been paused some time: they are in no other list
 // while they are. Who is forgotten before it began is not to stay for that.
 type paused struct {
-	listed []weak.Pointer[Tasklet]
-	full   int // the length at which the list is cleared of the dead
+	listed    []weak.Pointer[Tasklet]
+	compactAt int // the length at which the list is cleared of the dead
 }
 
 // add puts t, which is paused, into the list, once.
@@ -18,12 +18,12 @@ func (p *paused) add(t *Tasklet) {
 	if t.listed || t.dead {
 		return
 	}
-	if len(p.listed) >= p.full {
+	if len(p.listed) >= p.compactAt {
 		p.listed = slices.DeleteFunc(p.listed, func(w weak.Pointer[Tasklet]) bool {
 			t := w.Value()
 			return t == nil || t.dead
 		})
-		p.full = 2*len(p.listed) + 16
+		p.compactAt = 2*len(p.listed) + 16
 	}
 	t.listed = true
 	p.listed = append(p.listed, weak.Make(t))
@@ -41,8 +41,8 @@ func (s *scheduler) pause(t *Tasklet) {
 // which says what each does, it is what to print when something hangs. It takes time in
 // proportion to their number.
 func Tasklets() []*Tasklet {
-	s := here()
-	s.collect()
+	s := currentScheduler()
+	s.poll()
 	var all []*Tasklet
 	for t := s.head; len(all) < s.n; t = t.next {
 		all = append(all, t)

@@ -7,17 +7,17 @@ import (
 
 // A run is one call of Run or RunSteps. Its caller is blocked in it.
 type run struct {
-	by     *Tasklet
+	caller *Tasklet
 	left   int           // switches that it has not made of its number
 	budget time.Duration // of RunFor; 0: none
 	begun  time.Time     // if there is a budget
-	gone   bool          // its caller is to go on, by what was thrown at it, and there are inner ones
+	ending bool          // its caller is to go on, by what was thrown at it, and there are inner ones
 	outer  *run
 }
 
-// over says whether r has made its number of switches, or spent its budget. One switch is
+// exhausted says whether r has made its number of switches, or spent its budget. One switch is
 // made in any case, so that something happens in the end.
-func (r *run) over() bool {
+func (r *run) exhausted() bool {
 	return r.left == 0 || r.budget > 0 && r.left < math.MaxInt && time.Since(r.begun) >= r.budget
 }
 
@@ -42,16 +42,16 @@ func Run() error {
 // tasklet gets its turn counts as one, also when it is the one that had the turn before,
 // alone in the ring. Switches in a nested Run count there, and not here.
 func RunSteps(n int) (made int, err error) {
-	s := here()
+	s := currentScheduler()
 	me := s.head
-	s.collect()
+	s.poll()
 	if n <= 0 || s.n == 1 && s.awaited == 0 {
 		return 0, nil
 	}
 	if err := s.refusal("Run", me); err != nil {
 		return 0, err
 	}
-	r := &run{by: me, left: n}
+	r := &run{caller: me, left: n}
 	err = s.run(r)
 	return n - r.left, err
 }
@@ -65,8 +65,8 @@ func RunSteps(n int) (made int, err error) {
 // more says that somebody could go on at once; the next RunFor begins with whoever that
 // is. Errors and panics come out as from Run. A nested Run has no budget.
 func RunFor(budget time.Duration) (more bool, err error) {
-	s := here()
-	s.collect()
+	s := currentScheduler()
+	s.poll()
 	if budget <= 0 || s.n == 1 {
 		return s.n > 1, nil
 	}
@@ -79,35 +79,35 @@ func RunFor(budget time.Duration) (more bool, err error) {
 
 // run lets the others go on until r is over.
 func (s *scheduler) run(r *run) error {
-	r.by, r.outer = s.head, s.inner
-	s.inner = r
-	s.park(r.by, r)
-	defer s.abandonInside(r) // a panic may end it
-	return s.leave(r.by)
+	r.caller, r.outer = s.head, s.innermost
+	s.innermost = r
+	s.park(r.caller, r)
+	defer s.endInnerRuns(r) // a panic may end it
+	return s.switchAway(r.caller)
 }
 
-// abandonInside ends the runs inside of r, whose caller goes on, the innermost first.
-func (s *scheduler) abandonInside(r *run) {
-	for r.gone {
-		s.recall(s.inner.by)
+// endInnerRuns ends the runs inside of r, whose caller goes on, the innermost first.
+func (s *scheduler) endInnerRuns(r *run) {
+	for r.ending {
+		s.makeRunnable(s.innermost.caller)
 	}
 }
 
-// wake makes the caller of the innermost Run the head of the ring.
-func (s *scheduler) wake() *Tasklet {
-	by := s.inner.by
-	s.front(by)
-	return by
+// resumeRunCaller makes the caller of the innermost Run the head of the ring.
+func (s *scheduler) resumeRunCaller() *Tasklet {
+	caller := s.innermost.caller
+	s.makeHead(caller)
+	return caller
 }
 
-// unlink ends r. While there are runs inside of it, it stays in the chain until its
+// cancel ends r. While there are runs inside of it, it stays in the chain until its
 // caller goes on: only then do they end.
-func (r *run) unlink() {
-	s := r.by.s
-	s.unpark(r.by)
-	for r.gone = true; s.inner != nil && s.inner.gone; s.inner = s.inner.outer {
-		s.inner.gone = false
+func (r *run) cancel() {
+	s := r.caller.s
+	s.unpark(r.caller)
+	for r.ending = true; s.innermost != nil && s.innermost.ending; s.innermost = s.innermost.outer {
+		s.innermost.ending = false
 	}
 }
 
-func (r *run) waits() Wait { return Wait{Tasklet: r.by, On: "Run"} }
+func (r *run) waits() Wait { return Wait{Tasklet: r.caller, On: "Run"} }

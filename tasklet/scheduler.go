@@ -13,34 +13,34 @@ import (
 
 // A scheduler has the tasklets of one root.
 type scheduler struct {
-	root  *greenlet.Greenlet
-	main  *Tasklet
-	head  *Tasklet // of the run ring, which is circular: the current tasklet
-	n     int      // in the ring
-	inner *run     // the innermost call of Run that has not returned
-	trap  int      // see SwitchTrap
+	root      *greenlet.Greenlet
+	main      *Tasklet
+	head      *Tasklet // of the run ring, which is circular: the current tasklet
+	n         int      // in the ring
+	innermost *run     // the innermost call of Run that has not returned
+	trap      int      // see SwitchTrap
 
-	looking atomic.Bool // a Look waits
+	lookPending atomic.Bool // a Look waits
 
-	blocked *Tasklet // the list of those that wait, by next and prev, the last one first
-	working int      // of those, how many wait for a function of Await
-	clock   *clock   // nil: time is real
-	paused  paused
+	blocked    *Tasklet // the list of those that wait, by next and prev, the last one first
+	clockHolds int      // of those, how many wait for a function of Await
+	clock      *clock   // nil: time is real
+	paused     paused
 	outside
 }
 
-// home is the context of a tasklet's own greenlet: it says whose it is.
-type home struct {
+// ownContext is the context of a tasklet's own greenlet: it says whose it is.
+type ownContext struct {
 	context.Context
 	t *Tasklet
 }
 
 var errByHand = errors.New("somebody has switched to the tasklet's greenlet, past the scheduler")
 
-// here returns the scheduler of the calling goroutine, and makes it if there is none. The
+// currentScheduler returns the scheduler of the calling goroutine, and makes it if there is none. The
 // caller is the head of its ring then. It panics with the error if the operating system
 // refuses what a root takes.
-func here() *scheduler {
+func currentScheduler() *scheduler {
 	kept, g := layer.Here()
 	if g == nil {
 		greenlet.Current() // makes it a root
@@ -48,34 +48,34 @@ func here() *scheduler {
 	}
 	s, _ := kept.(*scheduler)
 	if s == nil {
-		return s.find()
+		return s.identifySlow()
 	}
-	return s.enter(g)
+	return s.identify(g)
 }
 
-// own says whether the caller is one of the scheduler's. If so, it is the head.
-func (s *scheduler) own() bool {
+// isCurrent says whether the caller is one of the scheduler's. If so, it is the head.
+func (s *scheduler) isCurrent() bool {
 	kept, g := layer.Here()
-	return g != nil && kept == layer.Layer(s) && s.enter(g) == s
+	return g != nil && kept == layer.Layer(s) && s.identify(g) == s
 }
 
-// enter notes who calls, on greenlet g, and returns the scheduler that the caller is of.
-func (s *scheduler) enter(g unsafe.Pointer) *scheduler {
+// identify notes who calls, on greenlet g, and returns the scheduler that the caller is of.
+func (s *scheduler) identify(g unsafe.Pointer) *scheduler {
 	if t := s.head; t != nil && unsafe.Pointer(t.g) == g {
 		return s
 	}
-	return s.find()
+	return s.identifySlow()
 }
 
-// find is enter for a tasklet that something else than this package has switched to, and
+// identifySlow is enter for a tasklet that something else than this package has switched to, and
 // for a greenlet that a tasklet has made, or whose context was replaced: it counts as the
 // head's. A tasklet belongs to its own scheduler in any case: when a goroutine has ended
 // that was a root without a Run, another one ends the tasklets that it has left, and s is
 // that one's, or nil.
-func (s *scheduler) find() *scheduler {
+func (s *scheduler) identifySlow() *scheduler {
 	g := greenlet.Current()
-	if h, ok := g.Context().(*home); ok && h.t.own == g { // a greenlet can inherit the context
-		h.t.s.runs(h.t, g)
+	if h, ok := g.Context().(*ownContext); ok && h.t.own == g { // a greenlet can inherit the context
+		h.t.s.setRunning(h.t, g)
 		return h.t.s
 	}
 	if s == nil {
@@ -86,7 +86,7 @@ func (s *scheduler) find() *scheduler {
 	if t == nil || g == s.root {
 		t = s.main
 	}
-	s.runs(t, g)
+	s.setRunning(t, g)
 	return s
 }
 
@@ -96,19 +96,19 @@ func newScheduler() *scheduler {
 	s.main = &Tasklet{s: s, g: root, id: root.ID(), started: true}
 	s.main.SetName("main")
 	s.insert(s.main, nil)
-	s.news = make(chan struct{}, 1)
+	s.wakeup = make(chan struct{}, 1)
 	return s
 }
 
-// over says whether the root has ended, and all its tasklets with it. Any goroutine
+// rootEnded says whether the root has ended, and all its tasklets with it. Any goroutine
 // may ask.
-func (s *scheduler) over() bool { return !s.root.Active() }
+func (s *scheduler) rootEnded() bool { return !s.root.Active() }
 
-// runs notes that t runs, on g. Others than this package may have switched to it.
-func (s *scheduler) runs(t *Tasklet, g *greenlet.Greenlet) {
+// setRunning notes that t runs, on g. Others than this package may have switched to it.
+func (s *scheduler) setRunning(t *Tasklet, g *greenlet.Greenlet) {
 	t.g = g
 	if s.head != t {
-		s.front(t)
+		s.makeHead(t)
 	}
 }
 
@@ -143,9 +143,9 @@ func (s *scheduler) remove(t *Tasklet) {
 }
 
 // park takes me, which is the head, out of the ring: it waits in q now.
-func (s *scheduler) park(me *Tasklet, q queued) {
+func (s *scheduler) park(me *Tasklet, q blocker) {
 	s.remove(me)
-	me.queued = q
+	me.blockedIn = q
 	me.next = s.blocked
 	if s.blocked != nil {
 		s.blocked.prev = me
@@ -163,24 +163,24 @@ func (s *scheduler) unpark(t *Tasklet) {
 	if t.next != nil {
 		t.next.prev = t.prev
 	}
-	t.next, t.prev, t.queued = nil, nil, nil
+	t.next, t.prev, t.blockedIn = nil, nil, nil
 }
 
-// recall ends what t waits in, if anything, and puts it into the ring.
+// makeRunnable ends what t waits in, if anything, and puts it into the ring.
 //
 //go:noinline
-func (s *scheduler) recall(t *Tasklet) {
-	if t.queued != nil {
-		t.queued.unlink()
+func (s *scheduler) makeRunnable(t *Tasklet) {
+	if t.blockedIn != nil {
+		t.blockedIn.cancel()
 	}
 	if !t.inRing {
 		s.add(t)
 	}
 }
 
-// front makes t the head, from wherever it is, with the others after it.
-func (s *scheduler) front(t *Tasklet) {
-	s.recall(t)
+// makeHead makes t the head, from wherever it is, with the others after it.
+func (s *scheduler) makeHead(t *Tasklet) {
+	s.makeRunnable(t)
 	s.remove(t)
 	s.insert(t, s.head)
 	s.head = t
@@ -197,11 +197,11 @@ func (s *scheduler) refusal(op string, who fmt.Stringer) error {
 	return nil
 }
 
-// idle says who goes on when the ring is empty: the innermost Run, or main, if it
+// whenIdle says who goes on when the ring is empty: the innermost Run, or main, if it
 // is paused. nil: nobody can.
-func (s *scheduler) idle() *Tasklet {
-	if s.inner != nil {
-		return s.wake()
+func (s *scheduler) whenIdle() *Tasklet {
+	if s.innermost != nil {
+		return s.resumeRunCaller()
 	}
 	if s.main.Paused() {
 		s.add(s.main)
@@ -210,77 +210,77 @@ func (s *scheduler) idle() *Tasklet {
 	return nil
 }
 
-// anybody says whether somebody would go on if me, the only one in the ring, left
+// hasSuccessor says whether somebody would go on if me, the only one in the ring, left
 // it: idle finds somebody, or something from outside is awaited.
-func (s *scheduler) anybody(me *Tasklet) bool {
-	return s.inner != nil || s.main.Paused() || s.awaited > 0 || me.mail != nil
+func (s *scheduler) hasSuccessor(me *Tasklet) bool {
+	return s.innermost != nil || s.main.Paused() || s.awaited > 0 || me.pending != nil
 }
 
-// leave passes control from me, which has made room at the head, to whoever is
+// switchAway passes control from me, which has made room at the head, to whoever is
 // next, and returns when me is the head again, with what was thrown at it.
-func (s *scheduler) leave(me *Tasklet) error {
-	if me.mail != nil {
-		s.recall(me) // it is not to wait: there is more that was thrown at it
+func (s *scheduler) switchAway(me *Tasklet) error {
+	if me.pending != nil {
+		s.makeRunnable(me) // it is not to wait: there is more that was thrown at it
 	}
 	var err error
-	if to := s.next(); to != me {
+	if to := s.pickNext(); to != me {
 		_, err = to.g.Switch(nil)
 	}
-	if s.head == me && err == nil && me.mail == nil {
+	if s.head == me && err == nil && me.pending == nil {
 		return nil
 	}
-	return s.arrive(me, err)
+	return s.resumed(me, err)
 }
 
-// next is the one that goes on: the head, if the innermost Run has not made its
+// pickNext is the one that goes on: the head, if the innermost Run has not made its
 // number of switches. It waits for something from outside if there is nobody else.
-func (s *scheduler) next() *Tasklet {
-	s.collect()
-	for s.head == nil && (s.inner == nil || s.inner.left > 0) {
-		if s.awaited == 0 || s.inner != nil && s.inner.budget > 0 {
-			return s.idle()
+func (s *scheduler) pickNext() *Tasklet {
+	s.poll()
+	for s.head == nil && (s.innermost == nil || s.innermost.left > 0) {
+		if s.awaited == 0 || s.innermost != nil && s.innermost.budget > 0 {
+			return s.whenIdle()
 		}
-		if s.clock == nil || s.working > 0 || !s.clock.jump() {
-			<-s.news
+		if s.clock == nil || s.clockHolds > 0 || !s.clock.advanceToNext() {
+			<-s.wakeup
 		}
-		s.collect()
+		s.poll()
 	}
-	if r := s.inner; r != nil {
-		if r.over() {
-			return s.wake()
+	if r := s.innermost; r != nil {
+		if r.exhausted() {
+			return s.resumeRunCaller()
 		}
 		r.left--
 	}
 	return s.head
 }
 
-// arrive is what a tasklet does when it goes on, and that was not plain. err is what
+// resumed is what a tasklet does when it goes on, and that was not plain. err is what
 // its switch returned: nil, unless it was not this package that switched to it, or
 // nothing was.
-func (s *scheduler) arrive(me *Tasklet, err error) error {
+func (s *scheduler) resumed(me *Tasklet, err error) error {
 	for layer.Refused(err) && s.head != me && !s.head.started && s.head.own.State() == greenlet.Pending {
 		if _, mine := greenlet.Current().Switch(nil); mine != nil {
 			break // it is me who may not switch, in a section of C code
 		}
 		// There is no memory for the head's stack: that is its own failure.
-		to, _ := s.head.end(letter{err: err}, false)
+		to, _ := s.head.end(pendingError{err: err}, false)
 		err = nil
 		if to != me {
 			_, err = to.g.Switch(nil)
 		}
 	}
 	if s.head != me {
-		s.front(me)
+		s.makeHead(me)
 		if err == nil {
 			err = errByHand
 		}
 	}
 	switch {
-	case err == nil && me.mail == nil:
+	case err == nil && me.pending == nil:
 		return nil
 	case err == nil:
-		m := me.takeMail()
-		if m.raise {
+		m := me.takePending()
+		if m.panics {
 			panic(m.err)
 		}
 		return m.err

@@ -21,7 +21,7 @@ func NewSemaphore(n int, opts ...ChannelOption) *Semaphore {
 		panic(fmt.Errorf("tasklet: NewSemaphore(%d): it has 0 permits or more", n))
 	}
 	s := &Semaphore{free: n}
-	s.c.part = true
+	s.c.internal = true
 	s.c.init("semaphore", opts)
 	return s
 }
@@ -32,10 +32,10 @@ func (s *Semaphore) String() string { return s.c.String() }
 // Acquire takes a permit, and waits for one if there is none. With an error, such as one
 // that is thrown at the tasklet, nothing was taken.
 func (s *Semaphore) Acquire() error {
-	if !s.c.s.own() {
-		return s.c.misused("Acquire")
+	if !s.c.s.isCurrent() {
+		return s.c.misuse("Acquire")
 	}
-	s.c.s.collect()
+	s.c.s.poll()
 	if s.free > 0 {
 		s.free--
 		return nil
@@ -48,7 +48,7 @@ func (s *Semaphore) Acquire() error {
 	returned := false
 	defer func() {
 		got := w.v
-		s.c.recycle(w)
+		s.c.freeWaiter(w)
 		if got && !returned { // an error or a panic has come at the same time
 			s.release()
 		}
@@ -61,7 +61,7 @@ func (s *Semaphore) Acquire() error {
 // TryAcquire takes a permit if there is one, and says whether it has. It panics with
 // ErrWrongThread on another goroutine.
 func (s *Semaphore) TryAcquire() bool {
-	s.c.mine("TryAcquire").collect()
+	s.c.mustBeCurrent("TryAcquire").poll()
 	if s.free == 0 {
 		return false
 	}
@@ -76,18 +76,18 @@ func (s *Semaphore) TryAcquire() bool {
 func (s *Semaphore) Release() {
 	switch to := s.c.s; {
 	case to == nil:
-		panic(s.c.misused("Release"))
-	case to.own():
-		to.collect()
+		panic(s.c.misuse("Release"))
+	case to.isCurrent():
+		to.poll()
 		s.release()
 	default:
-		to.tell(s.release)
+		to.submit(s.release)
 	}
 }
 
 func (s *Semaphore) release() {
 	if s.c.balance < 0 {
-		s.c.arrive(true)
+		s.c.enqueuePost(true)
 	} else {
 		s.free++
 	}

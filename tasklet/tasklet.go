@@ -59,14 +59,14 @@ func (e *opError) Error() string {
 		text += " from " + e.from.label()
 	}
 	text += fmt.Sprintf(": %v", e.err)
-	if why := e.because(); why != "" {
+	if why := e.remedy(); why != "" {
 		text += "; " + why
 	}
 	return text
 }
 
-// because is what there is to be done.
-func (e *opError) because() string {
+// remedy is what there is to be done.
+func (e *opError) remedy() string {
 	switch {
 	case e.why != "":
 		return e.why
@@ -99,9 +99,9 @@ type Tasklet struct {
 	code       uintptr                // where f's code begins; see place.Body
 	name       atomic.Pointer[string] // errors show it, and they go anywhere
 	next, prev *Tasklet
-	queued     queued             // what it is blocked in; nil: nothing
-	mail       []letter           // for when it goes on, one at a time
-	limits     int                // calls of Timeout that it is in and that may throw an error at it yet
+	blockedIn  blocker            // what it is blocked in; nil: nothing
+	pending    []pendingError     // for when it goes on, one at a time
+	timeouts   int                // calls of Timeout that it is in and that may throw an error at it yet
 	ended      *Channel[struct{}] // closed when it ends; nil: nobody has waited for that
 	result     func(err error)    // is told what it has ended with, except a panic, in place of Run
 
@@ -117,9 +117,9 @@ type Tasklet struct {
 	ending bool
 }
 
-// queued is what a tasklet can be blocked in.
-type queued interface {
-	unlink()
+// blocker is what a tasklet can be blocked in.
+type blocker interface {
+	cancel()
 	waits() Wait
 }
 
@@ -132,13 +132,13 @@ func New(f func()) *Tasklet {
 }
 
 func bind(f func()) *Tasklet {
-	s := here()
+	s := currentScheduler()
 	t := &Tasklet{s: s, f: f, code: place.PC(f)}
 	if f == nil {
 		t.dead = true // unbound
 		return t
 	}
-	t.own = greenlet.New(t.body, greenlet.WithParent(s.root), greenlet.WithContext(&home{context.Background(), t}))
+	t.own = greenlet.New(t.body, greenlet.WithParent(s.root), greenlet.WithContext(&ownContext{context.Background(), t}))
 	t.g, t.id = t.own, t.own.ID()
 	return t
 }
@@ -217,7 +217,7 @@ func label(of fmt.Stringer) string {
 
 // state says what t does; "" where the caller may not know.
 func (t *Tasklet) state() string {
-	if t.s == nil || t.s.over() {
+	if t.s == nil || t.s.rootEnded() {
 		return "dead"
 	}
 	if kept, _ := layer.Here(); kept != layer.Layer(t.s) {
@@ -230,8 +230,8 @@ func (t *Tasklet) state() string {
 		return "running"
 	case t.inRing:
 		return "runnable"
-	case t.queued != nil:
-		return t.queued.waits().what()
+	case t.blockedIn != nil:
+		return t.blockedIn.waits().what()
 	}
 	return "paused"
 }
@@ -242,44 +242,44 @@ func (t *Tasklet) state() string {
 func Schedule() { must(schedule()) }
 
 func schedule() error {
-	s := here()
+	s := currentScheduler()
 	me := s.head
-	s.collect()
-	if s.n == 1 && (s.inner == nil || !s.inner.over()) {
-		if s.inner != nil {
-			s.inner.left-- // alone, it is not to go on for ever in RunSteps
+	s.poll()
+	if s.n == 1 && (s.innermost == nil || !s.innermost.exhausted()) {
+		if s.innermost != nil {
+			s.innermost.left-- // alone, it is not to go on for ever in RunSteps
 		}
-		return s.arrive(me, nil)
+		return s.resumed(me, nil)
 	}
 	if s.trap > 0 || me.ending {
 		return s.refusal("Schedule", me)
 	}
 	s.head = me.next
-	return s.leave(me)
+	return s.switchAway(me)
 }
 
 // ScheduleRemove takes the current tasklet out of the ring. It goes on when
 // somebody inserts it. See Schedule for what is thrown at it.
 func ScheduleRemove() {
-	s := here()
+	s := currentScheduler()
 	me := s.head
-	s.collect()
-	if s.n == 1 && !me.ending && !s.anybody(me) {
+	s.poll()
+	if s.n == 1 && !me.ending && !s.hasSuccessor(me) {
 		must(s.deadlock(&Wait{Tasklet: me, On: "being inserted"}))
 	}
 	must(s.refusal("ScheduleRemove", me))
 	s.pause(me)
-	must(s.leave(me))
+	must(s.switchAway(me))
 }
 
 // Current returns the running tasklet.
-func Current() *Tasklet { return here().head }
+func Current() *Tasklet { return currentScheduler().head }
 
 // Main returns the tasklet of the root: the code that nobody made a tasklet.
-func Main() *Tasklet { return here().main }
+func Main() *Tasklet { return currentScheduler().main }
 
 // RunCount returns how many tasklets are in the ring, the current one included.
-func RunCount() int { return here().n }
+func RunCount() int { return currentScheduler().n }
 
 // SwitchTrap changes the depth of the switch trap by delta and returns what it was.
 // While it is above 0, an operation that would switch to another tasklet returns
@@ -287,7 +287,7 @@ func RunCount() int { return here().n }
 // from outside, which may be another tasklet's turn. One that finds nobody to switch
 // to is allowed, or is a deadlock.
 func SwitchTrap(delta int) (previous int) {
-	s := here()
+	s := currentScheduler()
 	previous = s.trap
 	s.trap += delta
 	return previous
@@ -308,28 +308,28 @@ func (t *Tasklet) SetBlockTrap(on bool) {
 }
 
 // Alive says whether the tasklet has not ended, nor its root.
-func (t *Tasklet) Alive() bool { return t != nil && t.s != nil && !t.s.over() && !t.dead }
+func (t *Tasklet) Alive() bool { return t != nil && t.s != nil && !t.s.rootEnded() && !t.dead }
 
 // Blocked says whether it waits: on a channel, for something from outside, or in
 // Run. A living tasklet is blocked, in the ring, or paused.
-func (t *Tasklet) Blocked() bool { return t.Alive() && t.queued != nil }
+func (t *Tasklet) Blocked() bool { return t.Alive() && t.blockedIn != nil }
 
 // Scheduled says whether it is in the run ring, or blocked on a channel, as in
 // Stackless.
 func (t *Tasklet) Scheduled() bool {
-	return t.Alive() && (t.inRing || t.queued != nil && t.queued.waits().channel)
+	return t.Alive() && (t.inRing || t.blockedIn != nil && t.blockedIn.waits().channel)
 }
 
 // Paused says whether it is alive and waits for nothing but to be inserted.
-func (t *Tasklet) Paused() bool { return t.Alive() && !t.inRing && t.queued == nil }
+func (t *Tasklet) Paused() bool { return t.Alive() && !t.inRing && t.blockedIn == nil }
 
 // usable says why an operation on t is refused, if so. Whose it is comes first:
 // nothing else of another thread's tasklet may be read.
 func (t *Tasklet) usable(op string) (*scheduler, error) {
 	switch {
-	case t == nil || t.s == nil || t.s.over():
+	case t == nil || t.s == nil || t.s.rootEnded():
 		return nil, fail(op, t, ErrDead)
-	case !t.s.own():
+	case !t.s.isCurrent():
 		return nil, fail(op, t, ErrWrongThread)
 	case t.dead:
 		return nil, fail(op, t, ErrDead)
@@ -337,18 +337,18 @@ func (t *Tasklet) usable(op string) (*scheduler, error) {
 	return t.s, nil
 }
 
-// runnable is usable for what is not to be done to a tasklet that waits.
-func (t *Tasklet) runnable(op string) (*scheduler, error) {
+// notBlocked is usable for what is not to be done to a tasklet that waits.
+func (t *Tasklet) notBlocked(op string) (*scheduler, error) {
 	s, err := t.usable(op)
-	if err == nil && t.queued != nil {
-		err = &opError{op: op, who: t, err: ErrBlocked, from: s.head, why: t.queued.waits().what() + ", and Throw would end that"}
+	if err == nil && t.blockedIn != nil {
+		err = &opError{op: op, who: t, err: ErrBlocked, from: s.head, why: t.blockedIn.waits().what() + ", and Throw would end that"}
 	}
 	return s, err
 }
 
 // Insert puts the tasklet at the end of the run ring, if it is not in it.
 func (t *Tasklet) Insert() error {
-	s, err := t.runnable("Insert")
+	s, err := t.notBlocked("Insert")
 	if err == nil && !t.inRing {
 		s.add(t)
 	}
@@ -357,7 +357,7 @@ func (t *Tasklet) Insert() error {
 
 // Remove takes the tasklet out of the run ring: it is paused then.
 func (t *Tasklet) Remove() error {
-	s, err := t.runnable("Remove")
+	s, err := t.notBlocked("Remove")
 	if err == nil && t == s.head {
 		err = fail("Remove", t, ErrCurrent)
 	}
@@ -369,13 +369,13 @@ func (t *Tasklet) Remove() error {
 
 // Run inserts the tasklet if needed and switches to it at its place in the ring:
 // those after it run before the caller does.
-func (t *Tasklet) Run() error { return t.goTo("Run", false) }
+func (t *Tasklet) Run() error { return t.switchTo("Run", false) }
 
 // Switch is Run, but the caller leaves the ring: it is paused.
-func (t *Tasklet) Switch() error { return t.goTo("Switch", true) }
+func (t *Tasklet) Switch() error { return t.switchTo("Switch", true) }
 
-func (t *Tasklet) goTo(op string, pause bool) error {
-	s, err := t.runnable(op)
+func (t *Tasklet) switchTo(op string, pause bool) error {
+	s, err := t.notBlocked(op)
 	if err != nil {
 		return err
 	}
@@ -386,12 +386,12 @@ func (t *Tasklet) goTo(op string, pause bool) error {
 	if err := s.refusal(op, t); err != nil {
 		return err
 	}
-	s.recall(t)
+	s.makeRunnable(t)
 	if pause {
 		s.pause(me)
 	}
 	s.head = t
-	return s.leave(me)
+	return s.switchAway(me)
 }
 
 // Kill throws ErrExit at the tasklet; see Throw. It returns nil when the tasklet is
@@ -435,17 +435,17 @@ func (t *Tasklet) throw(op string, err error, later bool) error {
 		return err
 	}
 	if later {
-		s.recall(t)
-		t.mail = append(t.mail, letter{err: err})
+		s.makeRunnable(t)
+		t.pending = append(t.pending, pendingError{err: err})
 		return nil
 	}
 	if e := s.refusal(op, t); e != nil {
 		return e
 	}
-	s.recall(t)
-	t.express(letter{err: err})
+	s.makeRunnable(t)
+	t.pendFirst(pendingError{err: err})
 	s.head = t
-	err = s.leave(me)
+	err = s.switchAway(me)
 	if e, ok := err.(*Error); ok && e.ID == t.id {
 		return e.Err
 	}

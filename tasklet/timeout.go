@@ -20,33 +20,33 @@ var ErrTimeout = errors.New("the time is over")
 // Run waits for the end of the time.
 func Timeout(d time.Duration, f func() error) (err error) {
 	if f == nil {
-		return fail("Timeout", here().head, errNoFunction)
+		return fail("Timeout", currentScheduler().head, errNoFunction)
 	}
-	s := here()
+	s := currentScheduler()
 	t := s.head
 	over := fmt.Errorf("tasklet: Timeout of %v: %w", d, ErrTimeout)
 	ended, pending := false, true
-	t.limits++
+	t.timeouts++
 	stop := s.after(d, func() {
-		s.tell(func() {
+		s.submit(func() {
 			if ended {
 				return
 			}
 			pending = false
-			t.limits--
-			s.recall(t)
-			t.mail = append(t.mail, letter{err: over})
+			t.timeouts--
+			s.makeRunnable(t)
+			t.pending = append(t.pending, pendingError{err: over})
 		})
 	})
 	defer func() {
 		ended = true
 		stop()
 		if pending {
-			t.limits--
+			t.timeouts--
 		}
-		t.mail = slices.DeleteFunc(t.mail, func(m letter) bool { return m.err == over })
-		if len(t.mail) == 0 {
-			t.mail = nil
+		t.pending = slices.DeleteFunc(t.pending, func(m pendingError) bool { return m.err == over })
+		if len(t.pending) == 0 {
+			t.pending = nil
 		}
 		switch r := recover().(type) {
 		case nil:
