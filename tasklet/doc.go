@@ -1,8 +1,8 @@
 /*
-Package tasklet has tasklets and channels, as Stackless Python has them, on greenlets:
-functions that run in turns for one goroutine, in an order that is the same every time,
-and that wait for each other. Nothing runs at the same time as anything else, so nothing
-needs a lock.
+Package tasklet has the tasklets and channels of Stackless Python. Tasklets are functions
+that run in turns on one goroutine, each on a greenlet of its own, in an order that is the
+same every time, and that can wait for each other. Only one of them runs at a time, so data
+that they share needs no lock.
 
 	answers := tasklet.NewChannel[int]()
 	tasklet.Go(func() {
@@ -20,50 +20,50 @@ needs a lock.
 	})
 	err := tasklet.Run()
 
-[Go] makes a tasklet and gives it a turn; [Run] lets them have their turns until none can
-go on. The first one waits for a value; the second one sends it, and the first one runs at
-once, up to its next wait.
+[Go] makes a tasklet that can run; [Run] runs them in turn until none can go on. Here the
+first one waits for a value. The second one sends it, and the first one runs at once, up to
+its next wait.
 
 # The ring
 
 Each goroutine that uses the package has tasklets of its own: it is a root, and its own
 code is the main tasklet. Those that can run are in the run ring; the current one is its
-head. Nobody is interrupted: a tasklet runs until it calls an operation that lets others
-run. [Schedule] goes to the end of the ring. [Tasklet.Run] lets another one run at its
-place in the ring. [Run] runs them all, [RunSteps] for so many switches, [RunFor] for so
-much time, such as what a frame of a game has left.
+head. No tasklet is interrupted: it runs until it calls an operation that lets others run.
+[Schedule] moves the current one to the end of the ring. [Tasklet.Run] runs another one, at
+its place in the ring. [Run] runs them all, [RunSteps] for a number of switches, [RunFor]
+for a time, such as what a frame of a game has left.
 
-A tasklet is in the ring, or blocked (on a channel, an event and the like, for something
-from outside, or in Run), or paused: then it goes on when somebody inserts it. One that
-nobody inserts any more, or that waits for what never comes, stays until its root ends, so
-kill what is not needed. [Tasklets] lists them all, with what each does.
+A tasklet is in the ring; or blocked (on a channel, an event and the like, on something
+from outside, or in Run); or paused, until it is inserted into the ring. One that is never
+inserted, or that waits for something that never happens, stays until its root ends, so kill
+tasklets that are not needed any more. [Tasklets] lists them all, with what each waits for.
 
-Use the package inside of greenlet.Run where the goroutine goes on with something else
-afterwards. The end of the root (greenlet.Run returns) kills what is left with [ErrExit]:
-deferred calls run, and what would switch or wait there returns ErrExit instead. Without
-greenlet.Run, a goroutine stays a root to its end.
+Use the package inside of greenlet.Run if the goroutine does something else afterwards. When
+greenlet.Run returns, it kills the tasklets that are left with [ErrExit]: their deferred
+calls run, and an operation that would switch or wait in them returns ErrExit instead.
+Without greenlet.Run, a goroutine stays a root to its end.
 
 # Channels
 
-A [Channel] has no buffer, unless [WithBuffer] gives it one. Who finds no partner is
-blocked, in a queue. When two meet, the channel's [Preference] says who goes on: by default
-the receiver.
+A [Channel] has no buffer, unless [WithBuffer] gives it one. A sender that finds no receiver
+is blocked, in a queue, and so is a receiver that finds no sender. When two meet, the
+channel's [Preference] says which one runs next: by default the receiver.
 
 # Waiting for each other
 
 	task := tasklet.Spawn(func() (int, error) { return 42, nil })
 	v, err := task.Result()
 
-[Tasklet.Join] waits for an end, [Spawn] makes a tasklet with a result, and a [Group] is
-several that are waited for together. An [Event] is something that happens once and that
-many wait for; a [Semaphore] hands out a number of permits. Who waits longest goes on first.
+[Tasklet.Join] waits for the end of a tasklet, [Spawn] makes a tasklet with a result, and a
+[Group] waits for several. An [Event] lets all who wait for it go on when it is set; a
+[Semaphore] has a number of permits. Those that have waited longest go on first.
 
 # Time
 
-[Sleep] and [After] wait for the time, and [Timeout] bounds whatever a function waits for.
-In [WithClock] the time is virtual: it passes when nobody can run, and then at once to the
-next time that somebody waits for. So simulations and tests of hours take no longer than
-their turns.
+[Sleep] waits for a time, [After] makes a channel that receives it, and [Timeout] limits how
+long a function waits. In [WithClock] the time is virtual: when no tasklet can run, the clock
+is set to the next time that one waits for. So a simulation of hours takes no longer than its
+computations.
 
 	err := tasklet.WithClock(time.Now(), func() error {
 		return tasklet.Timeout(time.Minute, func() error {
