@@ -37,7 +37,7 @@ func TestTheStackFloorIsSafe(t *testing.T) {
 			"regexp":   func() { regexp.MustCompile(`(a|b)*c`).MatchString("ababababc") },
 			"lookup":   func() { _, _ = net.LookupHost("localhost") },
 			"user":     func() { _, _ = user.Current() },
-			"alloc":    func() { garbage = make([]byte, 64<<20); garbage = nil },
+			"alloc":    func() { runtime.KeepAlive(make([]byte, 64<<20)) },
 			"procs":    func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) },
 			"channels": func() { c := make(chan int); go func() { c <- 1 }(); <-c },
 			"nest": func() {
@@ -65,8 +65,6 @@ func TestTheStackFloorIsSafe(t *testing.T) {
 		}
 	})
 }
-
-var garbage []byte
 
 //go:noinline
 func growStack(n int) int {

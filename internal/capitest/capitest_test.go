@@ -259,15 +259,16 @@ func TestASectionAtTheEndOfRun(t *testing.T) {
 func TestItsOwnReferenceDoesNotHoldIt(t *testing.T) {
 	run(t, func(*greenlet.Greenlet) {
 		before := handle.Live()
-		held := make([]*greenlet.Greenlet, 100)
-		for i := range held {
-			held[i] = greenlet.NewC(capitest.Echo, nil)
-			_, err := held[i].Switch(nil)
-			require.NoError(t, err)
-		}
-		require.Greater(t, handle.Live(), before+100)
-		runtime.KeepAlive(held)
-		held = nil
+		func() { // when it returns, nothing refers to them
+			held := make([]*greenlet.Greenlet, 100)
+			for i := range held {
+				held[i] = greenlet.NewC(capitest.Echo, nil)
+				_, err := held[i].Switch(nil)
+				require.NoError(t, err)
+			}
+			require.Greater(t, handle.Live(), before+100)
+			runtime.KeepAlive(held)
+		}()
 		for range 50 {
 			runtime.GC()
 			_, err := greenlet.New(func(any) (any, error) { return nil, nil }).Switch(nil)
