@@ -50,16 +50,3 @@ func (e *Event) IsSet() bool {
 	e.c.mustBeCurrent("IsSet")
 	return e.c.Closing()
 }
-
-// await has the current tasklet wait for c's being closed, which is no error here. Nothing
-// may have been collected since it was looked for.
-func (c *Channel[T]) await(op string) error {
-	me := c.s.head
-	w, err := c.block(op, me, false)
-	if err != nil {
-		return err
-	}
-	err = w.wait(me)
-	c.freeWaiter(w)
-	return err
-}

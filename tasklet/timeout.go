@@ -1,14 +1,10 @@
 package tasklet
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 )
-
-// ErrTimeout: Timeout's time is over.
-var ErrTimeout = errors.New("the time is over")
 
 // Timeout calls f, and returns what f returns. If d is over before that, it ends f's wait:
 // the operation of this package in which the calling tasklet waits then, or else the next
