@@ -14,11 +14,11 @@ var (
 	errNilChannel = errors.New("the channel is nil: nothing can ever be received from it")
 )
 
-// An awaiting is a tasklet that waits for another goroutine.
+// An externalWait blocks a tasklet until another goroutine or the clock ends the wait.
 type externalWait struct {
 	t          *Tasklet
 	what       string
-	holdsClock bool // what it waits for takes no time on a virtual clock
+	holdsClock bool // a virtual clock stands still meanwhile
 }
 
 func (a *externalWait) cancel() {
@@ -31,8 +31,8 @@ func (a *externalWait) cancel() {
 
 func (a *externalWait) waits() Wait { return Wait{Tasklet: a.t, On: a.what} }
 
-// waitExternal blocks the current tasklet until ready, which may be called once on any
-// goroutine. begin comes before anything is touched: it may call what panics.
+// waitExternal blocks the current tasklet until ready is called, which any goroutine may do,
+// once. begin is called before anything is changed, so it may panic.
 func waitExternal(what string, begin func(ready func())) error {
 	s := currentScheduler()
 	me := s.head
@@ -45,7 +45,7 @@ func waitExternal(what string, begin func(ready func())) error {
 	a := &externalWait{me, what, what == "Await"}
 	begin(func() {
 		s.submit(func() {
-			if me.blockedIn == a { // else it was thrown out of this
+			if me.blockedIn == a { // else an error has ended the wait
 				s.makeRunnable(me)
 			}
 		})
@@ -58,12 +58,11 @@ func waitExternal(what string, begin func(ready func())) error {
 	return s.switchAway(me)
 }
 
-// Await calls f on a goroutine of its own and returns what that returns. Only the
-// calling tasklet waits; if there is no other that could run, the goroutine sleeps. A
-// panic of f goes on in the tasklet, as a *greenlet.PanicError, and so does a
-// runtime.Goexit.
+// Await calls f on a goroutine of its own and returns f's results. Only the calling tasklet
+// waits; if no other can run, the root's goroutine sleeps. If f panics, Await panics with a
+// *greenlet.PanicError; if f calls runtime.Goexit, so does Await.
 //
-// If an error is thrown at the tasklet meanwhile, Await returns that, and f's
+// If an error is thrown at the tasklet meanwhile, Await returns that error at once, and f's
 // results are lost.
 func Await[T any](f func() (T, error)) (v T, err error) {
 	if f == nil {
@@ -72,9 +71,9 @@ func Await[T any](f func() (T, error)) (v T, err error) {
 	return AwaitContext(context.Background(), func(context.Context) (T, error) { return f() })
 }
 
-// AwaitContext is Await, but that it returns the context's cause as soon as the
-// context is done, and f's results are lost then. f's context is done when
-// AwaitContext has returned, however that was.
+// AwaitContext is Await with a context. When ctx is done, AwaitContext returns its cause at
+// once, and f's results are lost. The context that f gets is derived from ctx, and is done
+// when AwaitContext has returned for any reason.
 func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)) (v T, err error) {
 	if f == nil {
 		return v, fail("Await", currentScheduler().head, errNoFunction)
@@ -100,7 +99,7 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 			defer func() {
 				switch p := recover().(type) {
 				case nil:
-				case *greenlet.PanicError: // on its way already
+				case *greenlet.PanicError: // of a greenlet; it has the stack
 					r.panicked = p
 				default:
 					r.panicked = me.panicked(p)
@@ -121,7 +120,7 @@ func AwaitContext[T any](ctx context.Context, f func(context.Context) (T, error)
 		panic(r.panicked)
 	case !r.returned:
 		runtime.Goexit()
-	case ctx.Err() != nil: // f may have heard of it first
+	case ctx.Err() != nil: // f may have returned because of that
 		return v, context.Cause(ctx)
 	}
 	return r.v, r.err

@@ -8,38 +8,40 @@ import (
 	"github.com/go-greenlet/greenlet"
 )
 
-// Preference says who goes on when a channel's action finds a partner.
+// Preference says which of two tasklets goes on when an operation on a channel finds a
+// partner.
 type Preference int
 
 const (
-	PreferReceiver Preference = iota // the default: a sender lets the receiver run at once
-	PreferNeither                    // whoever acts goes on
-	PreferSender                     // a receiver lets the sender run at once
+	PreferReceiver Preference = iota // the default: Send switches to the receiver at once
+	PreferNeither                    // the caller of the operation goes on
+	PreferSender                     // Receive switches to the sender at once
 )
 
-// A Channel passes values between tasklets. Who finds no partner is blocked, in a
-// queue, first in, first out. It has no buffer, unless WithBuffer gives it one. Make it
-// with NewChannel.
+// A Channel passes values between tasklets. A tasklet that finds no partner is blocked in
+// the channel's queue, which is first in, first out. There is no buffer, unless WithBuffer
+// gives the channel one. Make it with NewChannel.
 //
-// All methods but Post, Close and String are called on the goroutine that made it.
-// Those without an error result panic with ErrWrongThread elsewhere.
+// A channel belongs to the root that made it. Any goroutine may call Post, Close and String;
+// the other methods return ErrWrongThread on other goroutines, or panic with it if they have
+// no error result.
 type Channel[T any] struct {
 	s             *scheduler
 	name          string
 	first         *waiter[T] // of the queue
 	last          *waiter[T]
-	free          *waiter[T] // used ones, for use again
-	firstSend     *waiter[T] // the first of the queue that is a blocked sender
+	free          *waiter[T] // waiters that are not in use, linked by next
+	firstSend     *waiter[T] // the first waiter in the queue that is a blocked sender
 	balance       int
 	capacity      int // of the buffer
-	bufferLen     int // values in the queue that fill it
+	bufferLen     int // how many values are in the buffer
 	preference    Preference
-	scheduleAll   bool // schedule all
-	internal      bool // of an Event, a Semaphore or a tasklet's end: who waits does not receive
-	posts         bool // others feed it: who receives may be woken from outside
-	fromChannel   bool // the error of the last Receive, if any, was the channel's, and not thrown
+	scheduleAll   bool // see SetScheduleAll
+	internal      bool // part of an Event, a Semaphore, a Group or a tasklet's end, and named so in reports
+	posts         bool // see WithPosts
+	fromChannel   bool // what the last Receive returned came through the channel: nothing was thrown
 	closing       bool
-	closedToPosts bool // closing, for those elsewhere; the scheduler's mu guards it
+	closedToPosts bool // as closing, for Post on other goroutines; guarded by the scheduler's mu
 }
 
 var errNoChannel = errors.New("NewChannel, NewEvent and NewSemaphore make one that can be used")
@@ -53,19 +55,20 @@ type channelOptions struct {
 	buffer int
 }
 
-// WithName sets a name for people: deadlock reports have it.
+// WithName sets the name that String, errors and deadlock reports show.
 func WithName(name string) ChannelOption { return func(o *channelOptions) { o.name = name } }
 
-// WithPosts says that other goroutines feed the channel, with Post: while a tasklet
-// waits to receive from it and nobody can run, Run waits for a post, too. Without that,
-// Run returns, or who would block gets a DeadlockError, and a post is found when there
-// is one. For an Event it says that they call Set, for a Semaphore that they call Release.
+// WithPosts declares that other goroutines feed the channel by Post. A tasklet that is
+// blocked in Receive is then no deadlock, and Run waits for a post when no tasklet can run.
+// Without WithPosts, Run returns in that case, an operation that would block returns a
+// DeadlockError, and a value that is posted later is received later. For an Event the option
+// declares that other goroutines call Set, for a Semaphore that they call Release.
 func WithPosts() ChannelOption { return func(o *channelOptions) { o.posts = true } }
 
 // WithBuffer gives the channel a buffer of n values, as make(chan T, n) does: a Send that
-// finds no receiver leaves its value there and goes on, and is blocked when n values are
-// in it. What is posted takes no place in it. n below 0 is a panic, and an Event or a
-// Semaphore has no use for a buffer.
+// finds no receiver puts its value there and returns, and blocks only when the buffer is
+// full. Posted values take no place in it. WithBuffer panics if n is negative. An Event or a
+// Semaphore ignores it.
 func WithBuffer(n int) ChannelOption {
 	if n < 0 {
 		panic(fmt.Errorf("tasklet: WithBuffer(%d): a buffer has room for 0 values or more", n))
@@ -82,7 +85,7 @@ func NewChannel[T any](opts ...ChannelOption) *Channel[T] {
 	return c
 }
 
-// init makes c usable. What it is called, if the options do not say it, begins with kind.
+// init makes c usable. Without WithName its name is kind and a number.
 func (c *Channel[T]) init(kind string, opts []ChannelOption) {
 	var o channelOptions
 	for _, opt := range opts {
@@ -104,7 +107,7 @@ func (c *Channel[T]) String() string {
 	return c.name
 }
 
-// misuse is the error for a channel that is not the caller's.
+// misuse is the error of operation op on a channel that the caller may not use.
 func (c *Channel[T]) misuse(op string) error {
 	switch {
 	case c.s == nil:
@@ -119,7 +122,8 @@ func (c *Channel[T]) misuse(op string) error {
 	return err
 }
 
-// mustBeCurrent returns the channel's scheduler, for what has no error result.
+// mustBeCurrent returns the channel's scheduler for operations without an error result. It
+// panics if the channel is not one of the caller's.
 func (c *Channel[T]) mustBeCurrent(op string) *scheduler {
 	if !c.s.isCurrent() {
 		panic(c.misuse(op))
@@ -127,19 +131,18 @@ func (c *Channel[T]) mustBeCurrent(op string) *scheduler {
 	return c.s
 }
 
-// Balance returns how many senders are blocked or, as a negative number, how many
-// receivers.
+// Balance returns the number of blocked senders or, negative, that of blocked receivers.
 func (c *Channel[T]) Balance() int {
 	c.mustBeCurrent("Balance").poll()
 	return c.balance
 }
 
-// Close closes the channel for sending: what the senders that are blocked send, and
-// what was posted, is still received. Receivers that are blocked are put into the
-// ring, and get ErrClosed.
+// Close closes the channel for sending. The values of blocked senders, and those that were
+// posted or buffered before, are still received. Blocked receivers go to the end of the
+// ring, and their Receive returns ErrClosed.
 //
-// Any goroutine may call it. From elsewhere it takes effect like a Post, after what
-// was posted before.
+// Any goroutine may call it. On another goroutine than the channel's own it takes effect
+// like a Post: when the scheduler next polls, and after what that goroutine has posted.
 func (c *Channel[T]) Close() {
 	s := c.s
 	if s == nil {
@@ -147,7 +150,7 @@ func (c *Channel[T]) Close() {
 	}
 	own := s.isCurrent()
 	s.mu.Lock()
-	c.closedToPosts = true // from now on nothing is posted
+	c.closedToPosts = true
 	if !own {
 		s.submitLocked(c.close)
 	}
@@ -160,7 +163,7 @@ func (c *Channel[T]) Close() {
 
 func (c *Channel[T]) close() {
 	c.s.mu.Lock()
-	c.closedToPosts = true // an Open may have come in between
+	c.closedToPosts = true // again, since Open may have been called since then
 	c.s.mu.Unlock()
 	c.closing = true
 	for w := c.first; w != nil && !w.send; w = c.first {
@@ -171,7 +174,7 @@ func (c *Channel[T]) close() {
 	}
 }
 
-// Open opens the channel again.
+// Open opens a closed channel again.
 func (c *Channel[T]) Open() {
 	s := c.mustBeCurrent("Open")
 	s.poll()
@@ -181,35 +184,35 @@ func (c *Channel[T]) Open() {
 	c.closing = false
 }
 
-// Closing says whether Close was called.
+// Closing reports whether Close was called.
 func (c *Channel[T]) Closing() bool {
 	c.mustBeCurrent("Closing").poll()
 	return c.closing
 }
 
-// Closed says whether Close was called and nothing is left to be received.
+// Closed reports whether Close was called and no value is left to be received.
 func (c *Channel[T]) Closed() bool { return c.Closing() && c.first == nil }
 
-// SetPreference says who goes on when two have met.
+// SetPreference sets which side goes on after an exchange. The default is PreferReceiver.
 func (c *Channel[T]) SetPreference(p Preference) {
 	c.mustBeCurrent("SetPreference")
 	c.preference = p
 }
 
-// SetScheduleAll has every action with a partner let the next one in the ring go
-// on, and both of them later; the preference has no meaning then.
+// SetScheduleAll has each exchange switch to the next tasklet in the ring, and sender and
+// receiver go on in their turns. The preference does not matter then.
 func (c *Channel[T]) SetScheduleAll(on bool) {
 	c.mustBeCurrent("SetScheduleAll")
 	c.scheduleAll = on
 }
 
-// Post sends v from any goroutine, without waiting: v takes its place in the queue
-// after the senders that are blocked, and is received in turn. A tasklet that waits
-// for it goes on at its scheduler's next opportunity. See WithPosts for whether a
-// Run, or a Receive that finds nobody else, waits for that.
+// Post sends v from any goroutine, without waiting. The value goes to the end of the queue,
+// behind blocked senders, and is received in turn. It arrives when the scheduler polls: at
+// the next operation of one of its tasklets, or at once if the thread sleeps. WithPosts says
+// whether Run and Receive wait for posts when no tasklet can run.
 //
-// The error is ErrClosed if the channel is closed, and greenlet.ErrThreadExited if
-// its root has ended. What was posted before that, and not received, is lost then.
+// The error is ErrClosed if the channel is closed, and greenlet.ErrThreadExited if its root
+// has ended. Posted values that nobody has received by then are lost.
 func (c *Channel[T]) Post(v T) error {
 	s := c.s
 	if s == nil {
@@ -227,7 +230,7 @@ func (c *Channel[T]) Post(v T) error {
 	return nil
 }
 
-// enqueuePost is what a post comes to.
+// enqueuePost passes a posted value to the first blocked receiver, or appends it.
 func (c *Channel[T]) enqueuePost(v T) {
 	w := c.first
 	if w == nil || w.send {

@@ -21,8 +21,8 @@ type clock struct {
 // A timer is something to do at a time.
 type timer struct {
 	at  time.Time
-	n   uint64 // of several for the same time the first that was made comes first
-	f   func() // nil: it was stopped
+	n   uint64 // the order among timers for the same time
+	f   func()
 	pos int
 }
 
@@ -51,7 +51,7 @@ func (t *timers) Pop() any {
 	return last
 }
 
-// after has f called when d is over, and returns what prevents that.
+// after has f called after d, and returns a function that prevents that.
 func (c *clock) after(d time.Duration, f func()) (stop func()) {
 	c.made++
 	t := &timer{at: c.now.Add(max(d, 0)), n: c.made, f: f}
@@ -63,7 +63,7 @@ func (c *clock) after(d time.Duration, f func()) (stop func()) {
 	}
 }
 
-// advance makes it `to`, and does what was to be done until then.
+// advance sets the time to `to`, and fires the timers until then in their order.
 func (c *clock) advance(to time.Time) {
 	for len(c.timers) > 0 && !c.timers[0].at.After(to) {
 		t := heap.Pop(&c.timers).(*timer)
@@ -73,7 +73,7 @@ func (c *clock) advance(to time.Time) {
 	c.now = to
 }
 
-// advanceToNext makes it the time for which there is something to do next, if there is anything.
+// advanceToNext advances to the time of the next timer, and reports whether there is one.
 func (c *clock) advanceToNext() bool {
 	if len(c.timers) == 0 {
 		return false
@@ -89,8 +89,7 @@ func (s *scheduler) now() time.Time {
 	return time.Now()
 }
 
-// after has f called when d is over, and returns what prevents that. f is called on any
-// goroutine.
+// after has f called after d, on any goroutine, and returns a function that prevents that.
 func (s *scheduler) after(d time.Duration, f func()) (stop func()) {
 	if s.clock != nil {
 		return s.clock.after(d, f)
@@ -99,18 +98,19 @@ func (s *scheduler) after(d time.Duration, f func()) (stop func()) {
 	return func() { t.Stop() }
 }
 
-// WithClock makes the calling goroutine a root, as greenlet.Run does, and calls f as its
-// main tasklet, with a virtual clock that begins at start. Now, Sleep, After and Timeout
-// go by that clock, for all tasklets of the root. No time passes while a tasklet runs. When
-// nobody can run and somebody waits for a time, it is that time at once, and those whose
-// time it is go on in the order in which they began to wait. So a test or a simulation of
-// hours takes no longer than its turns, and is the same every time.
+// WithClock makes the calling goroutine a root, as greenlet.Run does, and calls f as its main
+// tasklet, with a virtual clock that starts at start. Now, Sleep, After and Timeout use that
+// clock in all tasklets of the root. No time passes on it while a tasklet runs. When no
+// tasklet can run and some wait for a time, the clock advances to the earliest of these times
+// at once, and the tasklets that wait for it go on in the order in which they began to wait.
+// So a test or a simulation of hours takes no longer than the code in it, and runs in the
+// same order every time.
 //
-// For what is outside it does not wait, except for the function of an Await, which takes no
-// time on the clock: who receives from a channel of Go, or what is posted, may find that
-// hours have passed. Deadlines of contexts are real time, and so is RunFor's budget.
+// The clock stands still while the function of an Await runs. It does not wait for other
+// things from outside: hours may have passed on it when a value comes from a Go channel or by
+// Post. Deadlines of contexts and RunFor's budget are in real time.
 //
-// WithClock returns what greenlet.Run does: f's error, and those of tasklets that were
+// WithClock returns what greenlet.Run returns: f's error, and those of tasklets that were
 // killed at the end. Inside a tree it is an error.
 func WithClock(start time.Time, f func() error) error {
 	if f == nil {
@@ -122,13 +122,14 @@ func WithClock(start time.Time, f func() error) error {
 	})
 }
 
-// Now returns the time: that of the virtual clock in WithClock, else time.Now().
+// Now returns the time of the virtual clock in WithClock, and time.Now() elsewhere.
 func Now() time.Time { return currentScheduler().now() }
 
-// Advance lets d pass on the virtual clock: those whose time has come go to the end of the
-// ring, in the order of their times, and the caller goes on. So a game that can be paused
-// says in each frame how much of its time has passed. To have them run in between, at their
-// times, use Sleep. An error says that time is real here, or that d is negative.
+// Advance advances the virtual clock by d. The tasklets whose time has come go to the end of
+// the ring in the order of their times, and the caller goes on: they run at the new time. A
+// game that can be paused calls Advance in each frame with the time that has passed in the
+// game. To have tasklets run at their times, use Sleep instead. Advance returns an error
+// outside of WithClock, and if d is negative.
 func Advance(d time.Duration) error {
 	s := currentScheduler()
 	switch {

@@ -8,22 +8,23 @@ import (
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
-// A DeadlockError says that a tasklet would wait for ever, since nobody is left who
-// could run, or that the last one that could has ended.
+// A DeadlockError is the error of an operation that would block for ever, because no other
+// tasklet can run and nothing from outside is awaited. Main gets it, too, when it is blocked
+// and the last tasklet that could run has ended.
 type DeadlockError struct {
-	Waits []Wait // who waits, the longest waiting first; the one that would, last
+	Waits []Wait // the blocked tasklets in the order in which they were blocked, and the one that would be
 }
 
-// A Wait is what one tasklet waits for.
+// A Wait says what one tasklet waits for.
 type Wait struct {
 	Tasklet *Tasklet
 	On      string // the channel's name, or what else it waits for
 	Send    bool   // it sends; else it receives
-	Since   string // the place in the program, as file:line; "" where Error does not show it
+	Since   string // the place in the program, as file:line; "" for those that Error leaves out
 	channel bool
 }
 
-// shown is how many waits are worth the time and the text: the first and the last.
+// shown is how many waits a report shows. To find the place of one takes time.
 const shown = 20
 
 func (w Wait) String() string {
@@ -63,17 +64,17 @@ func (e *DeadlockError) Error() string {
 
 func isShown(i, of int) bool { return i < shown-1 || i == of-1 }
 
-// Waits says who is blocked, and on what, the longest waiting first: what a
-// DeadlockError says, for when there is none. After a Run that has returned nil it tells
-// whom nobody will wake: Run returns when nobody can run, be it that all have ended or
-// that they wait for each other.
+// Waits returns what the blocked tasklets wait for, in the order in which they were blocked.
+// After a Run that has returned nil it lists the tasklets that will wait for ever unless main
+// wakes them: Run returns when no tasklet can run, whether all have ended or some wait for
+// each other.
 func Waits() []Wait {
 	s := currentScheduler()
 	s.poll()
 	return s.waits(nil)
 }
 
-// deadlock reports on those that are blocked and on the one that would be, if any.
+// deadlock makes the error from the blocked tasklets and the one that would block, if any.
 func (s *scheduler) deadlock(would *Wait) *DeadlockError { return &DeadlockError{s.waits(would)} }
 
 func (s *scheduler) waits(would *Wait) (waits []Wait) {

@@ -9,7 +9,7 @@ import (
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
-// body is what the greenlet of t runs.
+// body is the body of t's greenlet.
 func (t *Tasklet) body(any) (any, error) {
 	t.started = true
 	g := greenlet.Current()
@@ -18,7 +18,7 @@ func (t *Tasklet) body(any) (any, error) {
 		if returned {
 			return
 		}
-		// runtime.Goexit: goes on in whoever Run is for.
+		// It is runtime.Goexit, which goes on in the tasklet that gets control.
 		t.s.setRunning(t, g)
 		if to, _ := t.end(pendingError{}, true); to != nil {
 			layer.Heir(unsafe.Pointer(to.g))
@@ -31,16 +31,16 @@ func (t *Tasklet) body(any) (any, error) {
 		last = t.call()
 	}
 	returned = true
-	t.s.setRunning(t, g) // a greenlet that it has made may have come last
+	t.s.setRunning(t, g) // a greenlet that t has made may have been the last to call
 	to, err := t.end(last, false)
 	if to == nil {
-		return nil, err // to whoever ends it
+		return nil, err // to the greenlet that has killed this one
 	}
 	layer.Heir(unsafe.Pointer(to.g))
 	return nil, nil
 }
 
-// call calls the tasklet's function and returns what that ended with.
+// call calls the tasklet's function, and returns the error or panic that ended it.
 func (t *Tasklet) call() (last pendingError) {
 	defer func() {
 		switch r := recover().(type) {
@@ -63,14 +63,14 @@ func (t *Tasklet) call() (last pendingError) {
 	return pendingError{}
 }
 
-// panicked is the error of a panic with v, called where it is recovered.
+// panicked makes the error of a panic with v. It is called where the panic is recovered.
 func (t *Tasklet) panicked(v any) *greenlet.PanicError {
 	return &greenlet.PanicError{Value: v, Stack: debug.Stack(), ID: t.id, Name: t.called(), Body: place.Body(t.code)}
 }
 
-// end takes t, which has ended with last or runtime.Goexit, out of everything, and
-// says who goes on. nil: that is not this package's to say, and err is for whoever
-// does.
+// end removes t, which has ended with last or, if exit is set, by runtime.Goexit, from the
+// scheduler, and returns the tasklet that goes on. to is nil if something else than this
+// package ends t, such as the end of the root, and gets err and control.
 func (t *Tasklet) end(last pendingError, exit bool) (to *Tasklet, err error) {
 	s := t.s
 	last = last.withUndelivered(t.pending)
@@ -106,15 +106,15 @@ func (t *Tasklet) end(last pendingError, exit bool) (to *Tasklet, err error) {
 	return s.deliverFailure(last), nil
 }
 
-// deliverFailure makes the one that is to know of a tasklet's failure the head: the caller
-// of the innermost Run, or main.
+// deliverFailure makes the tasklet the head that gets another one's failure: the caller of
+// the innermost Run, or main.
 func (s *scheduler) deliverFailure(m pendingError) *Tasklet {
 	to := s.main
 	switch {
 	case s.innermost != nil:
 		to = s.resumeRunCaller()
 	case to.inRing:
-		s.head = to // the ring is turned: everybody keeps his place
+		s.head = to // this turns the ring, and the order stays
 	default:
 		s.makeHead(to)
 	}

@@ -11,20 +11,20 @@ import (
 
 // What the operations' errors match, with errors.Is.
 var (
-	// ErrExit is what Kill throws: an expected end.
+	// ErrExit is what Kill throws. A tasklet that ends with it has ended as expected.
 	ErrExit = greenlet.ErrExit
-	// ErrDead: the tasklet has ended, alone or with its root, or was made by no New.
+	// ErrDead: the tasklet has ended, by itself or with its root, or is nil or a zero value.
 	ErrDead = errors.New("the tasklet has ended")
-	// ErrBlocked: the tasklet waits, and what it waits for decides when it goes on.
-	// That may be Run, for its caller.
+	// ErrBlocked: the tasklet is blocked, and what it waits for decides when it goes on. The
+	// caller of Run is blocked in that.
 	ErrBlocked = errors.New("the tasklet is blocked")
-	// ErrCurrent: the operation makes no sense on the current tasklet.
+	// ErrCurrent: the operation is not possible on the current tasklet.
 	ErrCurrent = errors.New("the tasklet is the current one")
 	// ErrWrongThread: the tasklet or channel belongs to another root.
 	ErrWrongThread = greenlet.ErrWrongThread
-	// ErrBlockTrap: the operation would block, and SetBlockTrap forbids it.
+	// ErrBlockTrap: the operation would block, which SetBlockTrap forbids.
 	ErrBlockTrap = errors.New("it would block, and a block trap is set")
-	// ErrSwitchTrap: the operation would switch, and SwitchTrap forbids it.
+	// ErrSwitchTrap: the operation would switch, which SwitchTrap forbids.
 	ErrSwitchTrap = errors.New("it would switch, and a switch trap is set")
 	// ErrClosed: the channel is closed.
 	ErrClosed = errors.New("the channel is closed")
@@ -32,7 +32,7 @@ var (
 	ErrStop = errors.New("the sequence has ended")
 )
 
-// ErrTimeout: Timeout's time is over.
+// ErrTimeout is what Timeout ends a wait with.
 var ErrTimeout = errors.New("the time is over")
 
 // An opError says which operation on whom was refused or ended with an error.
@@ -40,11 +40,11 @@ type opError struct {
 	op   string
 	who  fmt.Stringer
 	err  error
-	from *Tasklet // who has called it; nil: nobody in particular
-	why  string   // what more there is to say; "": what there is to say about err
+	from *Tasklet // the caller; nil: not known
+	why  string   // the reason or a remedy; "": the usual remedy for err
 }
 
-// fail makes the error of operation op on who, seen from the calling goroutine.
+// fail makes the error of operation op on who, called by the current tasklet.
 func fail(op string, who fmt.Stringer, err error) error {
 	e := &opError{op: op, who: who, err: err}
 	kept, _ := layer.Here()
@@ -66,7 +66,7 @@ func (e *opError) Error() string {
 	return text
 }
 
-// remedy is what there is to be done.
+// remedy says what can be done about the error.
 func (e *opError) remedy() string {
 	switch {
 	case e.why != "":
@@ -88,7 +88,7 @@ func (e *opError) remedy() string {
 
 func (e *opError) Unwrap() error { return e.err }
 
-// An Error says which tasklet has ended with an error that it did not handle.
+// An Error is the error with which a tasklet has ended, with the tasklet's identity.
 type Error struct {
 	ID   uint64
 	Name string // what SetName has set
@@ -106,18 +106,18 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// exits says whether err is an expected end, and nothing else besides.
+// exits reports whether err is ErrExit and nothing else.
 func exits(err error) bool { return leaf.All(err, ErrExit) }
 
-// must is for operations that have no error result.
+// must panics with err on behalf of an operation without an error result.
 func must(err error) {
 	if err != nil {
 		panic(thrown{err})
 	}
 }
 
-// thrown carries an error through code that has no way to return it. At the end of
-// a tasklet it counts as the tasklet's error.
+// thrown carries an error as a panic through code that cannot return it. A tasklet that it
+// reaches the end of ends with the error, and not with a panic.
 type thrown struct{ error }
 
 func (t thrown) Unwrap() error { return t.error }

@@ -1,14 +1,13 @@
 package tasklet
 
-// An Event is something that has happened or not: those that Wait wait until it has. Make
-// it with NewEvent. It belongs to the root that made it; Set may be called from any
-// goroutine, the other methods on that one's goroutine only.
+// An Event is a flag that tasklets can wait for. It is clear at first, Set sets it, and Wait
+// waits until it is set. Make it with NewEvent. It belongs to the root that made it. Any
+// goroutine may call Set and String; the other methods are for the root's goroutine.
 type Event struct {
-	c Channel[struct{}] // closed: it has happened
+	c Channel[struct{}] // closed while the event is set
 }
 
-// NewEvent makes an event that has not happened. WithPosts says that other goroutines
-// Set it.
+// NewEvent makes an event that is clear. WithPosts declares that other goroutines set it.
 func NewEvent(opts ...ChannelOption) *Event {
 	e := new(Event)
 	e.c.internal = true
@@ -16,11 +15,11 @@ func NewEvent(opts ...ChannelOption) *Event {
 	return e
 }
 
-// String describes the event for people: its name.
+// String returns the event's name.
 func (e *Event) String() string { return e.c.String() }
 
-// Wait returns nil when the event has happened, at once if it has already. It returns
-// early with the error that is thrown at the tasklet.
+// Wait blocks until the event is set, and returns nil. It returns early, with the error, if
+// one is thrown at the tasklet.
 func (e *Event) Wait() error {
 	if !e.c.s.isCurrent() {
 		return e.c.misuse("Wait")
@@ -32,20 +31,20 @@ func (e *Event) Wait() error {
 	return e.c.await("Wait")
 }
 
-// Set makes it happen: all that wait go to the end of the ring, the longest waiting
-// first, and the caller goes on. From another goroutine it takes effect at the scheduler's
-// next opportunity, after what that one has posted or set before. When it has happened
-// already, or the root has ended, Set does nothing.
+// Set sets the event: all tasklets that wait for it go to the end of the ring, the one that
+// has waited longest first, and the caller goes on. On another goroutine it takes effect like
+// a Post: when the scheduler next polls, and after what that goroutine has posted. If the
+// event is set already, or the root has ended, Set does nothing.
 func (e *Event) Set() { e.c.Close() }
 
-// Clear makes it something that has not happened. It panics with ErrWrongThread on
+// Clear clears the event. It panics with ErrWrongThread on
 // another goroutine.
 func (e *Event) Clear() {
 	e.c.mustBeCurrent("Clear")
 	e.c.Open()
 }
 
-// IsSet says whether it has happened. It panics with ErrWrongThread on another goroutine.
+// IsSet reports whether the event is set. It panics with ErrWrongThread on another goroutine.
 func (e *Event) IsSet() bool {
 	e.c.mustBeCurrent("IsSet")
 	return e.c.Closing()

@@ -8,8 +8,8 @@ import (
 	"github.com/go-greenlet/greenlet/internal/leaf"
 )
 
-// Send passes v to a tasklet that receives. If there is none it waits for one, or leaves
-// v in the buffer, if that has room.
+// Send passes v to the tasklet that has waited longest to receive. If there is none, Send
+// puts v into the buffer, or if that is full, or there is none, waits for a receiver.
 func (c *Channel[T]) Send(v T) error {
 	_, err := c.send("Send", v, nil)
 	return err
@@ -25,8 +25,8 @@ func (c *Channel[T]) SendError(err error) error {
 	return err
 }
 
-// send says, too, whether v was received: an error may be thrown at the sender
-// after that.
+// send also reports whether v was received or is in the buffer. Both results can say yes:
+// an error may be thrown at the sender after that.
 func (c *Channel[T]) send(op string, v T, err error) (received bool, _ error) {
 	s := c.s
 	if !s.isCurrent() {
@@ -70,33 +70,11 @@ func (c *Channel[T]) Receive() (v T, err error) {
 		return v, c.misuse("Receive")
 	}
 	me := s.head
-	if !me.watched { // else it was done before
+	if !me.watched { // else watch.begin has polled
 		s.poll()
 	}
 	if w := c.first; w != nil && w.send {
-		to := w.t
-		if w.buffered && c.firstSend != nil {
-			to = c.firstSend.t // there is room for what this one sends
-		}
-		if to != nil && (s.trap > 0 || me.ending) && c.switches(PreferSender) {
-			return v, s.refusal("Receive", c)
-		}
-		v, err = w.v, w.err
-		switch {
-		case w.t == nil:
-			c.dequeueBuffered(w)
-		default:
-			c.remove(w)
-		}
-		if to == nil {
-			c.fromChannel = true
-			return v, err
-		}
-		e := c.rendezvous(me, to, PreferSender)
-		if c.fromChannel = e == nil; !c.fromChannel {
-			err = both(e, err)
-		}
-		return v, err
+		return c.receiveFrom(w, me)
 	}
 	if c.closing {
 		c.fromChannel = true
@@ -115,9 +93,37 @@ func (c *Channel[T]) Receive() (v T, err error) {
 	return v, err
 }
 
-// both is what was thrown at a receiver, and what was sent to it as an error.
+// receiveFrom receives from w, the first in the queue, which is a value that is there or a
+// blocked sender.
+func (c *Channel[T]) receiveFrom(w *waiter[T], me *Tasklet) (v T, err error) {
+	sender := w.t
+	if w.buffered && c.firstSend != nil {
+		sender = c.firstSend.t // its value takes the place in the buffer
+	}
+	if sender != nil && (c.s.trap > 0 || me.ending) && c.switches(PreferSender) {
+		return v, c.s.refusal("Receive", c)
+	}
+	v, err = w.v, w.err
+	if w.t == nil {
+		c.dequeueBuffered(w)
+	} else {
+		c.remove(w)
+	}
+	if sender == nil {
+		c.fromChannel = true
+		return v, err
+	}
+	e := c.rendezvous(me, sender, PreferSender)
+	if c.fromChannel = e == nil; !c.fromChannel {
+		err = both(e, err)
+	}
+	return v, err
+}
+
+// both is the error of a Receive at whose tasklet an error was thrown when it had received
+// something already, be that an error.
 func both(thrown, sent error) error {
-	if sent == nil || leaf.All(sent, ErrClosed) { // which is still true later
+	if sent == nil || leaf.All(sent, ErrClosed) { // the next Receive says it again
 		return thrown
 	}
 	return errors.Join(thrown, sent)
@@ -140,11 +146,12 @@ func (c *Channel[T]) ReceiveContext(ctx context.Context) (v T, err error) {
 
 func (c *Channel[T]) closed() error { return &opError{op: "Receive", who: c, err: ErrClosed} }
 
-// switches says whether an action with a partner that waits switches, if the
-// partner's side is preferred by `theirs`.
+// switches reports whether an exchange with a blocked partner is also a switch. theirs is
+// the preference that is for the partner.
 func (c *Channel[T]) switches(theirs Preference) bool { return c.scheduleAll || c.preference == theirs }
 
-// rendezvous lets me and its partner `to`, whom me has taken out of the queue, go on.
+// rendezvous decides by the channel's preference who goes on after an exchange of me with
+// its partner `to`, which was taken out of the queue.
 func (c *Channel[T]) rendezvous(me, to *Tasklet, theirs Preference) error {
 	s := c.s
 	switch {
@@ -161,8 +168,8 @@ func (c *Channel[T]) rendezvous(me, to *Tasklet, theirs Preference) error {
 	return s.switchAway(me)
 }
 
-// block puts me, which finds no partner, into the queue. Nothing may have been
-// collected since it was looked for: else there may be one.
+// block puts me, which has found no partner, into the queue. The scheduler must not have
+// polled since the search, since polling can bring a partner.
 func (c *Channel[T]) block(op string, me *Tasklet, send bool) (*waiter[T], error) {
 	s := c.s
 	outside := c.posts && !send || me.watched || me.timeouts > 0

@@ -7,8 +7,8 @@ import (
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
-// A Group is a number of tasklets that are waited for together. The zero value is an empty
-// one. It belongs to the root that first uses it, and is used on that one's goroutine.
+// A Group is a set of tasklets that are waited for together. The zero value is an empty group.
+// It belongs to the root that first uses it, and is used on that one's goroutine.
 type Group struct {
 	s       *scheduler
 	members []*Tasklet // in the order of their births
@@ -16,7 +16,7 @@ type Group struct {
 	err     error // the first
 }
 
-// isCurrent makes the group that of the calling root if it is nobody's, and says whether it is.
+// isCurrent reports whether the group is the calling root's, which an unused group becomes.
 func (g *Group) isCurrent() bool {
 	if g.s == nil {
 		g.done.internal = true
@@ -26,9 +26,9 @@ func (g *Group) isCurrent() bool {
 	return g.s.isCurrent()
 }
 
-// Go runs f as a tasklet of the group, which it puts at the end of the run ring. What f
-// ends with is for Wait, and does not come out of Run, except a panic, which does, too.
-// Go panics with ErrWrongThread on another goroutine.
+// Go makes a tasklet of the group that will call f, and appends it to the run ring. The error
+// with which it ends is a result of Wait, and does not come out of Run. A panic is both. Go
+// panics with ErrWrongThread on another goroutine.
 func (g *Group) Go(f func() error) *Tasklet {
 	if !g.isCurrent() {
 		panic(g.done.misuse("Go"))
@@ -62,8 +62,9 @@ func (g *Group) memberEnded(t *Tasklet, err error) {
 }
 
 // Wait waits until all tasklets of the group have ended, and returns the first error with
-// which one has, ErrExit excepted. The others go on when one fails: Kill ends them. Wait
-// returns early with an error that is thrown at the caller, and leaves the group as it is.
+// which one has ended, except for ErrExit. When one fails, the others go on, unless Kill ends
+// them. Wait returns early if an error is thrown at the caller, which leaves the group as it
+// is.
 func (g *Group) Wait() error {
 	if !g.isCurrent() {
 		return g.done.misuse("Wait")
@@ -77,8 +78,9 @@ func (g *Group) Wait() error {
 	return g.err
 }
 
-// Kill kills the tasklets of the group, in the order of their births, those included that
-// their deferred calls start, and returns what that returned. Together with a deferred call it says that no tasklet outlives a function:
+// Kill kills the tasklets of the group in the order of their creation, including those that
+// their deferred calls start, and returns the errors of that, joined. Deferred, it makes sure
+// that no tasklet of the group outlives a function:
 //
 //	var g tasklet.Group
 //	defer g.Kill()

@@ -9,9 +9,9 @@ import (
 
 var errGoexit = errors.New("its function has called runtime.Goexit")
 
-// Join waits until the tasklet has ended, and returns nil then, however it ended: what it
-// ended with comes out of Run. See Spawn for a result. An error says that Join did not
-// wait, or was ended by one that was thrown at the caller.
+// Join waits until the tasklet has ended, and returns nil, however it has ended: its error
+// comes out of Run. See Spawn for tasklets with a result. An error of Join means that it did
+// not wait, or that an error was thrown at the caller.
 func (t *Tasklet) Join() error {
 	s, err := t.usable("Join")
 	switch {
@@ -36,9 +36,9 @@ type Task[T any] struct {
 	err error
 }
 
-// Spawn is Go for a function with results, which Result returns. What the function ends
-// with is a result, and does not come out of Run: its error, or one that was thrown at the
-// tasklet. Only a panic does, too, so that it is not lost.
+// Spawn is Go for a function with results, which Result returns. The function's error, or one
+// that was thrown at the tasklet, is a result and does not come out of Run. A panic is both,
+// so that it is not lost.
 func Spawn[T any](f func() (T, error)) *Task[T] {
 	task := new(Task[T])
 	code := place.PC(f)
@@ -66,11 +66,10 @@ func Spawn[T any](f func() (T, error)) *Task[T] {
 	return task
 }
 
-// Result waits until the task has ended, and returns what its function has returned.
-//
-// When the function was ended by an error that was thrown at it, Result returns that, such
-// as ErrExit after a Kill; after a panic a *greenlet.PanicError. The errors of Join come
-// without a result.
+// Result waits until the task has ended, and returns the results of its function. If an error
+// that was thrown at the task has ended the function, Result returns that error, such as
+// ErrExit after a Kill. After a panic it returns a *greenlet.PanicError. It fails as Join
+// does.
 func (t *Task[T]) Result() (v T, err error) {
 	if err := t.Join(); err != nil {
 		return v, err

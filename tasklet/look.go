@@ -6,8 +6,7 @@ import (
 	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
-// Look has f called with what there is to be seen, when one of the tasklets next calls an
-// operation, or at once if they wait for something from outside; see layer.Layer.
+// Look has f called with a snapshot when the scheduler next polls; see layer.Layer.
 func (s *scheduler) Look(f func(layer.Tasklets)) bool {
 	if !s.lookPending.CompareAndSwap(false, true) {
 		return false
@@ -35,8 +34,8 @@ func (s *scheduler) snapshot() layer.Tasklets {
 	return l
 }
 
-// Ready is called while the root's thread may be changing the number. It is one word, and
-// whoever asks is content with what it was a moment ago.
+// Ready may read the number while the root's thread changes it. It is one word, and a value
+// that is out of date does.
 //
 //go:norace
 func (s *scheduler) Ready() int { return s.n }

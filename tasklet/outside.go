@@ -5,25 +5,27 @@ import (
 	"sync/atomic"
 )
 
-// outside is what a scheduler hears from other goroutines.
+// outside is the part of a scheduler that other goroutines use: they submit calls, and the
+// scheduler makes them on its own thread when it polls.
 type outside struct {
-	awaited int // tasklets that wait for something from outside
+	awaited int // how many tasklets are blocked until something from outside comes
 
-	waiting atomic.Bool // something was told: looked at without the lock
+	waiting atomic.Bool // calls is not empty; read without the lock
 	mu      sync.Mutex
 	calls   []func()
 	ended   bool
-	wakeup  chan struct{} // wakes the thread, if it sleeps
+	wakeup  chan struct{} // capacity 1; wakes the thread if it sleeps in pickNext
 }
 
-// submit has f called on the scheduler's thread. Any goroutine may call it.
+// submit has f called on the scheduler's thread at its next poll. Any goroutine may call
+// it. After the end of the root it does nothing.
 func (o *outside) submit(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.submitLocked(f)
 }
 
-// submitLocked is tell for who has locked mu.
+// submitLocked is submit for a caller that has locked mu.
 func (o *outside) submitLocked(f func()) {
 	if o.ended {
 		return
@@ -32,11 +34,11 @@ func (o *outside) submitLocked(f func()) {
 	o.waiting.Store(true)
 	select {
 	case o.wakeup <- struct{}{}:
-	default: // it is to wake already
+	default: // a wakeup is there already
 	}
 }
 
-// poll calls what was told, in order.
+// poll makes the submitted calls, in their order.
 func (o *outside) poll() {
 	if o.waiting.Load() {
 		o.drain()
@@ -54,7 +56,7 @@ func (o *outside) drain() {
 	}
 }
 
-// End drops what was told and not heard: nobody hears any more.
+// End drops the submitted calls when the root has ended; see layer.Layer.
 func (o *outside) End() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -6,14 +6,15 @@ import (
 	"weak"
 )
 
-// paused lists the tasklets that have been paused some time: they are in no other list
-// while they are. Who is forgotten before it began is not to stay for that.
+// paused lists the tasklets that are paused or have been, since the scheduler has no other
+// reference to those. The pointers are weak so that a tasklet that has not started and is
+// referred to by nothing else can be collected.
 type paused struct {
 	listed    []weak.Pointer[Tasklet]
-	compactAt int // the length at which the list is cleared of the dead
+	compactAt int // the length at which dead tasklets are removed from the list
 }
 
-// add puts t, which is paused, into the list, once.
+// add lists t, which is paused, unless it is listed.
 func (p *paused) add(t *Tasklet) {
 	if t.listed || t.dead {
 		return
@@ -35,11 +36,10 @@ func (s *scheduler) pause(t *Tasklet) {
 	s.paused.add(t)
 }
 
-// Tasklets returns the living tasklets of the calling goroutine's root: those in the ring,
-// the current one first and the others in the order of their turns; those that are
-// blocked, the longest first; and those that are paused, the oldest first. With String,
-// which says what each does, it is what to print when something hangs. It takes time in
-// proportion to their number.
+// Tasklets returns the living tasklets of the calling goroutine's root: first those in the
+// ring, from the current one on; then the blocked ones in the order in which they were
+// blocked; then the paused ones in the order of their creation. Print them, with their states,
+// when something hangs. The call takes time in proportion to their number.
 func Tasklets() []*Tasklet {
 	s := currentScheduler()
 	s.poll()

@@ -1,19 +1,20 @@
 package tasklet
 
-// A waiter is a place in the queue.
+// A waiter is an entry of a channel's queue: a blocked tasklet, or a value that was posted or
+// is in the buffer. A queue has either receivers in it, or senders and values.
 type waiter[T any] struct {
 	c          *Channel[T]
-	t          *Tasklet // nil: what it sends was posted, or is in the buffer
+	t          *Tasklet // nil: a posted or buffered value
 	v          T
 	err        error // sent in place of a value
 	send       bool
-	outside    bool // it may be woken from outside
-	abandoned  bool // before it found a partner
-	buffered   bool // it is in the buffer
+	outside    bool // another goroutine or the clock may end the wait: it counts as awaited
+	abandoned  bool // the wait has ended without a partner
+	buffered   bool // it takes a place of the buffer
 	next, prev *waiter[T]
 }
 
-// enqueue makes a place at the end of the queue.
+// enqueue appends a waiter, which it takes from the free list if there is one.
 func (c *Channel[T]) enqueue(t *Tasklet, send bool) *waiter[T] {
 	w := c.free
 	if w == nil {
@@ -38,24 +39,26 @@ func (c *Channel[T]) freeWaiter(w *waiter[T]) {
 	c.free = w
 }
 
-// wait is leave for me, which w is for.
+// wait switches away from me, which is blocked in w.
 func (w *waiter[T]) wait(me *Tasklet) error {
 	err := w.c.s.switchAway(me)
 	if w.abandoned && err == nil {
-		err = errByHand // out of another greenlet that me has made: me is the head already
+		// Something else has switched to me, and a greenlet that me has made has noted that
+		// before: me is the head already.
+		err = errByHand
 	}
 	return err
 }
 
-// storeInBuffer makes w, which is in the queue and nobody's, a value in the buffer.
+// storeInBuffer makes w, a waiter in the queue that no tasklet is blocked in, a buffered value.
 func (c *Channel[T]) storeInBuffer(w *waiter[T], v T, err error) {
 	w.v, w.err, w.buffered = v, err, true
 	c.bufferLen++
 }
 
-// dequeueBuffered takes w, the first in the queue and nobody's, out of it. If it was in the buffer,
-// what the first blocked sender sends takes its place there, and that one waits no longer:
-// it is for meet then.
+// dequeueBuffered takes w, the first in the queue and a posted or buffered value, out of it.
+// If it was buffered, the value of the first blocked sender moves into the buffer. That
+// sender is blocked no longer, and the caller passes it to rendezvous.
 func (c *Channel[T]) dequeueBuffered(w *waiter[T]) {
 	buffered := w.buffered
 	c.remove(w)
@@ -68,7 +71,8 @@ func (c *Channel[T]) dequeueBuffered(w *waiter[T]) {
 	if w == nil {
 		return
 	}
-	// A place of its own, since the sender gives back w; at the same place in the queue.
+	// The value gets a waiter of its own at the same place in the queue, since the sender
+	// frees w when it goes on.
 	b := c.enqueue(nil, true)
 	c.unlink(b)
 	b.prev, b.next = w.prev, w
@@ -82,7 +86,7 @@ func (c *Channel[T]) dequeueBuffered(w *waiter[T]) {
 	c.remove(w)
 }
 
-// unlink takes w out of the list that the queue is.
+// unlink takes w out of the linked list, and does nothing else.
 func (c *Channel[T]) unlink(w *waiter[T]) {
 	if w.prev == nil {
 		c.first = w.next
@@ -96,7 +100,7 @@ func (c *Channel[T]) unlink(w *waiter[T]) {
 	}
 }
 
-// remove takes w out of the queue.
+// remove takes w out of the queue, and its tasklet out of the list of the blocked.
 func (c *Channel[T]) remove(w *waiter[T]) {
 	if w == c.firstSend {
 		for c.firstSend = w.next; c.firstSend != nil && c.firstSend.t == nil; {
@@ -120,7 +124,7 @@ func (c *Channel[T]) remove(w *waiter[T]) {
 	}
 }
 
-// cancel is remove for somebody who is not a partner.
+// cancel removes w when the wait ends without a partner.
 func (w *waiter[T]) cancel() {
 	w.abandoned = true
 	w.c.remove(w)
@@ -130,8 +134,8 @@ func (w *waiter[T]) waits() Wait {
 	return Wait{channel: !w.c.internal, Tasklet: w.t, On: w.c.name, Send: w.send}
 }
 
-// await has the current tasklet wait for c's being closed, which is no error here. Nothing
-// may have been collected since it was looked for.
+// await blocks the current tasklet until c is closed, which is no error here. As for block,
+// the scheduler must not have polled since the caller found c open.
 func (c *Channel[T]) await(op string) error {
 	me := c.s.head
 	w, err := c.block(op, me, false)

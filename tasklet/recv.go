@@ -4,15 +4,15 @@ import (
 	"context"
 )
 
-// Recv receives from a channel of Go. ok is false when it is closed and empty.
-// Nothing is taken from it if an error is thrown at the tasklet before there was
-// something; what was taken at that very moment comes with the error.
+// Recv receives from a Go channel. ok is false if the channel is closed and empty. If an
+// error is thrown at the tasklet before there is a value, nothing is received; a value that
+// is received at the same moment comes with the error.
 func Recv[T any](ch <-chan T) (v T, ok bool, err error) {
 	return RecvContext(context.Background(), ch)
 }
 
-// RecvContext is Recv, but that it returns the context's cause as soon as the
-// context is done, with nothing taken.
+// RecvContext is Recv, except that it returns the context's cause, and receives nothing, when
+// the context is done.
 func RecvContext[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	if ch == nil {
 		return v, false, fail("Recv", currentScheduler().head, errNilChannel)
@@ -50,9 +50,9 @@ func RecvContext[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err err
 		return v, false, err
 	}
 	leave()
-	r := <-done // it is there, or the goroutine sees at once that it is not to come
+	r := <-done // at once: the goroutine has received, or sees that it is not to
 	if r.taken && w.end() {
-		err = nil // both at once: the value is not to be lost
+		err = nil // the context was done at the same moment: the value counts
 	}
 	return r.v, r.ok, err
 }

@@ -1,6 +1,7 @@
 package tasklet
 
-// insert puts t into the ring, before the place where `before` is.
+// insert puts t into the ring before the tasklet `before`, or makes t the whole ring if that
+// is nil.
 func (s *scheduler) insert(t, before *Tasklet) {
 	t.inRing = true
 	s.n++
@@ -13,10 +14,10 @@ func (s *scheduler) insert(t, before *Tasklet) {
 	t.prev.next, t.next.prev = t, t
 }
 
-// add puts t at the end of the ring.
+// add appends t to the ring.
 func (s *scheduler) add(t *Tasklet) { s.insert(t, s.head) }
 
-// remove takes t out of the ring. If it is the head, the next one is that now.
+// remove takes t out of the ring. If t is the head, its successor becomes the head.
 func (s *scheduler) remove(t *Tasklet) {
 	t.inRing = false
 	s.n--
@@ -30,7 +31,7 @@ func (s *scheduler) remove(t *Tasklet) {
 	t.next, t.prev = nil, nil
 }
 
-// park takes me, which is the head, out of the ring: it waits in q now.
+// park takes me, which is the head, out of the ring, and lists it as blocked in q.
 func (s *scheduler) park(me *Tasklet, q blocker) {
 	s.remove(me)
 	me.blockedIn = q
@@ -41,7 +42,7 @@ func (s *scheduler) park(me *Tasklet, q blocker) {
 	s.blocked = me
 }
 
-// unpark is for whoever takes t out of what it waits in.
+// unpark undoes the listing of park. The caller has taken t out of what it was blocked in.
 func (s *scheduler) unpark(t *Tasklet) {
 	if t.prev == nil {
 		s.blocked = t.next
@@ -54,7 +55,8 @@ func (s *scheduler) unpark(t *Tasklet) {
 	t.next, t.prev, t.blockedIn = nil, nil, nil
 }
 
-// makeRunnable ends what t waits in, if anything, and puts it into the ring.
+// makeRunnable cancels what t is blocked in, if anything, and appends t to the ring if it is
+// not in it.
 //
 //go:noinline
 func (s *scheduler) makeRunnable(t *Tasklet) {
@@ -66,7 +68,7 @@ func (s *scheduler) makeRunnable(t *Tasklet) {
 	}
 }
 
-// makeHead makes t the head, from wherever it is, with the others after it.
+// makeHead makes t the head, wherever it was, and leaves the others in their order.
 func (s *scheduler) makeHead(t *Tasklet) {
 	s.makeRunnable(t)
 	s.remove(t)

@@ -5,42 +5,41 @@ import (
 	"time"
 )
 
-// A run is one call of Run or RunSteps. Its caller is blocked in it.
+// A run is one call of Run, RunSteps or RunFor. Its caller is blocked in it.
 type run struct {
 	caller *Tasklet
-	left   int           // switches that it has not made of its number
+	left   int           // how many switches it may still make
 	budget time.Duration // of RunFor; 0: none
 	begun  time.Time     // if there is a budget
-	ending bool          // its caller is to go on, by what was thrown at it, and there are inner ones
+	ending bool          // an error was thrown at its caller, which will go on, and runs inside of it are left
 	outer  *run
 }
 
-// exhausted says whether r has made its number of switches, or spent its budget. One switch is
-// made in any case, so that something happens in the end.
+// exhausted reports whether r has made its number of switches or spent its budget. A budget
+// counts after the first switch only, so that each call makes progress.
 func (r *run) exhausted() bool {
 	return r.left == 0 || r.budget > 0 && r.left < math.MaxInt && time.Since(r.begun) >= r.budget
 }
 
-// Run lets the tasklets run until none is runnable, and nothing is awaited. Called
-// by a tasklet, it runs the others, itself excepted. Calls nest; the innermost
-// returns first. When something that is thrown at an outer one's caller ends that one
-// before, the callers of the inner ones go to the end of the ring, and their Run
-// returns.
+// Run lets the other tasklets run until none is runnable and nothing from outside is
+// awaited. Any tasklet may call it, and calls nest: the innermost returns first. If an error
+// is thrown at the caller of an outer Run, that one ends before the inner ones, whose
+// callers go to the end of the ring, and their Run returns nil.
 //
-// The error with which a tasklet ends comes out here, as an *Error, which says whose it
-// is, and its panic: that goes on as a *greenlet.PanicError, which says so, too. The
-// others stay as they are; Run may be called again.
+// When a tasklet ends with an error, Run returns it as an *Error, which names the tasklet.
+// When a tasklet panics, Run panics with a *greenlet.PanicError, which names it, too. The
+// other tasklets are not affected, and Run may be called again.
 //
-// That tasklets are left which are blocked, on channels that nobody uses any more, is no
-// error of Run, since whoever calls it may do so. Waits names them.
+// Run returns nil also if blocked tasklets are left, since its caller may be the one that
+// they wait for. Waits lists them.
 func Run() error {
 	_, err := RunSteps(math.MaxInt)
 	return err
 }
 
-// RunSteps is Run for at most n switches, and returns how many there were. Each time that a
-// tasklet gets its turn counts as one, also when it is the one that had the turn before,
-// alone in the ring. Switches in a nested Run count there, and not here.
+// RunSteps is Run with a limit of n turns, and returns how many turns there were. A turn
+// begins whenever a tasklet starts or is resumed, or calls Schedule and finds no other
+// tasklet in the ring. Turns in a nested Run do not count.
 func RunSteps(n int) (made int, err error) {
 	s := currentScheduler()
 	me := s.head
@@ -56,14 +55,14 @@ func RunSteps(n int) (made int, err error) {
 	return n - r.left, err
 }
 
-// RunFor is Run with a budget of real time, such as what a frame of a game has left for
-// its scripts. It returns when the budget is spent, which it looks at before each switch,
-// so one long turn can overrun it; and when nobody can run just now: it does not wait for
-// Sleep, Await and the like. At least one switch is made if there is anybody, unless the
-// budget is 0 or less.
+// RunFor is Run with a budget of real time, such as the time that a game has left for its
+// scripts in a frame. It checks the budget between two turns, so one long turn can overrun
+// it. It also returns when no tasklet can run at the moment: it does not wait for Sleep,
+// Await and the like. If the budget is positive and a tasklet can run, there is at least one
+// turn.
 //
-// more says that somebody could go on at once; the next RunFor begins with whoever that
-// is. Errors and panics come out as from Run. A nested Run has no budget.
+// more reports whether a tasklet can run; the next RunFor goes on with that one. Errors and
+// panics come out as from Run. A nested Run has no budget.
 func RunFor(budget time.Duration) (more bool, err error) {
 	s := currentScheduler()
 	s.poll()
@@ -77,7 +76,7 @@ func RunFor(budget time.Duration) (more bool, err error) {
 	return s.n > 1, err
 }
 
-// run lets the others go on until r is over.
+// run blocks the current tasklet in r and lets the others run until r ends.
 func (s *scheduler) run(r *run) error {
 	r.caller, r.outer = s.head, s.innermost
 	s.innermost = r
@@ -86,22 +85,22 @@ func (s *scheduler) run(r *run) error {
 	return s.switchAway(r.caller)
 }
 
-// endInnerRuns ends the runs inside of r, whose caller goes on, the innermost first.
+// endInnerRuns ends the runs inside of r, whose caller goes on, from the innermost outwards.
 func (s *scheduler) endInnerRuns(r *run) {
 	for r.ending {
 		s.makeRunnable(s.innermost.caller)
 	}
 }
 
-// resumeRunCaller makes the caller of the innermost Run the head of the ring.
+// resumeRunCaller ends the innermost run and makes its caller the head of the ring.
 func (s *scheduler) resumeRunCaller() *Tasklet {
 	caller := s.innermost.caller
 	s.makeHead(caller)
 	return caller
 }
 
-// cancel ends r. While there are runs inside of it, it stays in the chain until its
-// caller goes on: only then do they end.
+// cancel ends r. If there are runs inside of r, it stays in the chain of runs until its
+// caller goes on, and endInnerRuns ends them then.
 func (r *run) cancel() {
 	s := r.caller.s
 	s.unpark(r.caller)

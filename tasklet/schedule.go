@@ -1,8 +1,8 @@
 package tasklet
 
-// Schedule lets the others in the ring go first: the current tasklet is the last
-// then. What is thrown at the tasklet meanwhile, it panics with, so that the
-// tasklet ends with that error; see Throw.
+// Schedule moves the current tasklet to the end of the ring and switches to the next one. If
+// an error is thrown at the tasklet meanwhile, Schedule panics with it, so that the deferred
+// calls run and the tasklet ends with that error; see Throw.
 func Schedule() { must(schedule()) }
 
 func schedule() error {
@@ -11,7 +11,7 @@ func schedule() error {
 	s.poll()
 	if s.n == 1 && (s.innermost == nil || !s.innermost.exhausted()) {
 		if s.innermost != nil {
-			s.innermost.left-- // alone, it is not to go on for ever in RunSteps
+			s.innermost.left-- // it is a turn: else RunSteps would not end
 		}
 		return s.resumed(me, nil)
 	}
@@ -22,8 +22,10 @@ func schedule() error {
 	return s.switchAway(me)
 }
 
-// ScheduleRemove takes the current tasklet out of the ring. It goes on when
-// somebody inserts it. See Schedule for what is thrown at it.
+// ScheduleRemove takes the current tasklet out of the ring: it is paused until Insert, Run or
+// Switch is called on it. Thrown errors end it as they end Schedule. A Timeout ends it, too,
+// but nothing waits for that: if no tasklet is left that could call Insert, ScheduleRemove
+// panics with a *DeadlockError.
 func ScheduleRemove() {
 	s := currentScheduler()
 	me := s.head
@@ -39,17 +41,17 @@ func ScheduleRemove() {
 // Current returns the running tasklet.
 func Current() *Tasklet { return currentScheduler().head }
 
-// Main returns the tasklet of the root: the code that nobody made a tasklet.
+// Main returns the main tasklet, which is the root's own code.
 func Main() *Tasklet { return currentScheduler().main }
 
-// RunCount returns how many tasklets are in the ring, the current one included.
+// RunCount returns the number of tasklets in the ring, the current one included.
 func RunCount() int { return currentScheduler().n }
 
-// SwitchTrap changes the depth of the switch trap by delta and returns what it was.
-// While it is above 0, an operation that would switch to another tasklet returns
-// ErrSwitchTrap and changes nothing, and so does one that would wait for something
-// from outside, which may be another tasklet's turn. One that finds nobody to switch
-// to is allowed, or is a deadlock.
+// SwitchTrap changes the depth of the root's switch trap by delta and returns the previous
+// depth. While the depth is above 0, an operation that would switch to another tasklet
+// returns ErrSwitchTrap and changes nothing. So does an operation that would wait for
+// something from outside, since another tasklet may run meanwhile. An operation that finds
+// no tasklet to switch to is allowed, or is a deadlock.
 func SwitchTrap(delta int) (previous int) {
 	s := currentScheduler()
 	previous = s.trap
@@ -57,8 +59,8 @@ func SwitchTrap(delta int) (previous int) {
 	return previous
 }
 
-// usable says why an operation on t is refused, if so. Whose it is comes first:
-// nothing else of another thread's tasklet may be read.
+// usable returns t's scheduler, or the error of operation op if t cannot be used. It checks
+// first whose t is, since nothing else of another root's tasklet may be read.
 func (t *Tasklet) usable(op string) (*scheduler, error) {
 	switch {
 	case t == nil || t.s == nil || t.s.rootEnded():
@@ -71,7 +73,7 @@ func (t *Tasklet) usable(op string) (*scheduler, error) {
 	return t.s, nil
 }
 
-// notBlocked is usable for what is not to be done to a tasklet that waits.
+// notBlocked is usable for operations that a blocked tasklet refuses.
 func (t *Tasklet) notBlocked(op string) (*scheduler, error) {
 	s, err := t.usable(op)
 	if err == nil && t.blockedIn != nil {
@@ -80,7 +82,7 @@ func (t *Tasklet) notBlocked(op string) (*scheduler, error) {
 	return s, err
 }
 
-// Insert puts the tasklet at the end of the run ring, if it is not in it.
+// Insert appends the tasklet to the run ring, if it is not in it.
 func (t *Tasklet) Insert() error {
 	s, err := t.notBlocked("Insert")
 	if err == nil && !t.inRing {
@@ -89,7 +91,7 @@ func (t *Tasklet) Insert() error {
 	return err
 }
 
-// Remove takes the tasklet out of the run ring: it is paused then.
+// Remove takes the tasklet out of the run ring, so that it is paused.
 func (t *Tasklet) Remove() error {
 	s, err := t.notBlocked("Remove")
 	if err == nil && t == s.head {
@@ -101,11 +103,11 @@ func (t *Tasklet) Remove() error {
 	return err
 }
 
-// Run inserts the tasklet if needed and switches to it at its place in the ring:
-// those after it run before the caller does.
+// Run appends the tasklet to the ring if it is not in it, and switches to it there: the
+// tasklets that follow it in the ring run before the caller does.
 func (t *Tasklet) Run() error { return t.switchTo("Run", false) }
 
-// Switch is Run, but the caller leaves the ring: it is paused.
+// Switch is Run, except that the caller leaves the ring and is paused.
 func (t *Tasklet) Switch() error { return t.switchTo("Switch", true) }
 
 func (t *Tasklet) switchTo(op string, pause bool) error {

@@ -11,19 +11,19 @@ import (
 	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
-// A scheduler has the tasklets of one root.
+// A scheduler runs the tasklets of one root.
 type scheduler struct {
 	root      *greenlet.Greenlet
 	main      *Tasklet
-	head      *Tasklet // of the run ring, which is circular: the current tasklet
-	n         int      // in the ring
+	head      *Tasklet // of the run ring, which is circular; it is the current tasklet
+	n         int      // how many tasklets are in the ring
 	innermost *run     // the innermost call of Run that has not returned
 	trap      int      // see SwitchTrap
 
-	lookPending atomic.Bool // a Look waits
+	lookPending atomic.Bool // a call of Look is in the queue of submitted calls
 
-	blocked    *Tasklet // the list of those that wait, by next and prev, the last one first
-	clockHolds int      // of those, how many wait for a function of Await
+	blocked    *Tasklet // a list linked by next and prev: the one that was blocked last comes first
+	clockHolds int      // how many of them are in Await, which stops the virtual clock
 	clock      *clock   // nil: time is real
 	paused     paused
 	outside
@@ -67,7 +67,7 @@ func (s *scheduler) identify(g unsafe.Pointer) *scheduler {
 	return s.identifySlow()
 }
 
-// identifySlow is enter for a tasklet that something else than this package has switched to, and
+// identifySlow is identify for a tasklet that something else than this package has switched to, and
 // for a greenlet that a tasklet has made, or whose context was replaced: it counts as the
 // head's. A tasklet belongs to its own scheduler in any case: when a goroutine has ended
 // that was a root without a Run, another one ends the tasklets that it has left, and s is
@@ -100,11 +100,12 @@ func newScheduler() *scheduler {
 	return s
 }
 
-// rootEnded says whether the root has ended, and all its tasklets with it. Any goroutine
-// may ask.
+// rootEnded reports whether the root has ended, and all its tasklets with it. Any goroutine
+// may call it.
 func (s *scheduler) rootEnded() bool { return !s.root.Active() }
 
-// setRunning notes that t runs, on g. Others than this package may have switched to it.
+// setRunning makes t, which runs on g, the head, if something else than this package has
+// switched to it.
 func (s *scheduler) setRunning(t *Tasklet, g *greenlet.Greenlet) {
 	t.g = g
 	if s.head != t {
@@ -112,7 +113,8 @@ func (s *scheduler) setRunning(t *Tasklet, g *greenlet.Greenlet) {
 	}
 }
 
-// refusal says why the current tasklet may not switch, if so.
+// refusal is the error of an operation that needs a switch, where the current tasklet may
+// not switch, and nil where it may.
 func (s *scheduler) refusal(op string, who fmt.Stringer) error {
 	switch {
 	case s.head.ending:
@@ -123,8 +125,8 @@ func (s *scheduler) refusal(op string, who fmt.Stringer) error {
 	return nil
 }
 
-// whenIdle says who goes on when the ring is empty: the innermost Run, or main, if it
-// is paused. nil: nobody can.
+// whenIdle returns the tasklet that goes on when the ring is empty: the caller of the
+// innermost Run, or else main, if it is paused. nil means that there is neither.
 func (s *scheduler) whenIdle() *Tasklet {
 	if s.innermost != nil {
 		return s.resumeRunCaller()
@@ -136,17 +138,19 @@ func (s *scheduler) whenIdle() *Tasklet {
 	return nil
 }
 
-// hasSuccessor says whether somebody would go on if me, the only one in the ring, left
-// it: idle finds somebody, or something from outside is awaited.
+// hasSuccessor reports whether a tasklet would go on if me, the only one in the ring, left
+// it: whenIdle finds one, something from outside is awaited, or me itself has an error
+// pending.
 func (s *scheduler) hasSuccessor(me *Tasklet) bool {
 	return s.innermost != nil || s.main.Paused() || s.awaited > 0 || me.pending != nil
 }
 
-// switchAway passes control from me, which has made room at the head, to whoever is
-// next, and returns when me is the head again, with what was thrown at it.
+// switchAway suspends me and switches to the tasklet that is next. The caller has made that
+// one the head, or has left the ring empty. switchAway returns when me is resumed, with the
+// error that was thrown at me meanwhile.
 func (s *scheduler) switchAway(me *Tasklet) error {
 	if me.pending != nil {
-		s.makeRunnable(me) // it is not to wait: there is more that was thrown at it
+		s.makeRunnable(me) // it does not wait until it has had all that was thrown at it
 	}
 	var err error
 	if to := s.pickNext(); to != me {
@@ -158,8 +162,9 @@ func (s *scheduler) switchAway(me *Tasklet) error {
 	return s.resumed(me, err)
 }
 
-// pickNext is the one that goes on: the head, if the innermost Run has not made its
-// number of switches. It waits for something from outside if there is nobody else.
+// pickNext returns the tasklet that goes on: the head, or the caller of the innermost Run if
+// that has made its number of switches or spent its budget. If the ring is empty and
+// something from outside is awaited, it sleeps until that comes. nil: nobody can go on.
 func (s *scheduler) pickNext() *Tasklet {
 	s.poll()
 	for s.head == nil && (s.innermost == nil || s.innermost.left > 0) {
@@ -180,15 +185,15 @@ func (s *scheduler) pickNext() *Tasklet {
 	return s.head
 }
 
-// resumed is what a tasklet does when it goes on, and that was not plain. err is what
-// its switch returned: nil, unless it was not this package that switched to it, or
-// nothing was.
+// resumed handles the end of a switch that was not a plain one. err is what the switch
+// returned. It is nil if this package has switched to me, and an error pends then. It is not
+// nil if something else has switched to me, or if the switch was refused.
 func (s *scheduler) resumed(me *Tasklet, err error) error {
 	for layer.Refused(err) && s.head != me && !s.head.started && s.head.own.State() == greenlet.Pending {
 		if _, mine := greenlet.Current().Switch(nil); mine != nil {
-			break // it is me who may not switch, in a section of C code
+			break // me is in a section of C code and may not switch: the head is not to blame
 		}
-		// There is no memory for the head's stack: that is its own failure.
+		// There is no memory for the stack of the head, which ends with that error.
 		to, _ := s.head.end(pendingError{err: err}, false)
 		err = nil
 		if to != me {

@@ -2,20 +2,20 @@ package tasklet
 
 import "fmt"
 
-// A Semaphore has a number of permits: Acquire takes one, and waits until there is one;
-// Release gives one back. Who waits longest gets the next one. Make it with NewSemaphore.
-// One with a single permit is a mutex for what must not be left half done across a switch;
-// between two switches nothing needs a lock.
+// A Semaphore has a number of permits. Acquire takes one, and waits until there is one;
+// Release gives one back. The tasklet that has waited longest gets the next one. Make it with
+// NewSemaphore. With a single permit it is a mutex for state that is inconsistent across a
+// switch; code between two switches needs no lock.
 //
-// It belongs to the root that made it; Release may be called from any goroutine, the other
-// methods on that one's goroutine only.
+// A semaphore belongs to the root that made it. Any goroutine may call Release and String;
+// the other methods are for the root's goroutine.
 type Semaphore struct {
 	c    Channel[bool] // passes permits to those that wait
 	free int
 }
 
-// NewSemaphore makes a semaphore with n permits. n below 0 is a panic. WithPosts says that
-// other goroutines Release it.
+// NewSemaphore makes a semaphore with n permits. It panics if n is negative. WithPosts
+// declares that other goroutines call Release.
 func NewSemaphore(n int, opts ...ChannelOption) *Semaphore {
 	if n < 0 {
 		panic(fmt.Errorf("tasklet: NewSemaphore(%d): it has 0 permits or more", n))
@@ -26,11 +26,11 @@ func NewSemaphore(n int, opts ...ChannelOption) *Semaphore {
 	return s
 }
 
-// String describes the semaphore for people: its name.
+// String returns the semaphore's name.
 func (s *Semaphore) String() string { return s.c.String() }
 
-// Acquire takes a permit, and waits for one if there is none. With an error, such as one
-// that is thrown at the tasklet, nothing was taken.
+// Acquire takes a permit, and waits for one if there is none. If it returns an error, such as
+// one that is thrown at the tasklet, it has taken none.
 func (s *Semaphore) Acquire() error {
 	if !s.c.s.isCurrent() {
 		return s.c.misuse("Acquire")
@@ -49,7 +49,7 @@ func (s *Semaphore) Acquire() error {
 	defer func() {
 		got := w.v
 		s.c.freeWaiter(w)
-		if got && !returned { // an error or a panic has come at the same time
+		if got && !returned { // an error has come at the same moment
 			s.release()
 		}
 	}()
@@ -58,7 +58,7 @@ func (s *Semaphore) Acquire() error {
 	return err
 }
 
-// TryAcquire takes a permit if there is one, and says whether it has. It panics with
+// TryAcquire takes a permit if there is one, and reports whether it has. It panics with
 // ErrWrongThread on another goroutine.
 func (s *Semaphore) TryAcquire() bool {
 	s.c.mustBeCurrent("TryAcquire").poll()
@@ -69,10 +69,10 @@ func (s *Semaphore) TryAcquire() bool {
 	return true
 }
 
-// Release gives a permit back, or a new one: it need not have been acquired. The tasklet
-// that waits longest, if any, gets it and goes to the end of the ring, and the caller goes
-// on. From another goroutine it takes effect at the scheduler's next opportunity; when the
-// root has ended it does nothing.
+// Release adds a permit, which need not have been acquired before. If tasklets wait, the one
+// that has waited longest gets it and goes to the end of the ring, and the caller goes on. On
+// another goroutine it takes effect when the scheduler next polls. If the root has ended,
+// Release does nothing.
 func (s *Semaphore) Release() {
 	switch to := s.c.s; {
 	case to == nil:

@@ -6,12 +6,12 @@ import (
 	"weak"
 )
 
-// Sleep pauses the calling tasklet, and nobody else, for d. It returns early with
-// the error that is thrown at the tasklet.
+// Sleep blocks the calling tasklet, and no other, for d. It returns early, with the error,
+// if one is thrown at the tasklet.
 func Sleep(d time.Duration) error { return SleepContext(context.Background(), d) }
 
-// SleepContext is Sleep, but that it returns the context's cause as soon as the
-// context is done.
+// SleepContext is Sleep, except that it returns the context's cause when the context is
+// done.
 func SleepContext(ctx context.Context, d time.Duration) error {
 	var w watch
 	if err := w.begin(ctx, "Sleep", currentScheduler().head); err != nil {
@@ -23,13 +23,13 @@ func SleepContext(ctx context.Context, d time.Duration) error {
 	return waitExternal("Sleep", func(ready func()) { stop = currentScheduler().after(d, ready) })
 }
 
-// After returns a channel on which the time is sent, once, when d is over.
+// After returns a channel on which the time is sent, once, after d.
 func After(d time.Duration) *Channel[time.Time] {
 	c := NewChannel[time.Time](WithName("After"), WithPosts())
-	w := weak.Make(c) // the timer is not to keep it, and its root, when they are forgotten
+	w := weak.Make(c) // so that the timer does not keep it, and its root, in memory
 	fire := func() {
 		if c := w.Value(); c != nil {
-			_ = c.Post(c.s.now()) // nobody waits once it is refused
+			_ = c.Post(c.s.now()) // refused: the root has ended, and nobody waits
 		}
 	}
 	if v := c.s.clock; v != nil {

@@ -11,23 +11,24 @@ import (
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
-// A Tasklet is a function that runs in turns with others. Make it with New or Go.
+// A Tasklet is a function that runs in turns with others. Make it with New, Go or Spawn.
 //
-// All methods but String are called on the thread that made it.
+// A tasklet belongs to the root that made it, and its methods, except for String and SetName,
+// are called on that one's goroutine.
 type Tasklet struct {
 	s          *scheduler
-	g          *greenlet.Greenlet // where it goes on: its own, or one that it has made
+	g          *greenlet.Greenlet // the greenlet to switch to: its own, or one that it has made
 	own        *greenlet.Greenlet
 	f          func()
 	id         uint64
 	code       uintptr                // where f's code begins; see place.Body
-	name       atomic.Pointer[string] // errors show it, and they go anywhere
+	name       atomic.Pointer[string] // atomic, since errors show it on other goroutines
 	next, prev *Tasklet
-	blockedIn  blocker            // what it is blocked in; nil: nothing
-	pending    []pendingError     // for when it goes on, one at a time
-	timeouts   int                // calls of Timeout that it is in and that may throw an error at it yet
-	ended      *Channel[struct{}] // closed when it ends; nil: nobody has waited for that
-	result     func(err error)    // is told what it has ended with, except a panic, in place of Run
+	blockedIn  blocker            // nil: it is not blocked
+	pending    []pendingError     // thrown at it; it gets one each time it is resumed
+	timeouts   int                // calls of Timeout that it is in and whose time is not over
+	ended      *Channel[struct{}] // closed at its end; nil: there was no Join
+	result     func(err error)    // gets the error it ends with, in place of Run; nil: Run does
 
 	inRing    bool
 	started   bool
@@ -35,20 +36,20 @@ type Tasklet struct {
 	watched   bool // a context may end its next wait; see watch
 	blockTrap bool
 	listed    bool // in the scheduler's list of those that have been paused
-	// Somebody else than this package has thrown ErrExit at it, such as the end of
-	// its root, and waits for its end. It does not switch any more, so that its
-	// deferred calls run to the end.
+	// Something else than this package has thrown ErrExit at it and waits for its end, such
+	// as the end of its root. All switches are refused from then on, so that its deferred
+	// calls run to their end.
 	ending bool
 }
 
-// blocker is what a tasklet can be blocked in.
+// A blocker is what a tasklet is blocked in.
 type blocker interface {
-	cancel()
+	cancel() // ends the wait, without what it was for, and unparks the tasklet
 	waits() Wait
 }
 
-// New makes a tasklet that will call f, and does not schedule it: Insert does. New(nil)
-// makes one that has ended.
+// New makes a paused tasklet that will call f: Insert, Run or Switch starts it. New(nil)
+// makes a tasklet that has ended.
 func New(f func()) *Tasklet {
 	t := bind(f)
 	t.s.paused.add(t)
@@ -67,8 +68,8 @@ func bind(f func()) *Tasklet {
 	return t
 }
 
-// Go makes a tasklet that will call f, and puts it at the end of the run ring. If f is
-// nil, the tasklet ends with an error that says so.
+// Go makes a tasklet that will call f, and appends it to the run ring. If f is nil, the
+// tasklet ends with an error that says so.
 func Go(f func()) *Tasklet {
 	code := place.PC(f)
 	if f == nil {
@@ -81,8 +82,8 @@ func Go(f func()) *Tasklet {
 	return t
 }
 
-// SetName sets a name for people, and returns t. It shows in String, in deadlock
-// reports and errors, and, as that of the tasklet's greenlet, in profiles.
+// SetName sets the name that String, errors and deadlock reports show, and returns t. It is
+// the name of the tasklet's greenlet, too, and so shows in profiles.
 func (t *Tasklet) SetName(name string) *Tasklet {
 	if t == nil {
 		return nil
@@ -99,7 +100,7 @@ func (t *Tasklet) called() string {
 	return ""
 }
 
-// who is a name for people: the tasklet's own, if it has one, and its number.
+// who is a tasklet's name, if it has one, and its number.
 func who(name string, id uint64) string {
 	if name == "" {
 		name = "tasklet"
@@ -110,9 +111,9 @@ func who(name string, id uint64) string {
 	return fmt.Sprintf("%s/%d", name, id)
 }
 
-// String describes the tasklet for people: its name, its number, and on its own goroutine
-// what it does, as in "cook/7 (receives from orders)". The others are "running",
-// "runnable", which is in the ring, "paused" and "dead".
+// String returns the tasklet's name and number and, on its own goroutine, its state, as in
+// "cook/7 (receives from orders)". The states besides what it is blocked in are "running",
+// "runnable" (in the ring), "paused" and "dead".
 func (t *Tasklet) String() string {
 	if t == nil {
 		return t.label()
@@ -123,8 +124,8 @@ func (t *Tasklet) String() string {
 	return t.label()
 }
 
-// label is String without the state: errors have it, which say themselves what happened,
-// and may be looked at later.
+// label is String without the state. Errors use it: the state may have changed when their
+// text is made.
 func (t *Tasklet) label() string {
 	if t == nil {
 		return "tasklet(nil)"
@@ -139,7 +140,7 @@ func label(of fmt.Stringer) string {
 	return of.String()
 }
 
-// state says what t does; "" where the caller may not know.
+// state is the state for String; "" on other goroutines, which may not read it.
 func (t *Tasklet) state() string {
 	if t.s == nil || t.s.rootEnded() {
 		return "dead"
@@ -160,9 +161,9 @@ func (t *Tasklet) state() string {
 	return "paused"
 }
 
-// SetBlockTrap sets or clears the tasklet's block trap: while it is set, an
-// operation that would block it returns ErrBlockTrap and changes nothing. Run, which
-// waits for the others to run, is none of these. A dead tasklet has no trap.
+// SetBlockTrap sets or clears the tasklet's block trap. While it is set, an operation that
+// would block the tasklet returns ErrBlockTrap and changes nothing. Run is not such an
+// operation. On a dead tasklet SetBlockTrap does nothing.
 //
 // It panics with ErrWrongThread if the tasklet is another root's.
 func (t *Tasklet) SetBlockTrap(on bool) {
@@ -174,18 +175,18 @@ func (t *Tasklet) SetBlockTrap(on bool) {
 	}
 }
 
-// Alive says whether the tasklet has not ended, nor its root.
+// Alive reports whether neither the tasklet nor its root has ended.
 func (t *Tasklet) Alive() bool { return t != nil && t.s != nil && !t.s.rootEnded() && !t.dead }
 
-// Blocked says whether it waits: on a channel, for something from outside, or in
-// Run. A living tasklet is blocked, in the ring, or paused.
+// Blocked reports whether the tasklet waits: on a channel, an event and the like, for
+// something from outside, or in Run. A living tasklet is in the ring, blocked or paused.
 func (t *Tasklet) Blocked() bool { return t.Alive() && t.blockedIn != nil }
 
-// Scheduled says whether it is in the run ring, or blocked on a channel, as in
-// Stackless.
+// Scheduled reports whether the tasklet is in the run ring or blocked on a channel, which is
+// Stackless's definition.
 func (t *Tasklet) Scheduled() bool {
 	return t.Alive() && (t.inRing || t.blockedIn != nil && t.blockedIn.waits().channel)
 }
 
-// Paused says whether it is alive and waits for nothing but to be inserted.
+// Paused reports whether the tasklet is alive, and neither in the ring nor blocked.
 func (t *Tasklet) Paused() bool { return t.Alive() && !t.inRing && t.blockedIn == nil }

@@ -11,25 +11,24 @@ import (
 // dead already.
 func (t *Tasklet) Kill() error { return t.throw("Kill", ErrExit, false) }
 
-// Throw ends the tasklet's wait with err, wherever that is, and switches to it: the
-// operation that it waits in returns err, or panics with it, if it has no error
-// result (Schedule). An error that the tasklet does not handle is its end, and
-// comes out of the innermost Run, or at main; ErrExit (nil stands for it) goes
-// nowhere. A tasklet that never ran does not begin.
+// Throw ends whatever the tasklet waits in with err, and switches to it. The operation that
+// it waits in returns err, or panics with err if it has no error result, such as Schedule. If
+// the tasklet does not handle the error, it ends with it, and the error comes out of the
+// innermost Run, or at main. ErrExit, for which nil stands, is an expected end and comes out
+// nowhere. A tasklet that has not started does not start, and ends with the error.
 //
-// If what the tasklet ends with comes to the caller, it comes as it is, without an
-// *Error around it: the caller knows whose it is. Throw at the current tasklet returns
-// err at once.
+// If it is the caller that gets the error with which the tasklet ends, there is no *Error
+// around it. Throw at the current tasklet returns err at once.
 func (t *Tasklet) Throw(err error) error { return t.throw("Throw", err, false) }
 
 // KillLater is ThrowLater with ErrExit.
 func (t *Tasklet) KillLater() error { return t.throw("KillLater", ErrExit, true) }
 
-// ThrowLater is Throw, but that the caller goes on: the tasklet gets the error when
-// its turn in the ring comes. Of several it gets one each time that it goes on, in
-// order, and does not wait until it had them all. Those that it ends without are
-// joined to what it ends with. On the current tasklet it is Throw: the error is
-// returned at once.
+// ThrowLater is Throw without the switch: the caller goes on, and the tasklet gets the error
+// at its turn in the ring. Of several errors the tasklet gets one each time that it is
+// resumed, in their order, and it does not block until it has had them all. If it ends
+// before, the rest is joined to the error with which it ends. At the current tasklet,
+// ThrowLater returns err at once, as Throw does.
 func (t *Tasklet) ThrowLater(err error) error { return t.throw("ThrowLater", err, true) }
 
 func (t *Tasklet) throw(op string, err error, later bool) error {
@@ -65,12 +64,12 @@ func (t *Tasklet) throw(op string, err error, later bool) error {
 	return err
 }
 
-// A letter is what a tasklet finds when it goes on: an error that was thrown at it,
-// or how another one has ended.
+// A pendingError is what a tasklet gets when it is resumed: an error that was thrown at it,
+// or the failure of another tasklet.
 type pendingError struct {
 	err    error
-	panics bool // it was a panic, and goes on as one
-	from   *watch
+	panics bool   // err is a *greenlet.PanicError, to be panicked with
+	from   *watch // it is the cause of that one's context; else nil
 }
 
 func (t *Tasklet) takePending() pendingError {
@@ -82,11 +81,12 @@ func (t *Tasklet) takePending() pendingError {
 	return m
 }
 
-// pendFirst is for what makes t go on at once: it comes before what waits for t's turn.
+// pendFirst puts m before the other pending errors, which wait for t's turn: m is why t goes
+// on at once.
 func (t *Tasklet) pendFirst(m pendingError) { t.pending = slices.Insert(t.pending, 0, m) }
 
-// withUndelivered joins the failures that have not reached a tasklet in its life to what it
-// has ended with. An end by ErrExit is none.
+// withUndelivered joins the errors that a tasklet has not been resumed with to the one that
+// it has ended with. ErrExit is not a failure and is left out.
 func (m pendingError) withUndelivered(undelivered []pendingError) pendingError {
 	if m.err == nil || exits(m.err) {
 		m = pendingError{}

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Timeout calls f, and returns what f returns. If d is over before that, it ends f's wait:
-// the operation of this package in which the calling tasklet waits then, or else the next
-// in which it lets others run, returns an error that is ErrTimeout, as if by ThrowLater.
-// f is to return it. An f that never waits is not interrupted.
+// Timeout calls f and returns f's error. If d passes before f has returned, an error that
+// matches ErrTimeout is thrown at the calling tasklet, as by ThrowLater: the operation that
+// the tasklet waits in returns it, or else the next operation that lets others run. f should
+// return that error. An f that never waits is not interrupted.
 //
-// Where the operation has no error result, such as Schedule, it panics, and Timeout returns
-// the error. Calls nest. While a tasklet is blocked in a Timeout, that is no deadlock, and
-// Run waits for the end of the time.
+// An operation without an error result, such as Schedule, panics with the error, and Timeout
+// recovers the panic and returns the error. Calls nest. A tasklet that is blocked inside of
+// Timeout is no deadlock, and Run waits for the end of the time.
 func Timeout(d time.Duration, f func() error) (err error) {
 	if f == nil {
 		return fail("Timeout", currentScheduler().head, errNoFunction)

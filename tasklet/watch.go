@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// A watch has the operation in which a tasklet is about to block return the context's
-// cause when the context is done. What it tells is for one that is blocked, so nothing
-// may be collected between its beginning and the block.
+// A watch ends the wait in which a tasklet is about to block when a context is done, with
+// the context's cause. The end of the context has an effect only while the tasklet is
+// blocked. So the scheduler must not poll between begin and the block, or the end would be
+// missed.
 type watch struct {
 	t          *Tasklet
 	unregister func() bool
@@ -16,7 +17,8 @@ type watch struct {
 	cancelled  bool
 }
 
-// begin begins it. end is to be called in any case.
+// begin starts the watch for operation op on who, unless the context is done already: its
+// cause is the error then. The caller calls end in any case.
 func (w *watch) begin(ctx context.Context, op string, who fmt.Stringer) error {
 	s := currentScheduler()
 	s.poll()
@@ -42,7 +44,7 @@ func (w *watch) begin(ctx context.Context, op string, who fmt.Stringer) error {
 	return nil
 }
 
-// end ends it, and says whether the context has ended the operation.
+// end stops the watch, and reports whether the context has ended the wait.
 func (w *watch) end() bool {
 	if w.t == nil || w.over {
 		return w.cancelled
@@ -50,7 +52,8 @@ func (w *watch) end() bool {
 	w.over = true
 	w.t.watched = false
 	w.unregister()
-	// Something else can have come first: the context ends nothing any more.
+	// Something else may have ended the wait, and the cause pends still. It is not to end a
+	// later wait.
 	for i, m := range w.t.pending {
 		if m.from == w {
 			w.t.pending = slices.Delete(w.t.pending, i, i+1)
