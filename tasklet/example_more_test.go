@@ -60,7 +60,25 @@ func ExampleTasklet_Insert() {
 	// alive: false scheduled: false paused: false blocked: false
 }
 
-// Run keeps the caller's turn, Switch takes it out of the ring.
+// Run switches to a tasklet at its place in the ring: those after it run before the caller.
+func ExampleTasklet_Run() {
+	_ = greenlet.Run(func(*greenlet.Greenlet) error {
+		var all []*tasklet.Tasklet
+		for _, name := range []string{"a", "b", "c"} {
+			all = append(all, tasklet.Go(func() { fmt.Println(name) }))
+		}
+		_ = all[1].Run()
+		fmt.Println("main; in the ring:", tasklet.RunCount())
+		return tasklet.Run()
+	})
+	// Output:
+	// b
+	// c
+	// main; in the ring: 2
+	// a
+}
+
+// Run keeps the caller in the ring, Switch takes it out.
 func ExampleTasklet_Switch() {
 	_ = greenlet.Run(func(*greenlet.Greenlet) error {
 		main := tasklet.Main()
@@ -95,33 +113,37 @@ func ExampleRunSteps() {
 	// 2 <nil>
 }
 
-// Who goes on when two have met.
+// A sender, a receiver and a bystander x. By default the receiver gets each value at once,
+// with PreferNeither the one that calls goes on, and with PreferSender the receiver lets the
+// sender go on before it uses the value.
 func ExamplePreference() {
 	_ = greenlet.Run(func(*greenlet.Greenlet) error {
 		for _, p := range []tasklet.Preference{tasklet.PreferReceiver, tasklet.PreferNeither, tasklet.PreferSender} {
+			var order []string
 			c := tasklet.NewChannel[int]()
 			c.SetPreference(p)
 			tasklet.Go(func() {
-				for v := range c.All() {
-					fmt.Print(" got ", v)
-				}
-			})
-			tasklet.Go(func() {
-				for i := range 2 {
-					fmt.Print(" send ", i)
+				for i := range 3 {
+					order = append(order, fmt.Sprint("send", i))
 					_ = c.Send(i)
 				}
 				c.Close()
 			})
+			tasklet.Go(func() {
+				for v := range c.All() {
+					order = append(order, fmt.Sprint("got", v))
+				}
+			})
+			tasklet.Go(func() { order = append(order, "x") })
 			_ = tasklet.Run()
-			fmt.Println()
+			fmt.Println(order)
 		}
 		return nil
 	})
 	// Output:
-	//  send 0 got 0 send 1 got 1
-	//  send 0 send 1 got 0 got 1
-	//  send 0 send 1 got 0 got 1
+	// [send0 got0 x send1 got1 send2 got2]
+	// [send0 got0 x send1 send2 got1 got2]
+	// [send0 send1 x got0 send2 got1 got2]
 }
 
 // Everybody has a turn between one value and the next.
@@ -228,7 +250,25 @@ func ExampleSleep() {
 	// 1h1m0s <nil>
 }
 
-// A channel of Go.
+// A ticker that does not drift, made of channels on which the time is sent once.
+func ExampleAfter() {
+	_ = tasklet.WithClock(time.Time{}, func() error {
+		begun := tasklet.Now()
+		for i := range 3 {
+			next := tasklet.After(time.Minute)
+			_ = tasklet.Sleep(time.Duration(i) * 20 * time.Second) // some work
+			at, err := next.Receive()
+			fmt.Println(at.Sub(begun), err)
+		}
+		return nil
+	})
+	// Output:
+	// 1m0s <nil>
+	// 2m0s <nil>
+	// 3m0s <nil>
+}
+
+// A Go channel, and one tasklet that waits for it while another one runs.
 func ExampleRecv() {
 	_ = greenlet.Run(func(*greenlet.Greenlet) error {
 		ch := make(chan string)
@@ -307,6 +347,40 @@ func ExampleError() {
 	// spinner true true stop that
 }
 
+// A thrown error is what the operation returns in which the tasklet waits. The tasklet may
+// handle it and go on.
+func ExampleTasklet_Throw() {
+	_ = greenlet.Run(func(*greenlet.Greenlet) error {
+		soldOut := errors.New("sold out")
+		orders := tasklet.NewChannel[string]()
+		cook := tasklet.Go(func() {
+			for {
+				order, err := orders.Receive()
+				switch {
+				case errors.Is(err, soldOut):
+					fmt.Println("something else then")
+				case err != nil:
+					fmt.Println("closing:", err)
+					return
+				default:
+					fmt.Println("cooks", order)
+				}
+			}
+		})
+		_ = orders.Send("soup")
+		_ = cook.Throw(soldOut)
+		_ = orders.Send("stew")
+		_ = cook.Kill()
+		return nil
+	})
+	// Output:
+	// cooks soup
+	// something else then
+	// cooks stew
+	// closing: greenlet: exit
+}
+
+// KillLater lets the caller go on; the tasklet gets ErrExit at its turn.
 func ExampleTasklet_KillLater() {
 	_ = greenlet.Run(func(*greenlet.Greenlet) error {
 		t := tasklet.Go(func() {

@@ -90,6 +90,37 @@ func ExampleGroup() {
 	// Output: no flour
 }
 
+// Kill, deferred, bounds the lives of the helpers of a function: the slower one of two that
+// look for the same thing is ended.
+func ExampleGroup_Kill() {
+	_ = tasklet.WithClock(time.Time{}, func() error {
+		first := func() (winner string) {
+			var g tasklet.Group
+			defer func() { _ = g.Kill() }()
+			found := tasklet.NewEvent()
+			for name, takes := range map[string]time.Duration{"library": time.Hour, "web": time.Second} {
+				g.Go(func() error {
+					if err := tasklet.Sleep(takes); err != nil {
+						fmt.Println(name, "is ended by:", err)
+						return err
+					}
+					winner = name
+					found.Set()
+					return nil
+				})
+			}
+			_ = found.Wait()
+			return winner
+		}
+		fmt.Println(first(), "has found it")
+		return nil
+	})
+	// Output:
+	// library is ended by: greenlet: exit
+	// web has found it
+}
+
+// Those that wait go on in the order in which they came.
 func ExampleEvent() {
 	_ = greenlet.Run(func(*greenlet.Greenlet) error {
 		open := tasklet.NewEvent(tasklet.WithName("open"))

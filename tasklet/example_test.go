@@ -1,6 +1,7 @@
 package tasklet_test
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -76,12 +77,30 @@ func ExampleAwait() {
 	// the answer
 }
 
+// Main and a tasklet wait for an answer, and the last tasklet that can run for a question.
+// That one gets the error, which says for what each of them waits; its text has the places in
+// the program, too. When the tasklet has ended, main gets an error of its own.
 func ExampleDeadlockError() {
 	_ = greenlet.Run(func(*greenlet.Greenlet) error {
 		questions := tasklet.NewChannel[string](tasklet.WithName("questions"))
-		_, err := questions.Receive()
-		fmt.Println(err.(*tasklet.DeadlockError).Waits[0].On)
+		answers := tasklet.NewChannel[string](tasklet.WithName("answers"))
+		tasklet.Go(func() { _, _ = answers.Receive() })
+		tasklet.Go(func() {
+			_, err := questions.Receive()
+			var deadlock *tasklet.DeadlockError
+			if errors.As(err, &deadlock) {
+				for _, w := range deadlock.Waits {
+					fmt.Println("main:", w.Tasklet == tasklet.Main(), "waits for:", w.On)
+				}
+			}
+		})
+		_, err := answers.Receive()
+		fmt.Println(err != nil)
 		return nil
 	})
-	// Output: questions
+	// Output:
+	// main: true waits for: answers
+	// main: false waits for: answers
+	// main: false waits for: questions
+	// true
 }
