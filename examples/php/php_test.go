@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/examples/php"
+	"github.com/go-greenlet/greenlet/internal/foreign/foreigntest"
 )
 
 // oneM says that fibers have no Ms, see greenlet.Runtime: then thousands of them cost little,
@@ -398,13 +398,7 @@ func TestWithoutAdoption(t *testing.T) {
 		_, err := php.Run(t.Context(), churn(2000, 30))
 		t.Fatalf("it survives: %v", err)
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestWithoutAdoption$")
-	cmd.Env = append(os.Environ(), "PHP_UNADOPTED=1")
-	out, err := cmd.CombinedOutput()
-	require.Error(t, err)
-	require.NotContains(t, string(out), "it survives")
-	t.Logf("%.300s", out)
-	assert.Regexp(t, "(?i)fatal error|unexpected signal|panic|SIG", string(out))
+	foreigntest.Crashes(t, t.Name(), "PHP_UNADOPTED")
 }
 
 // churn is n random operations on some fibers that are in PHP -> Go -> PHP -> Go.

@@ -6,13 +6,13 @@ package ruby_test
 
 import (
 	"os"
-	"os/exec"
 	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-greenlet/greenlet/internal/foreign/foreigntest"
 	"github.com/go-greenlet/greenlet/internal/foreign/ruby"
 )
 
@@ -104,10 +104,5 @@ func TestWithoutAdoption(t *testing.T) {
 		err := ruby.Run(script, false, call)
 		t.Fatalf("it survives: %v", err)
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestWithoutAdoption$")
-	cmd.Env = append(os.Environ(), "RUBY_UNADOPTED=1")
-	out, err := cmd.CombinedOutput()
-	require.Error(t, err)
-	assert.NotContains(t, string(out), "it survives")
-	t.Logf("%.200s", out)
+	foreigntest.Crashes(t, t.Name(), "RUBY_UNADOPTED")
 }

@@ -6,7 +6,6 @@ package hubtest
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"testing"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/foreign/foreigntest"
 	"github.com/go-greenlet/greenlet/internal/foreign/hub"
 )
 
@@ -45,14 +45,8 @@ func All(t *testing.T, l hub.Library) {
 	}
 	t.Run("Adopted", func(t *testing.T) { churn(t, l, true) })
 	t.Run("Greenlets", func(t *testing.T) { greenlets(t, l) })
-	t.Run("Unadopted", func(t *testing.T) {
-		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()[:len(t.Name())-len("/Unadopted")]+"$")
-		cmd.Env = append(os.Environ(), unadopted+"=1")
-		out, err := cmd.CombinedOutput()
-		assert.Error(t, err)
-		assert.NotContains(t, string(out), "it survives")
-		t.Logf("%.200s", out)
-	})
+	name := t.Name()
+	t.Run("Unadopted", func(t *testing.T) { foreigntest.Crashes(t, name, unadopted) })
 }
 
 // churn has threads that pause, each in its own rhythm, at various depths of Go frames.
