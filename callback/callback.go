@@ -58,7 +58,7 @@ func Do[F any](h uintptr, do func(f F)) {
 		return
 	}
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); p != nil && s.panicked == nil { // else one of a call within this one waits
 			s.panicked = p
 		}
 	}()

@@ -117,6 +117,18 @@ func TestAHandleThatStays(t *testing.T) {
 	assert.Panics(t, func() { callback.Rethrow(0) })
 }
 
+// The first panic waits, although a call that it was within panics, too.
+func TestAPanicWithinAPanickingCallback(t *testing.T) {
+	assert.PanicsWithValue(t, "inner", func() {
+		callback.During(0, func(h uintptr) {
+			callback.Do(h, func(int) {
+				callback.Do(h, func(int) { panic("inner") })
+				panic("outer")
+			})
+		})
+	})
+}
+
 func TestAFunctionIsFreedWhileItRuns(t *testing.T) {
 	h := callback.New(0)
 	callback.Do(h, func(int) {
