@@ -353,7 +353,7 @@ func (t *tree) finish(end int32) {
 		t.drop(t.live.prev)
 	}
 	if t.tracer = nil; t.lane != nil {
-		t.lane.Add(gort.Ticks(), nil, t.root.c.trackOf(), timeline.Close)
+		t.lane.Close(gort.Ticks())
 		t.lane, t.recording = nil, nil
 	}
 	t.inbox = message{}

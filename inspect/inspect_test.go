@@ -566,6 +566,35 @@ func TestARecordingIsBounded(t *testing.T) {
 	assert.Error(t, inspect.Record(context.Background(), io.Discard, inspect.Last(-1)))
 }
 
+// Trees that come and go are no way around the bound.
+func TestARecordingOfManyTreesIsBounded(t *testing.T) {
+	const trees, limit = 1000, 600
+	ctx, cancel := context.WithCancel(context.Background())
+	var b strings.Builder
+	done := make(chan error)
+	go func() { done <- inspect.Record(ctx, &b, inspect.Events(limit)) }()
+	require.Eventually(t, func() bool { return timeline.Active() != nil }, 10*time.Second, time.Millisecond)
+	for range trees {
+		tree(t, func(*greenlet.Greenlet) { started(t, "", func(any) (any, error) { return nil, nil }) })
+	}
+	cancel()
+	require.NoError(t, <-done)
+	var file struct {
+		TraceEvents []struct{ Ph string }
+		OtherData   struct{ Dropped int }
+	}
+	require.NoError(t, json.Unmarshal([]byte(b.String()), &file))
+	runs := 0
+	for _, e := range file.TraceEvents {
+		if e.Ph == "X" {
+			runs++
+		}
+	}
+	assert.Greater(t, runs, limit/4)
+	assert.LessOrEqual(t, runs, limit)
+	assert.Equal(t, 6*trees-limit, file.OtherData.Dropped, "a beginning, two switches, a start, and two ends")
+}
+
 // watched runs f under a watchdog and returns the reports.
 func watched(t *testing.T, limit time.Duration, f func()) []inspect.Report {
 	t.Helper()

@@ -3,6 +3,8 @@
 package timeline
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -55,28 +57,41 @@ type chunk struct {
 	lane   *Lane
 	_      [0]atomic.Uint64 // so that n is aligned, on 32-bit systems, too
 	n      uint64           // written by gort.StoreRelease
-	events [chunkSize]Event
+	events []Event
 }
 
-const chunkSize = 256
+// Chunks of a tree get larger, since there may be many trees with few events each.
+const (
+	firstSize = 16
+	chunkSize = 256
+)
+
+func newChunk(l *Lane, size int) *chunk { return &chunk{lane: l, events: make([]Event, size)} }
+
+// last is the last event of a chunk that is full.
+func (c *chunk) last() *Event { return &c.events[len(c.events)-1] }
+
+// decides says whether it tells who runs from then on.
+func (e *Event) decides() bool { return e.Kind != Birth && e.Kind != End && e.Kind != Mark }
 
 // A Lane takes the events of one tree. Its methods are called on the tree's thread.
 type Lane struct {
 	Root   *Track
 	Thread int
 	r      *Recording
-	now    atomic.Pointer[chunk]
+	now    atomic.Pointer[chunk] // nil: the tree has ended
+	before Event                 // the last one that was dropped and tells who ran; under r.mu
 }
 
 // Add notes an event. from may be nil.
 func (l *Lane) Add(at int64, from, to *Track, kind Kind) {
 	c := l.now.Load()
 	n := c.n // nobody else writes it
-	if n == chunkSize {
+	if n == uint64(len(c.events)) {
 		c, n = l.r.next(l, c), 0
 	}
 	// Word by word, and not as a whole: that would be copied twice.
-	e := &c.events[n%chunkSize]
+	e := &c.events[n]
 	e.At, e.From, e.To, e.Text, e.Kind = at, from, to, nil, kind
 	gort.StoreRelease(&c.n, n+1)
 }
@@ -85,25 +100,38 @@ func (l *Lane) Add(at int64, from, to *Track, kind Kind) {
 func (l *Lane) Mark(at int64, to *Track, text string) {
 	c := l.now.Load()
 	n := c.n
-	if n == chunkSize {
+	if n == uint64(len(c.events)) {
 		c, n = l.r.next(l, c), 0
 	}
 	c.events[n] = Event{At: at, To: to, Text: &text, Kind: Mark}
 	gort.StoreRelease(&c.n, n+1)
 }
 
+// Close notes that the tree has ended. The lane is not used any more.
+func (l *Lane) Close(at int64) {
+	l.Add(at, nil, l.Root, Close)
+	r, c := l.r, l.now.Load()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.now.Store(nil)
+	delete(r.open, l)
+	c.events = slices.Clone(c.events[:c.n]) // many trees have few
+	r.keep(c)
+}
+
 // A Recording is what was noted since it was started, or the last part of it.
 type Recording struct {
-	limit int          // of full chunks
+	limit int          // of events in full chunks
 	last  int64        // nanoseconds; 0: all
 	clock func() int64 // in nanoseconds
 	began stamp
 	ended stamp // zero while it is active
 
-	mu    sync.Mutex
-	lanes []*Lane
-	full  []*chunk // the oldest first
-	lost  int
+	mu   sync.Mutex
+	open map[*Lane]bool // of trees that have not ended
+	full []*chunk       // the oldest first; those of trees that have ended, too
+	kept int            // how many events those have
+	lost int
 }
 
 // A stamp is a time by both clocks.
@@ -129,7 +157,7 @@ func Active() *Recording { return active.Load() }
 // New makes a recording that keeps about so many events, of the last so many nanoseconds,
 // if that is not 0.
 func New(events int, last int64, clock func() int64) *Recording {
-	return &Recording{limit: max(1, events/chunkSize), last: last, clock: clock}
+	return &Recording{limit: max(chunkSize, events), last: last, clock: clock, open: map[*Lane]bool{}}
 }
 
 // Start makes it the active one, unless there is one already.
@@ -151,16 +179,17 @@ func (r *Recording) Stop() {
 func (r *Recording) Release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.limit, r.full, r.lanes = 0, nil, nil
+	r.limit, r.full, r.kept = 0, nil, 0
+	clear(r.open)
 }
 
 // Lane makes a place for a tree's events.
 func (r *Recording) Lane(root *Track, thread int) *Lane {
 	l := &Lane{Root: root, Thread: thread, r: r}
-	l.now.Store(&chunk{lane: l})
+	l.now.Store(newChunk(l, firstSize))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lanes = append(r.lanes, l)
+	r.open[l] = true
 	return l
 }
 
@@ -168,27 +197,47 @@ func (r *Recording) Lane(root *Track, thread int) *Lane {
 func (r *Recording) next(l *Lane, c *chunk) *chunk {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.full = append(r.full, c)
-	drop := max(0, len(r.full)-r.limit)
-	if r.last != 0 {
-		now := r.stamp()
-		since := now.ns - r.began.ns - r.last
-		for drop < len(r.full) && r.nanos(r.full[drop].events[chunkSize-1].At, now) < since {
-			drop++
-		}
+	fresh := r.keep(c)
+	if size := min(2*len(c.events), chunkSize); fresh == nil || len(fresh.events) != size {
+		fresh = newChunk(l, size)
 	}
-	fresh := &chunk{}
-	for i := range drop {
-		if r.last == 0 {
-			r.lost += chunkSize
-		}
-		fresh, r.full[i] = r.full[i], nil // the array stays until it is outgrown
-	}
-	r.full = r.full[drop:]
 	fresh.lane = l
 	gort.StoreRelease(&fresh.n, 0)
 	l.now.Store(fresh)
 	return fresh
+}
+
+// keep takes a full chunk, and drops the oldest ones if there are too many events then, or if
+// they are too old. It returns one of those, to be used again. Its caller has locked mu.
+func (r *Recording) keep(c *chunk) (dropped *chunk) {
+	r.full = append(r.full, c)
+	r.kept += len(c.events)
+	old := func(*chunk) bool { return false }
+	if r.last != 0 {
+		now := r.stamp()
+		since := now.ns - r.began.ns - r.last
+		old = func(c *chunk) bool { return r.nanos(c.last().At, now) < since }
+	}
+	drop := 0
+	for ; drop < len(r.full); drop++ {
+		d := r.full[drop]
+		if tooOld := old(d); !tooOld {
+			if r.kept <= r.limit {
+				break
+			}
+			r.lost += len(d.events)
+		}
+		for i := len(d.events) - 1; i >= 0; i-- {
+			if d.events[i].decides() {
+				d.lane.before = d.events[i]
+				break
+			}
+		}
+		r.kept -= len(d.events)
+		dropped, r.full[drop] = d, nil // the array stays until it is outgrown
+	}
+	r.full = r.full[drop:]
+	return dropped
 }
 
 // A Line is what happened in one tree, in order.
@@ -212,31 +261,37 @@ func (r *Recording) Lines() (lines []Line, began, ended int64, lost int) {
 		began = max(0, ended-r.last)
 	}
 	byLane := map[*Lane][]*chunk{}
+	for l := range r.open {
+		byLane[l] = nil
+	}
 	for _, c := range r.full {
 		byLane[c.lane] = append(byLane[c.lane], c)
 	}
-	for _, l := range r.lanes {
+	for l, chunks := range byLane {
 		line := Line{Root: l.Root, Thread: l.Thread}
-		chunks := byLane[l]
-		if c := l.now.Load(); len(chunks) == 0 || chunks[len(chunks)-1] != c {
+		if c := l.now.Load(); c != nil {
 			chunks = append(chunks, c)
 		}
-		latest := int64(0)
+		latest, ran := int64(0), l.before
+		ran.At = max(0, r.nanos(ran.At, end))
 		for _, c := range chunks {
 			for _, e := range c.events[:atomic.LoadUint64(&c.n)] {
 				latest = max(latest, r.nanos(e.At, end)) // whatever processors say, it does not go back
-				if e.At = latest; e.At <= ended {
+				switch e.At = latest; {
+				case e.At > ended:
+				case e.At >= began:
 					line.Events = append(line.Events, e)
+				case e.decides():
+					ran = e
 				}
 			}
 		}
 		// Of what was before, the last one says who ran.
-		first := 0
-		for first+1 < len(line.Events) && line.Events[first+1].At < began {
-			first++
+		if ran.To != nil && ran.Kind != Close {
+			line.Events = slices.Insert(line.Events, 0, Event{At: ran.At, To: ran.To, Kind: Begin})
 		}
-		line.Events = line.Events[first:]
 		lines = append(lines, line)
 	}
+	slices.SortFunc(lines, func(a, b Line) int { return cmp.Compare(a.Root.ID, b.Root.ID) })
 	return lines, began, ended, r.lost
 }
