@@ -17,15 +17,15 @@
 //
 //	func sw(t *Thread, to uintptr) bool		AX, BX; R14 is g
 //		The same after Thread.prepare, which has seen to all conditions but those
-//		of an instant: false if the collector looks at `to` just now, a goroutine
-//		profile or an execution trace is being taken.
+//		of an instant: false if somebody has the scan bit of `to` just now, or a
+//		goroutine profile or an execution trace is being taken.
 //
 //	func swCut(t *Thread, to uintptr) bool
 //		sw for a goroutine that has C frames.
 //
-// All three are called through func values, so by the internal ABI, and none of them has
-// a frame (swCut has one that ends the chain of frame pointers): what is suspended is the
-// caller.
+// All three are called through func values, so by the internal ABI, in which no register but
+// SP, BP, R14 and X15 is preserved over a call. None of them has a frame (swCut has one that
+// ends the chain of frame pointers): what is suspended is the caller.
 //
 // A goroutine that was suspended here:
 //
@@ -45,16 +45,23 @@
 //
 // The order in which it goes, and why:
 //
-//  1. The target is taken by a compare-and-swap from _Gwaiting to _Grunning. If that
-//     fails somebody has its scan bit, and may be moving its stack: nothing was done yet.
-//     g.m is set before, since whoever sees _Grunning follows it (suspendG).
+//  1. The target is taken by a compare-and-swap (see TAKE_TARGET).
 //  2. The own place is saved; m.curg, the locks' links, g's thread-local word and R14
 //     exchanged. A signal that comes in between finds the one g and the other's SP. It
 //     returns to both as they are: assembly is never preempted (isAsyncSafePoint,
 //     preempt.go), and a profile's traceback goes by SP.
-//  3. On the target's stack now, the own goroutine is released by a compare-and-swap
-//     from _Grunning to _Gwaiting. From there on the collector may move its stack. It
-//     fails while suspendG has the scan bit, for an instant.
+//  3. On the target's stack now, the own goroutine is released by a compare-and-swap (see
+//     RELEASE_SELF). From there on the collector may move its stack.
+//
+// Registers, from the checks on, in all of this:
+//
+//	AX, CX, DX	scratch; before the target goes on, DX: where the one that stops goes on
+//	BX		the target's g
+//	DI		the Thread
+//	R8		the M
+//	R9		where the caller of our caller was called, or 0; see RESUME_TARGET
+//	R10		the g that stops, once R14 is the target's
+//	R14		g, of whoever runs
 //
 // The processor predicts where a RET goes by the calls of the stack that is left. That is
 // right as long as both sides were called at the same places. One level up they are, since
@@ -68,73 +75,156 @@
 #define Gscan 0x1000
 #define ControlMask 0xffc0	// MXCSR but for what has happened, which any arithmetic changes
 
+// TAKE_TARGET(refused) takes the target, BX, in a tree that is bound to its thread.
+//
+// Who else writes the status of a goroutine that waits: whoever scans its stack or shrinks it
+// (suspendG, preempt.go: the collector, a goroutine dump, Coro.Peek) sets the bit _Gscan in it
+// and takes it back. While the bit is set the compare-and-swap fails, and the switch is
+// refused: waiting for it here, without a safe point, could be long. No one else switches to
+// the target, which belongs to this thread.
+//
+// g.m is set before, because suspendG follows it as soon as it sees _Grunning. If the
+// compare-and-swap fails, the caller clears it.
+#define TAKE_TARGET(refused) \
+	MOVQ	R8, const_gM(BX); \
+	MOVL	$Gwaiting, AX; \
+	MOVL	$Grunning, CX; \
+	LOCK; \
+	CMPXCHGL	CX, const_gStatus(BX); \
+	JNE	refused
+
+// SAVE_SELF saves where the goroutine that runs, R14, goes on: at DX, with the present SP and
+// BP. Tracebacks and the collector read that once it waits.
+#define SAVE_SELF \
+	MOVQ	DX, const_gSchedPC(R14); \
+	MOVQ	SP, const_gSchedSP(R14); \
+	MOVQ	BP, const_gSchedBP(R14); \
+	MOVBLZX	·waitReason(SB), AX; \
+	MOVB	AX, const_gWaitReason(R14)
+
+// BECOME_TARGET makes the target the goroutine that runs on the M, and goes on on its stack.
+// sysmon and the collector read m.curg to ask for a preemption (preemptone, proc.go); one that
+// is late asks the goroutine that has just stopped, and is made up for by the next.
+#define BECOME_TARGET \
+	MOVQ	BX, const_mCurg(R8); \
+	MOVQ	R14, R10; \
+	MOVQ	TLS, CX; \
+	MOVQ	BX, 0(CX)(TLS*1); \
+	MOVQ	BX, R14; \
+	MOVQ	const_gSchedSP(BX), SP; \
+	MOVQ	const_gSchedBP(BX), BP
+
+// RELEASE_SELF makes the goroutine that stops, R10, one that waits.
+//
+// Its status is _Grunning, and others set and clear _Gscan in it as well: suspendG takes the
+// bit of one that runs to ask it for a preemption, and gives it back a few instructions later
+// (castogscanstatus, casfrom_Gscanstatus; proc.go). So the compare-and-swap is repeated until
+// it succeeds; nobody who has that bit waits for us.
+//
+// g.m is cleared afterwards: nobody who sees _Gwaiting follows it. In a free tree the store is
+// what Coro.Claim waits for before it moves the coroutine.
+#define RELEASE_SELF \
+	MOVL	$Grunning, AX; \
+	MOVL	$Gwaiting, CX; \
+	LOCK; \
+	CMPXCHGL	CX, const_gStatus(R10); \
+	JNE	wait; \
+released: \
+	MOVQ	$0, const_gM(R10)
+
+#define RELEASE_SELF_AGAIN \
+wait: \
+	PAUSE; \
+	MOVL	$Grunning, AX; \
+	MOVL	$Gwaiting, CX; \
+	LOCK; \
+	CMPXCHGL	CX, const_gStatus(R10); \
+	JEQ	released; \
+	JMP	wait
+
+// FIND_TARGET goes to `other` unless the target was suspended in the same way as we are, at DX.
+// What it gets back from there is the Thread, in BX.
+#define FIND_TARGET \
+	MOVQ	const_gSchedPC(BX), CX; \
+	CMPQ	CX, DX; \
+	JNE	other; \
+	MOVQ	DI, BX
+
+// RESUME_TARGET returns to whoever has called on the target's stack: by a RET if that was at
+// the place where we were called (R9), else by a jump; see above. `other` is for a target that
+// was suspended elsewhere: as gogo, it passes sched.ctxt and clears it, for the next traceback.
+#define RESUME_TARGET \
+	CMPQ	R9, 8(BP); \
+	JEQ	alike; \
+	MOVL	$const_Jumped, AX; \
+	MOVQ	0(SP), CX; \
+	LEAQ	8(SP), SP; \
+	JMP	CX; \
+alike: \
+	MOVL	$const_Returned, AX; \
+	RET; \
+other: \
+	MOVQ	const_gSchedCtxt(BX), DX; \
+	MOVQ	$0, const_gSchedCtxt(BX); \
+	JMP	CX
+
 // func cross(t *Thread, to *Coro) (int, *Thread)
 TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
 	CMPQ	R14, Thread_gp(AX)
 	JNE	refuse			// an iter.Pull's, or of another thread or tree
-	MOVQ	BX, R11
+	MOVQ	BX, R11			// the Coro, for a free tree
 	MOVQ	Coro_g(BX), BX
 	CMPQ	BX, R14
-	JEQ	refuse
+	JEQ	refuse			// to itself: there is nothing to switch
 	MOVQ	const_gM(R14), R8
 	CMPL	const_gProfiled(R14), $0
-	JNE	refuse
+	JNE	refuse			// a goroutine profile records each before it runs
 	MOVQ	const_mTraceBuf0(R8), DX
 	ORQ	const_mTraceBuf1(R8), DX
-	JNE	refuse
+	JNE	refuse			// an execution trace records each switch
 	CMPB	Thread_free(AX), $0
 	JNE	free
 	MOVQ	const_mG0(R8), SI
 	MOVQ	const_mNcgocall(R8), DX
 	CMPQ	DX, Thread_ncgocall(AX)
 	JNE	called
-quiet:
+quiet:					// no C has run since the last look
 	MOVQ	AX, DI
 	CMPQ	R14, Thread_rootG(DI)
 	JEQ	fromroot
 	MOVQ	const_gSchedSP(SI), DX
-	CMPQ	DX, Thread_base(DI)	// C frames, or not the plain stack
-	JNE	refuse
+	CMPQ	DX, Thread_base(DI)
+	JNE	refuse			// C frames, or not the plain stack
 	MOVQ	const_mLocks(R8), DX
 	CMPQ	DX, Thread_locks(DI)
-	JNE	refuse
-	MOVQ	R8, const_gM(BX)
-	MOVL	$Gwaiting, AX
-	MOVL	$Grunning, CX
-	LOCK
-	CMPXCHGL	CX, const_gStatus(BX)
-	JNE	busy
+	JNE	refuse			// it has locked itself to the thread
+	TAKE_TARGET(busy)
 	CMPQ	BX, Thread_rootG(DI)
 	JEQ	toroot
-	MOVQ	8(BP), R9		// into who has called our caller
+	MOVQ	8(BP), R9
 	LEAQ	·crossed(SB), DX
 	JMP	give<>(SB)
 
-fromroot:
+fromroot:				// lock counts and the C stack are other ones, and exchanged
 	CMPL	const_mNcgo(R8), $0
-	JNE	refuse
+	JNE	refuse			// C waits for the root
 	CMPQ	Thread_base(DI), $0
-	JEQ	refuse
-	MOVQ	R8, const_gM(BX)
-	MOVL	$Gwaiting, AX
-	MOVL	$Grunning, CX
-	LOCK
-	CMPXCHGL	CX, const_gStatus(BX)
-	JNE	busy
+	JEQ	refuse			// there is no plain stack
+	TAKE_TARGET(busy)
 	MOVQ	const_mLocks(R8), DX
 	MOVQ	DX, Thread_rootLocks(DI)
 	MOVQ	Thread_locks(DI), DX
 	MOVQ	DX, const_mLocks(R8)
 	MOVQ	const_gSchedSP(SI), DX
 	MOVQ	(Thread_own+CStack_native)(DI), CX
-	MOVQ	DX, 0(CX)
+	MOVQ	DX, 0(CX)		// where the next call of C on the own stack begins
 	MOVQ	Thread_plain(DI), R9
 	JMP	install
 toroot:
 	MOVQ	Thread_rootLocks(DI), DX
 	MOVQ	DX, const_mLocks(R8)
 	LEAQ	Thread_own(DI), R9
-install:				// R9: the C stack, into the g0
+install:				// the C stack R9 into the g0, SI
 	MOVUPS	CStack_lo(R9), X0
 	MOVUPS	CStack_guard0(R9), X1
 	MOVQ	CStack_native(R9), R9
@@ -143,52 +233,60 @@ install:				// R9: the C stack, into the g0
 	MOVUPS	X1, const_gGuard0(SI)
 	MOVQ	DX, const_gSchedSP(SI)
 	MOVQ	Thread_current(DI), CX
-	MOVQ	R9, 0(CX)
+	MOVQ	R9, 0(CX)		// the C core's current coroutine is that stack's
 	MOVQ	8(BP), R9
 	LEAQ	·crossed(SB), DX
 	JMP	give<>(SB)
 
-called:					// C has run: control words, exceptions
+called:					// C has run: look at the exceptions and control words
 	MOVQ	Thread_excs(AX), CX
 	TESTQ	CX, CX
-	JEQ	words
+	JEQ	words			// there is no C++
 	MOVQ	0(CX), R9
 	MOVL	8(CX), CX
 	ORQ	R9, CX
-	JNE	refuse
+	JNE	refuse			// one is being handled
 words:
 	STMXCSR	Thread_seen(AX)
 	ANDL	$ControlMask, Thread_seen(AX)
 	FSTCW	(Thread_seen+4)(AX)
 	MOVQ	Thread_seen(AX), CX
 	CMPQ	CX, Thread_fp(AX)
-	JNE	refuse
+	JNE	refuse			// C has changed them
 	MOVQ	DX, Thread_ncgocall(AX)
 	JMP	quiet
 
-busy:
+busy:					// see TAKE_TARGET
 	MOVQ	$0, const_gM(BX)
 refuse:
-	XORL	AX, AX
+	XORL	AX, AX			// Refused
 	XORL	BX, BX
 	RET
 
 // In a tree that is not bound to a thread. All that is the M's is read here, where nobody
 // can be preempted and moved to another M. Whoever runs is not locked to it: then there are
-// no C frames, and nothing else of the M's is the goroutine's own. The target may be taken
-// by another goroutine at the same time (Coro.Claim), and run elsewhere. So it is taken by its
-// scan bit, and nothing of it is written before it is seen whose it is.
+// no C frames, and nothing else of the M's is the goroutine's own.
+//
+// Another goroutine may claim the target at the same time (Coro.Claim), and run it elsewhere.
+// Claim writes Coro.t by a compare-and-swap and then reads the status; here the status is
+// changed by a compare-and-swap, to the one with the scan bit, and then Coro.t read. Both are
+// full barriers, so at least one of the two sees the other. Nothing of the target is written
+// before that is known, not g.m either.
+//
+// The compare-and-swap fails if somebody has the scan bit (see TAKE_TARGET) or if the target
+// was claimed and runs, or waits for something else of Go's. While we have the bit nobody else
+// changes the status, so it is given back by a store.
 free:
 	CMPQ	R14, Thread_rootG(AX)
 	JNE	ours
-	MOVQ	const_gGoid(R14), DX	// a g is used again
+	MOVQ	const_gGoid(R14), DX	// a g is used again when its goroutine has ended
 	CMPQ	DX, Thread_rootID(AX)
 	JNE	refuse
 ours:
 	CMPQ	const_mLockedG(R8), $0
-	JNE	refuse
-	TESTQ	BX, BX			// elsewhere, and it has ended
-	JEQ	refuse
+	JNE	refuse			// locked: there may be C frames or lock counts
+	TESTQ	BX, BX
+	JEQ	refuse			// it has ended, elsewhere
 	MOVQ	AX, DI
 	MOVL	$Gwaiting, AX
 	MOVL	$(Gscan+Gwaiting), CX
@@ -201,54 +299,16 @@ ours:
 	MOVL	$Grunning, const_gStatus(BX)
 	MOVQ	BX, Thread_gp(DI)
 	LEAQ	·crossed(SB), DX
-	MOVQ	DX, const_gSchedPC(R14)
-	MOVQ	SP, const_gSchedSP(R14)
-	MOVQ	BP, const_gSchedBP(R14)
-	MOVQ	8(BP), R9		// into who has called our caller
-	MOVBLZX	·waitReason(SB), AX
-	MOVB	AX, const_gWaitReason(R14)
-	MOVQ	BX, const_mCurg(R8)
-	MOVQ	R14, R10
-	MOVQ	TLS, CX
-	MOVQ	BX, 0(CX)(TLS*1)
-	MOVQ	BX, R14
-	MOVQ	const_gSchedSP(BX), SP
-	MOVQ	const_gSchedBP(BX), BP
-	MOVL	$Grunning, AX
-	MOVL	$Gwaiting, CX
-	LOCK
-	CMPXCHGL	CX, const_gStatus(R10)
-	JNE	wait
-released:
-	MOVQ	$0, const_gM(R10)	// Coro.Claim waits for this
-	MOVQ	const_gSchedPC(BX), CX
-	CMPQ	CX, DX
-	JNE	other
-	MOVQ	DI, BX
-	CMPQ	R9, 8(BP)
-	JEQ	alike
-	MOVL	$const_Jumped, AX
-	MOVQ	0(SP), CX
-	LEAQ	8(SP), SP
-	JMP	CX
-alike:
-	MOVL	$const_Returned, AX
-	RET
-other:
-	MOVQ	const_gSchedCtxt(BX), DX
-	MOVQ	$0, const_gSchedCtxt(BX)
-	JMP	CX
+	SAVE_SELF
+	MOVQ	8(BP), R9
+	BECOME_TARGET
+	RELEASE_SELF
+	FIND_TARGET
+	RESUME_TARGET
 claimed:
 	MOVL	$Gwaiting, const_gStatus(BX)
 	JMP	refuse
-wait:
-	PAUSE
-	MOVL	$Grunning, AX
-	MOVL	$Gwaiting, CX
-	LOCK
-	CMPXCHGL	CX, const_gStatus(R10)
-	JEQ	released
-	JMP	wait
+	RELEASE_SELF_AGAIN
 
 // func sw(t *Thread, to uintptr) bool
 TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
@@ -259,13 +319,8 @@ TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_mTraceBuf0(R8), DX
 	ORQ	const_mTraceBuf1(R8), DX
 	JNE	refuse
-	MOVQ	R8, const_gM(BX)
-	MOVL	$Gwaiting, AX
-	MOVL	$Grunning, CX
-	LOCK
-	CMPXCHGL	CX, const_gStatus(BX)
-	JNE	busy
-	XORL	R9, R9
+	TAKE_TARGET(busy)
+	XORL	R9, R9			// Thread.Switch has one place that calls this
 	LEAQ	·swapped(SB), DX
 	JMP	give<>(SB)
 busy:
@@ -274,59 +329,23 @@ refuse:
 	XORL	AX, AX
 	RET
 
-// give goes on with BX, which is taken. R14: who stops; R8: the M; DI: the Thread; DX:
-// where whoever stops goes on; R9: where its caller returns to, or 0.
+// give goes on with BX, which is taken, in a tree that is bound to its thread. On entry R14 is
+// who stops; R8 the M; DI the Thread; DX where whoever stops goes on; R9 where its caller
+// returns to, or 0. The lock to the thread is handed on as coroswitch_m does it (coro.go): only
+// the thread itself writes these three words.
 TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	BX, Thread_gp(DI)
-	MOVQ	DX, const_gSchedPC(R14)
-	MOVQ	SP, const_gSchedSP(R14)
-	MOVQ	BP, const_gSchedBP(R14)
-	MOVBLZX	·waitReason(SB), AX
-	MOVB	AX, const_gWaitReason(R14)
+	SAVE_SELF
 	MOVQ	$0, const_gLockedM(R14)
-	MOVQ	BX, const_mCurg(R8)
 	MOVQ	BX, const_mLockedG(R8)
 	MOVQ	R8, const_gLockedM(BX)
-	MOVQ	R14, R10
-	MOVQ	TLS, CX
-	MOVQ	BX, 0(CX)(TLS*1)
-	MOVQ	BX, R14
-	MOVQ	const_gSchedSP(BX), SP
-	MOVQ	const_gSchedBP(BX), BP
-	MOVL	$Grunning, AX
-	MOVL	$Gwaiting, CX
-	LOCK
-	CMPXCHGL	CX, const_gStatus(R10)
-	JNE	wait
-released:
-	MOVQ	$0, const_gM(R10)	// nobody who sees _Gwaiting follows it
-	MOVQ	const_gSchedPC(BX), CX
-	CMPQ	CX, DX
-	JNE	other
-	MOVQ	DI, BX
+	BECOME_TARGET
+	RELEASE_SELF
+	FIND_TARGET
 	TESTQ	R9, R9
 	JEQ	alike
-	CMPQ	R9, 8(BP)
-	JEQ	alike
-	MOVL	$const_Jumped, AX
-	MOVQ	0(SP), CX
-	LEAQ	8(SP), SP
-	JMP	CX
-alike:
-	MOVL	$const_Returned, AX
-	RET
-other:
-	MOVQ	const_gSchedCtxt(BX), DX
-	MOVQ	$0, const_gSchedCtxt(BX)	// as gogo: for the next traceback
-	JMP	CX
-wait:
-	PAUSE
-	MOVL	$Grunning, AX
-	MOVL	$Gwaiting, CX
-	LOCK
-	CMPXCHGL	CX, const_gStatus(R10)
-	JEQ	released
-	JMP	wait
+	RESUME_TARGET
+	RELEASE_SELF_AGAIN
 
 // Where gogo goes on with one that cross has suspended. It has no C frames, whatever
 // whoever has switched to it had. In a tree that is not bound to a thread it need not be
@@ -493,7 +512,7 @@ TEXT ·renew(SB), NOSPLIT|NOFRAME, $0-17
 	MOVQ	gp+0(FP), BX
 	MOVQ	c+8(FP), DX
 	MOVL	$Gwaiting, AX
-	MOVL	$(0x1000+Gwaiting), CX
+	MOVL	$(Gscan+Gwaiting), CX
 	LOCK
 	CMPXCHGL	CX, const_gStatus(BX)
 	JNE	scanned

@@ -30,27 +30,52 @@
 //   - The word below SP is the caller's saved frame pointer: nothing is stored there.
 //   - Returns go by the link register, and are not compared: cross always says Returned.
 //   - Stores are not ordered: the exclusive loads acquire, and the stores release.
+//
+// Registers, from the checks on, in all of this:
+//
+//	R2 to R4	scratch; before the target goes on, R2: where the one that stops goes on
+//	R0		the Thread
+//	R1		the target's g
+//	R5, R6, R7, R9	of a compare-and-swap: address, new value, old value, outcome
+//	R8		the M
+//	R10		the M's g0; later the g that stops
+//	R11		the root's g, or 0
+//	R12		the target's Coro
+//	R13		not 0 if nobody is locked to the M
+//	g, LR, R29	of whoever runs
 
 #define Grunning 2
 #define Gwaiting 4
 #define Gscan 0x1000
 
+// CAS(again, old, failed) makes the status at (R5), which must be `old`, the one in R6, or goes
+// to `failed`, which begins with CLREX. Why it may fail, and who else writes the word, is said
+// at TAKE_TARGET and RELEASE_SELF in switch_amd64.s, for this CPU, too. The exclusive store alone
+// can also fail for no reason at all: then it is tried again.
+#define CAS(again, old, failed) \
+again: \
+	LDAXRW	(R5), R7; \
+	CMPW	$old, R7; \
+	BNE	failed; \
+	STLXRW	R6, (R5), R9; \
+	CBNZW	R9, again
+
 // func cross(t *Thread, to *Coro) (int, *Thread)
 TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	Thread_gp(R0), R2
 	CMP	g, R2
-	BNE	refuse
-	MOVD	R1, R12
+	BNE	refuse			// an iter.Pull's, or of another thread or tree
+	MOVD	R1, R12			// the Coro, for a free tree
 	MOVD	Coro_g(R1), R1
 	CMP	g, R1
-	BEQ	refuse
+	BEQ	refuse			// to itself: there is nothing to switch
 	MOVD	const_gM(g), R8
 	MOVWU	const_gProfiled(g), R2
-	CBNZ	R2, refuse
+	CBNZ	R2, refuse		// a goroutine profile records each before it runs
 	MOVD	const_mTraceBuf0(R8), R2
 	MOVD	const_mTraceBuf1(R8), R3
 	ORR	R2, R3
-	CBNZ	R3, refuse
+	CBNZ	R3, refuse		// an execution trace records each switch
 	MOVBU	Thread_free(R0), R2
 	CBNZ	R2, free
 	MOVD	const_mG0(R8), R10
@@ -58,61 +83,51 @@ TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	Thread_ncgocall(R0), R3
 	CMP	R2, R3
 	BNE	called
-quiet:
+quiet:					// no C has run since the last look
 	MOVD	Thread_rootG(R0), R11
 	CMP	g, R11
 	BEQ	fromroot
 	MOVD	const_gSchedSP(R10), R2
 	MOVD	Thread_base(R0), R3
 	CMP	R2, R3
-	BNE	refuse
+	BNE	refuse			// C frames, or not the plain stack
 	MOVD	const_mLocks(R8), R2
 	MOVD	Thread_locks(R0), R3
 	CMP	R2, R3
-	BNE	refuse
-	MOVD	R8, const_gM(R1)
+	BNE	refuse			// it has locked itself to the thread
+	MOVD	R8, const_gM(R1)	// before the status: suspendG follows it
 	ADD	$const_gStatus, R1, R5
 	MOVD	$Grunning, R6
-take:
-	LDAXRW	(R5), R7
-	CMPW	$Gwaiting, R7
-	BNE	busy
-	STLXRW	R6, (R5), R9
-	CBNZW	R9, take
+	CAS(take, Gwaiting, busy)
 	CMP	R1, R11
 	BEQ	toroot
 	MOVD	$·crossed(SB), R2
 	MOVD	ZR, R13
 	JMP	give<>(SB)
 
-fromroot:
+fromroot:				// lock counts and the C stack are other ones, and exchanged
 	MOVWU	const_mNcgo(R8), R2
-	CBNZ	R2, refuse
+	CBNZ	R2, refuse		// C waits for the root
 	MOVD	Thread_base(R0), R2
-	CBZ	R2, refuse
+	CBZ	R2, refuse		// there is no plain stack
 	MOVD	R8, const_gM(R1)
 	ADD	$const_gStatus, R1, R5
 	MOVD	$Grunning, R6
-takefromroot:
-	LDAXRW	(R5), R7
-	CMPW	$Gwaiting, R7
-	BNE	busy
-	STLXRW	R6, (R5), R9
-	CBNZW	R9, takefromroot
+	CAS(takefromroot, Gwaiting, busy)
 	MOVD	const_mLocks(R8), R2
 	MOVD	R2, Thread_rootLocks(R0)
 	MOVD	Thread_locks(R0), R2
 	MOVD	R2, const_mLocks(R8)
 	MOVD	const_gSchedSP(R10), R2
 	MOVD	(Thread_own+CStack_native)(R0), R3
-	MOVD	R2, (R3)
+	MOVD	R2, (R3)		// where the next call of C on the own stack begins
 	MOVD	Thread_plain(R0), R9
 	JMP	install
 toroot:
 	MOVD	Thread_rootLocks(R0), R2
 	MOVD	R2, const_mLocks(R8)
 	ADD	$Thread_own, R0, R9
-install:				// R9: the C stack, into the g0, R10
+install:				// the C stack R9 into the g0, R10
 	LDP	CStack_lo(R9), (R2, R3)
 	LDP	CStack_guard0(R9), (R4, R5)
 	MOVD	CStack_native(R9), R9
@@ -121,23 +136,23 @@ install:				// R9: the C stack, into the g0, R10
 	STP	(R4, R5), const_gGuard0(R10)
 	MOVD	R6, const_gSchedSP(R10)
 	MOVD	Thread_current(R0), R3
-	MOVD	R9, (R3)
+	MOVD	R9, (R3)		// the C core's current coroutine is that stack's
 	MOVD	$·crossed(SB), R2
 	MOVD	ZR, R13
 	JMP	give<>(SB)
 
-called:					// C has run: control words, exceptions
+called:					// C has run: look at the exceptions and control words
 	MOVD	Thread_excs(R0), R3
-	CBZ	R3, words
+	CBZ	R3, words		// there is no C++
 	MOVD	0(R3), R4
 	MOVWU	8(R3), R5
 	ORR	R4, R5
-	CBNZ	R5, refuse
+	CBNZ	R5, refuse		// one is being handled
 words:
 	MOVD	FPCR, R3
 	MOVD	Thread_fp(R0), R4
 	CMP	R3, R4
-	BNE	refuse
+	BNE	refuse			// C has changed them
 	MOVD	R2, Thread_ncgocall(R0)
 	JMP	quiet
 
@@ -149,34 +164,31 @@ refuse:
 	MOVD	ZR, R1
 	RET
 
-// In a tree that is not bound to a thread: see switch_amd64.s.
+// In a tree that is not bound to a thread: see switch_amd64.s, which also says how this and
+// Coro.Claim see each other. Claim's compare-and-swap and its loads are Go's atomics, which are
+// ordered as they are written; here the barrier orders the exclusive store before the load.
 free:
 	MOVD	Thread_rootG(R0), R11
 	CMP	g, R11
 	BNE	ours
-	MOVD	const_gGoid(g), R2
+	MOVD	const_gGoid(g), R2	// a g is used again when its goroutine has ended
 	MOVD	Thread_rootID(R0), R3
 	CMP	R2, R3
 	BNE	refuse
 ours:
 	MOVD	const_mLockedG(R8), R2
-	CBNZ	R2, refuse
-	CBZ	R1, refuse		// elsewhere, and it has ended
+	CBNZ	R2, refuse		// locked: there may be C frames or lock counts
+	CBZ	R1, refuse		// it has ended, elsewhere
 	ADD	$const_gStatus, R1, R5
 	MOVD	$(Gscan+Gwaiting), R6
-takefree:
-	LDAXRW	(R5), R7
-	CMPW	$Gwaiting, R7
-	BNE	nottaken
-	STLXRW	R6, (R5), R9
-	CBNZW	R9, takefree
-	DMB	$0xb			// the claim, if there is one, is seen
+	CAS(takefree, Gwaiting, nottaken)
+	DMB	$0xb			// a load that follows may pass the exclusive store, else
 	MOVD	Coro_t(R12), R2
 	CMP	R0, R2
 	BNE	claimed
 	MOVD	R8, const_gM(R1)
 	MOVD	$Grunning, R6
-	STLRW	R6, (R5)
+	STLRW	R6, (R5)		// we had the scan bit: nobody else writes it
 	MOVD	$·crossed(SB), R2
 	MOVD	$1, R13
 	JMP	give<>(SB)
@@ -200,12 +212,7 @@ TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	R8, const_gM(R1)
 	ADD	$const_gStatus, R1, R5
 	MOVD	$Grunning, R6
-take:
-	LDAXRW	(R5), R7
-	CMPW	$Gwaiting, R7
-	BNE	busy
-	STLXRW	R6, (R5), R9
-	CBNZW	R9, take
+	CAS(take, Gwaiting, busy)
 	MOVD	$·swapped(SB), R2
 	MOVD	ZR, R13
 	JMP	give<>(SB)
@@ -244,12 +251,7 @@ unlocked:
 	MOVD	const_gSchedLR(R1), LR
 	ADD	$const_gStatus, R10, R5
 	MOVD	$Gwaiting, R6
-release:
-	LDAXRW	(R5), R7
-	CMPW	$Grunning, R7
-	BNE	wait
-	STLXRW	R6, (R5), R9
-	CBNZW	R9, release
+	CAS(release, Grunning, wait)
 	MOVD	ZR, const_gM(R10)	// nobody who sees _Gwaiting follows it
 	MOVD	const_gSchedPC(R1), R3
 	CMP	R2, R3
@@ -262,7 +264,7 @@ other:
 	MOVD	ZR, const_gSchedCtxt(R1)	// as gogo: for the next traceback
 	MOVD	ZR, const_gSchedLR(R1)
 	JMP	(R3)
-wait:
+wait:					// somebody has the scan bit, for an instant
 	YIELD
 	JMP	release
 
@@ -349,12 +351,7 @@ TEXT ·peek(SB), NOSPLIT|NOFRAME, $0-17
 	MOVD	gp+0(FP), R1
 	ADD	$const_gStatus, R1, R5
 	MOVD	$(Gscan+Gwaiting), R6
-take:
-	LDAXRW	(R5), R7
-	CMPW	$Gwaiting, R7
-	BNE	scanned
-	STLXRW	R6, (R5), R9
-	CBNZW	R9, take
+	CAS(take, Gwaiting, scanned)
 	MOVD	ZR, R0
 	MOVD	const_gStartPC(R1), R2
 	MOVD	·freshPC(SB), R3
@@ -425,12 +422,7 @@ TEXT ·renew(SB), NOSPLIT|NOFRAME, $0-17
 	MOVD	c+8(FP), R2
 	ADD	$const_gStatus, R1, R5
 	MOVD	$(0x1000+Gwaiting), R6
-take:
-	LDAXRW	(R5), R7
-	CMPW	$Gwaiting, R7
-	BNE	scanned
-	STLXRW	R6, (R5), R9
-	CBNZW	R9, take
+	CAS(take, Gwaiting, scanned)
 	MOVD	const_gStktopSP(R1), R3
 	MOVD	·freshDepth(SB), R4
 	SUB	R4, R3
