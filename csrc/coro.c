@@ -9,6 +9,7 @@
 #include "annotate.h"
 #include "backend.h"
 #include "coro_internal.h"
+#include "debug.h"
 #include "exceptions.h"
 #include "fault.h"
 #include "stack.h"
@@ -136,11 +137,19 @@ void glet_coro_bounds(const glet_coro *c, void **lo, void **hi)
     *hi = c != NULL ? c->stack.hi : NULL;
 }
 
-void **glet_coro_saved_tls_slot(glet_coro *c) { return &c->tls_slot; }
+void **glet_coro_saved_tls_slot(glet_coro *c)
+{
+    GLET_REQUIRE(c != glet_thread_here.current); /* its slot is the thread's */
+    return &c->tls_slot;
+}
 
 struct glet_attachment *glet_coro_attachment(const glet_coro *c) { return c->attachment; }
 
-void glet_coro_attach(glet_coro *c, struct glet_attachment *a) { c->attachment = a; }
+void glet_coro_attach(glet_coro *c, struct glet_attachment *a)
+{
+    GLET_REQUIRE(a == NULL || c->attachment == NULL);
+    c->attachment = a;
+}
 
 int glet_coro_is_root(const glet_coro *c) { return c != NULL && c->stack.slab == NULL; }
 
@@ -210,6 +219,7 @@ static void enlist(struct glet_thread *t, glet_coro *c)
 
 static void delist(struct glet_thread *t, glet_coro *c)
 {
+    GLET_REQUIRE(c->owner == t && c != &t->root);
     *(c->prev != NULL ? &c->prev->next : &t->all) = c->next;
     if (c->next != NULL)
         c->next->prev = c->prev;
@@ -228,6 +238,7 @@ void glet_coro_each(void (*visit)(void *arg, glet_coro *c), void *arg)
 
 void *glet_coro_saved_sp(const glet_coro *c)
 {
+    GLET_REQUIRE(c != glet_thread_here.current);
 #ifdef GLET_UCONTEXT
     return c->ctx.at;
 #else
@@ -423,6 +434,7 @@ static inline __attribute__((always_inline)) int go(int (*jump)(const glet_conte
     struct glet_thread *t = &glet_thread_here;
     glet_coro *from = t->current;
 
+    GLET_REQUIRE(from != NULL && to->owner == t); /* admit or may_switch_fast has seen to it */
 #ifdef EVERY_SWITCH_IS_TOLD
     if (to == from)
         return GLET_OK;
@@ -454,22 +466,24 @@ static __attribute__((noinline)) int slow_alike(glet_coro *to)
  * One comparison says that the thread is set up, that `to` is its own and has not
  * finished, and that it has no exceptions.
  */
-static inline int is_open(const glet_coro *to)
+static inline int may_switch_fast(const glet_coro *to)
 {
     const struct glet_thread *t = &glet_thread_here;
     return __builtin_expect(to != NULL && to->gate == t->gate && !glet_exceptions_any(t->watched), 1);
 }
 
 #if !defined(__x86_64__) || defined(EVERY_SWITCH_IS_TOLD) /* else it is in switch_amd64.S */
-int glet_coro_switch(glet_coro *to) { return is_open(to) ? go(glet_context_switch, to) : glet_coro_switch_slow(to); }
+int glet_coro_switch(glet_coro *to) { return may_switch_fast(to) ? go(glet_context_switch, to) : glet_coro_switch_slow(to); }
 #endif
 
-int glet_coro_switch_alike(glet_coro *to) { return is_open(to) ? go(glet_context_switch_alike, to) : slow_alike(to); }
+int glet_coro_switch_alike(glet_coro *to) { return may_switch_fast(to) ? go(glet_context_switch_alike, to) : slow_alike(to); }
 
 void glet_coro_main(void *p)
 {
     glet_coro *c = p;
     struct glet_thread *t = c->owner;
+
+    GLET_REQUIRE(t == &glet_thread_here && t->current == c);
 
     glet_note_arrive(&c->notes);
     glet_coro *next = c->body(c->arg);

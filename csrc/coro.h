@@ -37,6 +37,37 @@
  * is only taken as the stack is used.  Below each stack lies a guard: running over
  * the end is a SIGSEGV, not a corruption.
  *
+ * Life.  A coroutine is fresh, then running and suspended in turn, and finished when its
+ * body has returned.  glet_coro_restart makes any of these but the running one fresh again.
+ * A finished one keeps its stack until glet_coro_free.
+ *
+ *     glet_coro_new --> fresh --> running <--> suspended
+ *                         ^          | the body returns
+ *                         |          v
+ *                         '------ finished --> glet_coro_free
+ *
+ * Caveats
+ *
+ *   - A coroutine is not a thread.  A call that blocks stops all coroutines of the thread,
+ *     and a mutex that one of them holds is held by the thread: another one that locks it
+ *     waits for ever.
+ *   - Thread-local variables, errno among them, are the thread's.  Libraries that keep "the
+ *     current one" of something there see another coroutine's after a switch.
+ *   - To free or restart a suspended coroutine runs nothing of it: memory that its frames own
+ *     is leaked, locks stay locked, C++ destructors do not run.
+ *   - A coroutine that never goes on keeps its stack until it is freed, by its own thread, or
+ *     by any after glet_coro_thread_end.  A thread that ends without that leaks them.
+ *   - longjmp, setcontext and C++ exceptions stay on the stack that they began on.  An exception
+ *     that leaves a body finds no handler, and ends the process (std::terminate).
+ *   - A function whose frame is larger than GLET_STACK_GUARD may step over the guard.  Compile
+ *     with -fstack-clash-protection what has such frames or uses alloca with large sizes.
+ *   - A signal handler without SA_ONSTACK runs on the coroutine's stack, which has to have room
+ *     for it.  A handler must not switch.
+ *   - After fork the child has the calling thread's coroutines, on copies of their stacks, and
+ *     those of the other threads are lost.
+ *   - The core tells AddressSanitizer, ThreadSanitizer and valgrind of its stacks if it is
+ *     compiled for them; of those that it does not know of they report nonsense.
+ *
  * This file is the C core's public face; fiber.h is for coroutines of others.
  * The core is used by package greenlet for Go but knows nothing of it: the files that do
  * are those whose names begin with go_ and fiber.

@@ -12,6 +12,7 @@
 #define GLET_FIBER_INTERNAL_H
 
 #include "coro_internal.h"
+#include "debug.h"
 #include "fiber.h"
 
 #include <stdint.h>
@@ -80,6 +81,7 @@ static inline struct glet_fiber *glet_fiber_foreign(const glet_coro *c)
 static inline struct glet_fiber *glet_fiber_orphan(struct glet_fiber *own)
 {
     struct glet_fiber *f = own->running;
+    GLET_REQUIRE(own->state == GLET_FIBER_OWN && f != NULL && f->state == GLET_FIBER_RUNNING);
     f->state = GLET_FIBER_ORPHANED;
     own->running = NULL;
     return f;

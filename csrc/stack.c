@@ -21,6 +21,7 @@
 #define _GNU_SOURCE
 #include "stack.h"
 #include "coro.h"
+#include "debug.h"
 #include "fault.h"
 
 #include <errno.h>
@@ -279,6 +280,7 @@ void glet_stack_free(glet_stack *st)
         (void)madvise(st->lo, (size_t)(st->hi - st->lo), MADV_DONTNEED);
 
     pthread_mutex_lock(&mu);
+    GLET_REQUIRE(s->used > 0 && st->index < s->fresh && s->nfree < s->count);
     if (s->used == s->count)
         room_add(s);
     s->free[s->nfree++] = (unsigned char)st->index;

@@ -4,6 +4,7 @@
  * switch.c - fresh contexts for each backend, and the ucontext backend itself.
  */
 #include "backend.h"
+#include "debug.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -53,6 +54,7 @@ struct fresh {
 void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 {
     (void)lo;
+    GLET_REQUIRE((uintptr_t)hi % 16 == 0);
     struct fresh *f = (struct fresh *)((char *)hi - sizeof *f);
     *f = (struct fresh){.start = glet_start, .self = self};
     __asm__("stmxcsr %0" : "=m"(f->mxcsr));
@@ -75,6 +77,7 @@ struct fresh {
 void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 {
     (void)lo;
+    GLET_REQUIRE((uintptr_t)hi % 16 == 0);
     struct fresh *f = (struct fresh *)((char *)hi - sizeof *f);
     *f = (struct fresh){.start = glet_start, .self = self};
     __asm__("mrs %0, fpcr" : "=r"(f->fpcr));

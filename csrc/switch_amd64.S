@@ -23,7 +23,7 @@
  *
  *   int glet_coro_switch(glet_coro *to)                rdi
  *       coro.h has the contract. Here is the ordinary case, without the jump from C
- *       to here: what is_open and go do in coro.c, which asserts the offsets, and has
+ *       to here: what may_switch_fast and go do in coro.c, which asserts the offsets, and has
  *       all others (glet_coro_switch_slow).  It is weak, since coro.c has a whole one
  *       where sanitizers want to be told. It falls into glet_jump.
  *
@@ -93,27 +93,30 @@
         .p2align \align
 \name:
         .cfi_startproc
-        leaq    3f(%rip), %rcx
-        leaq    -0x10(%rsp), %rsp
+        /* On entry: rdi = to, rsi = from, (rsp) = return address. All of rax, rcx, rdx,
+           r8 to r11 and the vector registers may be changed. */
+        leaq    3f(%rip), %rcx          /* where we are gone on with: label 3 */
+        leaq    -0x10(%rsp), %rsp       /* room for two words */
         .cfi_adjust_cfa_offset 0x10
-        movq    %rcx, (%rsp)
-        movq    %rsi, 0x08(%rsp)
-        movq    %r15, 0x28(%rsi)
+        movq    %rcx, (%rsp)            /* all that the other side relies on */
+        movq    %rsi, 0x08(%rsp)        /* our record, which label 3 reads: rsi is the other's by then */
+        movq    %r15, 0x28(%rsi)        /* the callee-saved registers of the System V ABI */
         movq    %r14, 0x30(%rsi)
         movq    %r13, 0x38(%rsi)
         movq    %r12, 0x40(%rsi)
         movq    %rbx, 0x48(%rsi)
         movq    %rbp, 0x50(%rsi)
         ALL_IN_RECORD 8
-        stmxcsr 0x20(%rsi)
+        stmxcsr 0x20(%rsi)              /* and its callee-saved control words */
         fnstcw  0x24(%rsi)
-        movzwl  0x24(%rsi), %edx
+        movzwl  0x24(%rsi), %edx        /* for the comparison on the other side */
         movq    %rsp, (%rsi)            /* here the old stack is suspended   */
         movq    (%rdi), %rsp            /* and from here on we are the other */
-        cmpq    (%rsp), %rcx
+        cmpq    (%rsp), %rcx            /* was it suspended by this same function? */
         jne     4f
 
-2:      ldmxcsr 0x20(%rdi)
+        /* Here: rdi = the record of who goes on, dx = the x87's word as it is now. */
+2:      ldmxcsr 0x20(%rdi)              /* always: cheaper than to compare; see above */
         cmpw    0x24(%rdi), %dx
         jne     1f
 5:      movq    0x28(%rdi), %r15
@@ -122,7 +125,7 @@
         movq    0x40(%rdi), %r12
         movq    0x48(%rdi), %rbx
         movq    0x50(%rdi), %rbp
-        xorl    %eax, %eax
+        xorl    %eax, %eax              /* the result, GLET_OK */
         .cfi_remember_state
         .cfi_same_value r15
         .cfi_same_value r14
@@ -135,7 +138,7 @@
         .cfi_adjust_cfa_offset -0x10
         ret
         .else
-        movq    0x10(%rsp), %rcx
+        movq    0x10(%rsp), %rcx        /* the return address; see "odd choices" */
         leaq    0x18(%rsp), %rsp
         .cfi_adjust_cfa_offset -0x18
         .cfi_register rip, rcx
@@ -146,15 +149,16 @@
 1:      fldcw   0x24(%rdi)
         jmp     5b
 
-4:      movl    0x20(%rsi), %eax        /* the other was suspended elsewhere */
-        popq    %rcx
+4:      movl    0x20(%rsi), %eax        /* the other was suspended elsewhere: it gets MXCSR in eax, dx is as it was */
+        popq    %rcx                    /* its address to go on at */
         .cfi_adjust_cfa_offset -8
         ALL_IN_RECORD 0
         jmp     *%rcx
 
+        /* On entry: as another function leaves it; rsp is 8 above the frame's beginning. */
 3:      endbr64                         /* somebody else goes on with us     */
-        movq    (%rsp), %rdi
-        leaq    -8(%rsp), %rsp
+        movq    (%rsp), %rdi            /* our record */
+        leaq    -8(%rsp), %rsp          /* the frame as label 2 expects it */
         .cfi_adjust_cfa_offset 8
         ALL_IN_RECORD 8
         jmp     2b
@@ -167,21 +171,22 @@
         .p2align 5
 glet_coro_switch:
         .cfi_startproc
+        /* On entry: rdi = to, as at any call. Nothing is pushed, so all ways out are jumps. */
         testq   %rdi, %rdi
-        jz      glet_coro_switch_slow
+        jz      glet_coro_switch_slow   /* NULL */
         movq    glet_thread_here@gottpoff(%rip), %r9
         movq    %fs:0x18(%r9), %rax     /* the thread's gate is its address  */
         cmpq    0x18(%rdi), %rax
-        jne     glet_coro_switch_slow
+        jne     glet_coro_switch_slow   /* another thread's, finished, or with exceptions */
         movq    0x20(%rax), %rcx        /* exceptions that are handled?      */
         movl    8(%rcx), %edx
         orq     (%rcx), %rdx
         jnz     glet_coro_switch_slow
-        movq    (%rax), %rsi            /* from                              */
-        movq    %rdi, (%rax)
+        movq    (%rax), %rsi            /* from: the thread's current one    */
+        movq    %rdi, (%rax)            /* which is `to` now                 */
         movq    glet_tls_slot_offset_here(%rip), %r10
         testq   %r10, %r10
-        jz      glet_jump
+        jz      glet_jump               /* there is no TLS slot              */
         movq    %fs:(%r10), %r8
         movq    %r8, 8(%rsi)            /* before the next, for to may be from */
         movq    8(%rdi), %r11
@@ -199,8 +204,10 @@ glet_coro_switch:
 glet_start:
         .cfi_startproc
         .cfi_undefined rip              /* no caller: unwinders stop here    */
+        /* On entry: eax and dx are the control words of who has stopped, or all ones; rsp
+           points at what is above the address, +0x08 in the picture. */
         endbr64
-        cmpl    (%rsp), %eax
+        cmpl    (%rsp), %eax            /* the maker's: set them if they are others */
         jne     1f
         cmpw    4(%rsp), %dx
         je      2f

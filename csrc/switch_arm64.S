@@ -73,10 +73,11 @@
 glet_jump:
 glet_jump_alike:
         .cfi_startproc
-        hint    #34                     /* bti c */
+        /* On entry: x0 = to, x1 = from, x30 = return address. x2 to x17 may be changed. */
+        hint    #34                     /* bti c: an indirect branch may come here */
         sub     sp, sp, #FRAME
         .cfi_adjust_cfa_offset FRAME
-        stp     d8,  d9,  [sp, #0x00]
+        stp     d8,  d9,  [sp, #0x00]   /* what AAPCS64 calls callee-saved */
         stp     d10, d11, [sp, #0x10]
         stp     d12, d13, [sp, #0x20]
         stp     d14, d15, [sp, #0x30]
@@ -93,9 +94,10 @@ glet_jump_alike:
 
         bl      glet_swap
 
+        /* Here: sp as we left it, x9 = the FPCR of who has stopped, or all ones. */
         ldr     x10, [sp, #0xa0]
         cmp     x9, x10
-        b.ne    1f
+        b.ne    1f                      /* writing FPCR is slow, so only if it differs */
 2:      ldp     d8,  d9,  [sp, #0x00]
         ldp     d10, d11, [sp, #0x10]
         ldp     d12, d13, [sp, #0x20]
@@ -121,7 +123,8 @@ glet_jump_alike:
         .p2align 4
 glet_swap:
         .cfi_startproc
-        str     x30, [sp, #-16]!
+        /* On entry: x0 = to, x1 = from, x9 = FPCR, x30 = where we are gone on with. */
+        str     x30, [sp, #-16]!        /* 16, since sp stays aligned to that */
         .cfi_adjust_cfa_offset 16
         .cfi_rel_offset x30, 0
         mov     x10, sp
@@ -142,6 +145,7 @@ glet_swap:
 glet_start:
         .cfi_startproc
         .cfi_undefined x30              /* no caller: unwinders stop here    */
+        /* On entry: x9 as above; sp points at the maker's FPCR, +0x10 in the picture. */
         ldr     x10, [sp]
         cmp     x9, x10
         b.eq    1f

@@ -167,7 +167,7 @@ func compile(t *testing.T, program, flags string, more ...string) string {
 	cc, err := exec.Command("go", "env", "CC").Output()
 	require.NoError(t, err)
 	exe := filepath.Join(t.TempDir(), "exe")
-	args := strings.Fields(string(cc) + " -std=gnu11 -O1 -g -Wall -Wextra -Werror -I../../csrc " + flags)
+	args := strings.Fields(string(cc) + " -std=gnu11 -O1 -g -Wall -Wextra -Werror -DGLET_DEBUG=1 -I../../csrc " + flags)
 	for _, f := range append([]string{"coro.c", "stack.c", "switch.c", "fault.c", "switch_amd64.S", "switch_arm64.S"}, more...) {
 		name, assembly := strings.CutSuffix(f, ".S")
 		if !assembly || strings.HasSuffix(name, "_"+runtime.GOARCH) {
