@@ -7,8 +7,8 @@ package greenlet
 #include "fiber_onem.h"
 #include "go_calls.h"
 
-static void fiber_use(glet_one_layout l) { glet_one_use(&l); }
-static uintptr_t fiber_leave(uintptr_t c, uintptr_t *bounds) { return glet_one_leave_fiber((glet_coro *)c, bounds); }
+static void fiber_use(glet_onem_layout l) { glet_onem_use(&l); }
+static uintptr_t fiber_leave(uintptr_t c, uintptr_t *bounds) { return glet_onem_leave_fiber((glet_coro *)c, bounds); }
 */
 import "C"
 
@@ -27,7 +27,7 @@ var useFibers = sync.OnceValue(func() error {
 	if err != nil {
 		return err
 	}
-	C.fiber_use(C.glet_one_layout{
+	C.fiber_use(C.glet_onem_layout{
 		g_guard0: C.uint32_t(l.GGuard0), g_panic: C.uint32_t(l.GPanic), g_defer: C.uint32_t(l.GDefer), g_m: C.uint32_t(l.GM),
 		g_sched_sp: C.uint32_t(l.GSchedSP), g_sched_pc: C.uint32_t(l.GSchedPC), g_sched_ctxt: C.uint32_t(l.GSchedCtxt),
 		g_sched_lr: C.uint32_t(l.GSchedLR), g_sched_bp: C.uint32_t(l.GSchedBP),
@@ -43,7 +43,7 @@ var useFibers = sync.OnceValue(func() error {
 		departure: C.uintptr_t(l.Departure), reentersyscall: C.uintptr_t(l.Reentersyscall),
 		landing: C.uintptr_t(l.Landing), nothing: C.uintptr_t(l.Nothing),
 	})
-	gort.FiberHome = func() uintptr { return uintptr(C.glet_one_home()) }
+	gort.FiberHome = func() uintptr { return uintptr(C.glet_onem_home()) }
 	return nil
 })
 
@@ -55,7 +55,7 @@ func greenletFiberEnd(g C.uintptr_t) { gort.EndFiber(uintptr(g)) }
 
 // setFiberThread tells the C core of the calling thread's record, which the thread's
 // handle keeps.
-func setFiberThread(t *gort.Thread) { C.glet_one_thread(C.uintptr_t(uintptr(unsafe.Pointer(t)))) }
+func setFiberThread(t *gort.Thread) { C.glet_onem_thread(C.uintptr_t(uintptr(unsafe.Pointer(t)))) }
 
 // leaveFiber is gort.Stacks.Leave.
 func leaveFiber(record uintptr, bounds *uintptr) uintptr {

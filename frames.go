@@ -52,9 +52,9 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 			continue // it may have been another goroutine that it was on
 		}
 		switch p.State {
-		case gort.PeekNothing:
+		case gort.SnapshotNothing:
 			return nil, layer.Unknown
-		case gort.PeekInC, gort.PeekWaiting, gort.PeekReady:
+		case gort.SnapshotInC, gort.SnapshotWaiting, gort.SnapshotReady:
 			if p.N == len(pcs) {
 				pcs = make([]uintptr, 4*len(pcs))
 				continue
@@ -64,7 +64,7 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 				stack = fromOperation(stack)
 			}
 			return stack, doings[p.State]
-		case gort.PeekRunning:
+		case gort.SnapshotRunning:
 			// A stop of the world takes whoever runs off its processor. It needs a moment to
 			// get one again, and until then it waits.
 			runtime.ReadMemStats(new(runtime.MemStats))
@@ -76,8 +76,8 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 }
 
 var doings = [...]layer.Doing{
-	gort.PeekNothing: layer.Unknown, gort.PeekRunning: layer.InGo, gort.PeekReady: layer.InGo, gort.PeekInC: layer.InC,
-	gort.PeekWaiting: layer.Blocked, gort.PeekBusy: layer.Unknown,
+	gort.SnapshotNothing: layer.Unknown, gort.SnapshotRunning: layer.InGo, gort.SnapshotReady: layer.InGo, gort.SnapshotInC: layer.InC,
+	gort.SnapshotWaiting: layer.Blocked, gort.SnapshotBusy: layer.Unknown,
 }
 
 // doing is layer.DoingOf.
@@ -93,14 +93,14 @@ func (c *core) doing(stack *[]runtime.Frame) layer.Doing {
 // patience is how often stackNow tries.
 const patience = 100
 
-// peek is gort.Peek of a greenlet that is alive. Any goroutine may call it.
-func (c *core) peek(pcs []uintptr) (p gort.Peek) {
+// peek is gort.Snapshot of a greenlet that is alive. Any goroutine may call it.
+func (c *core) peek(pcs []uintptr) (p gort.Snapshot) {
 	t := c.lockTree() // so that it does not end meanwhile, and another one has its goroutine
 	defer t.mu.Unlock()
 	if c.life.Load() != lifeStarted || c.coro == nil {
 		return p
 	}
-	return c.coro.Peek(pcs, t.runs(c))
+	return c.coro.Snapshot(pcs, t.runs(c))
 }
 
 // visit has a suspended greenlet of this tree call f, which must not switch, and go on

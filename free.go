@@ -50,7 +50,7 @@ func newFreeTree() *tree {
 	c.coro.SetOwner(unsafe.Pointer(t))
 	t.live.next, t.live.prev = &t.live, &t.live
 	t.implicit = true
-	t.locked, t.id = gort.This()
+	t.locked, t.id = gort.CurrentG()
 	roots.add(t)
 	t.enlist()
 	t.observe()
@@ -107,11 +107,11 @@ func (t *tree) leaveGoroutine() {
 
 // freeTree is the free tree that the calling goroutine runs in, or nil.
 func freeTree() *tree {
-	g, id := gort.This()
+	g, id := gort.CurrentG()
 	if t := roots.find(g, id); t != nil {
 		return t
 	}
-	c, g, id := gort.RunsFor()
+	c, g, id := gort.CurrentCoro()
 	switch {
 	case c != nil:
 		return (*tree)(c.Home().Owner)
@@ -123,7 +123,7 @@ func freeTree() *tree {
 
 // gone says whether the tree is free and its root's goroutine has ended. Any goroutine may
 // ask.
-func (t *tree) gone() bool { return t.free && gort.Gone(t.locked, t.id) }
+func (t *tree) gone() bool { return t.free && gort.GoroutineEnded(t.locked, t.id) }
 
 // roots are the free trees, by their goroutines.
 var roots rootSet

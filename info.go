@@ -60,12 +60,12 @@ func (c *core) info(state func() State) Info {
 		var pcs [len(prefix{})]uintptr
 		for range patience {
 			p := c.peek(pcs[:])
-			if p.State == gort.PeekWaiting {
+			if p.State == gort.SnapshotWaiting {
 				if p.Stack != 0 {
 					i.CStack, i.CStackUsed = p.Stack, p.Used
 				}
 				i.SuspendedAt = placeOf(pcs[:p.N], c)
-			} else if p.State == gort.PeekBusy || p.State == gort.PeekRunning { // between two states
+			} else if p.State == gort.SnapshotBusy || p.State == gort.SnapshotRunning { // between two states
 				runtime.Gosched()
 				continue
 			}

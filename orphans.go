@@ -123,7 +123,7 @@ func endForgotten(c *core) {
 // has ended there, and what was suspended on the thread's stacks will never go on.
 func (th *thread) endGuest() {
 	t := th.guest.Load()
-	if t == nil || !t.one.Leaves(th.one) {
+	if t == nil || !t.one.TiedTo(th.one) {
 		return
 	}
 	orphans.Lock()
@@ -132,7 +132,7 @@ func (th *thread) endGuest() {
 		t.drop(c)
 	}
 	t.th.pool.sweep()
-	t.one.Left()
+	t.one.ThreadEnded()
 	if t.many() == 0 && t.orphaned.Load() {
 		t.finish(endThread)
 	}

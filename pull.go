@@ -43,7 +43,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 			}
 			if t := p.leave(); t != nil {
 				p.v = v
-				if way, by := t.one.Cross(p.waiter.by.c.coro); way != gort.Refused {
+				if way, by := t.one.SwitchFast(p.waiter.by.c.coro); way != gort.Refused {
 					if by != t.one {
 						t = p.c.tree.Load() // it may have been moved
 					}
@@ -73,7 +73,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	next = func() (v V, ok bool) {
 		if t := p.swift(); t != nil && t.quiet() && g.c.coro != nil {
 			p.enter(t, g)
-			if way, _ := t.one.Cross(g.c.coro); way != gort.Refused {
+			if way, _ := t.one.SwitchFast(g.c.coro); way != gort.Refused {
 				if p.entered(t) {
 					v, p.v = p.v, v
 					p.release()
@@ -110,7 +110,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 			}
 			if t := p.leave(); t != nil {
 				p.k, p.v = k, v
-				if way, by := t.one.Cross(p.waiter.by.c.coro); way != gort.Refused {
+				if way, by := t.one.SwitchFast(p.waiter.by.c.coro); way != gort.Refused {
 					if by != t.one {
 						t = p.c.tree.Load() // it may have been moved
 					}
@@ -139,7 +139,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	next = func() (k K, v V, ok bool) {
 		if t := p.swift(); t != nil && t.quiet() && g.c.coro != nil {
 			p.enter(t, g)
-			if way, _ := t.one.Cross(g.c.coro); way != gort.Refused {
+			if way, _ := t.one.SwitchFast(g.c.coro); way != gort.Refused {
 				if p.entered(t) || p.unusual(g, "next of Pull2") {
 					k, p.k = p.k, k
 					v, p.v = p.v, v

@@ -61,7 +61,7 @@ func (g *Greenlet) Switch(v any) (any, error) {
 			t.inbox.value = v
 			t.current = g
 			g.c.switches++
-			way, by := t.one.Cross(to)
+			way, by := t.one.SwitchFast(to)
 			if by != t.one && way != gort.Refused {
 				t = from.tree.Load() // it may have been moved
 			}

@@ -57,6 +57,7 @@ static glet_fiber *record_new(enum glet_fiber_state state)
 
 static void record_free(glet_fiber *f)
 {
+    GLET_REQUIRE(f->state != GLET_FIBER_FREED && f->state != GLET_FIBER_RUNNING);
     *f = (glet_fiber){0};
     pthread_mutex_lock(&mu);
     *unused.last = f;
@@ -192,7 +193,7 @@ int glet_fiber_new(glet_fiber **out, void *stack, size_t size)
         return GLET_ENOMEM;
     f->lo = stack;
     f->hi = f->lo + size;
-    if (glet_one_used() && (code = glet_one_fiber_new(f)) != GLET_OK) {
+    if (glet_onem_used() && (code = glet_onem_fiber_new(f)) != GLET_OK) {
         record_free(f);
         return code;
     }
@@ -233,8 +234,8 @@ int glet_fiber_switch(glet_fiber *to)
     if (to != own)
         to->state = GLET_FIBER_RUNNING;
     own->running = to == own ? NULL : to;
-    if (glet_one_used()) {
-        glet_one_announce(c, from, to);
+    if (glet_onem_used()) {
+        glet_onem_announce(c, from, to);
         return GLET_OK;
     }
     from->tls_slot = glet_tls_slot_load();
@@ -248,7 +249,7 @@ int glet_fiber_free(glet_fiber *f)
     if (code == GLET_OK && f->state != GLET_FIBER_IDLE && f->state != GLET_FIBER_ORPHANED)
         code = GLET_EBUSY;
     if (code == GLET_OK && f->goroutine != NULL)
-        glet_one_fiber_free(f);
+        glet_onem_fiber_free(f);
     if (code == GLET_OK && f->tls_slot != NULL)
         code = glet_go_m_drop_parked(f->tls_slot);
     if (code == GLET_OK)

@@ -24,7 +24,7 @@
  *     system call to a goroutine (retake, stopTheWorldWithSema).
  *   - castogscanstatus (proc.go), suspendG (preempt.go): who fails to take the scan bit
  *     tries again.
- *   - coroswitch_m (coro.go), reentersyscall (proc.go): see by_way_of_go.
+ *   - coroswitch_m (coro.go), reentersyscall (proc.go): see announce_traced.
  */
 #define _GNU_SOURCE
 #include "fiber_onem.h"
@@ -48,8 +48,8 @@ enum { GSYSCALL = 3, GWAITING = 4, SCAN = 0x1000 }; /* runtime2.go */
  */
 enum { EVERY = 128 };
 
-static glet_one_layout rt;
-int glet_one_in_use;
+static glet_onem_layout rt;
+int glet_onem_in_use;
 
 static __thread struct {
     char *thread; /* gort.Thread */
@@ -59,30 +59,39 @@ static __thread struct {
 #define FIELD(type, base, offset) ((type *)((char *)(base) + (offset)))
 #define LOAD(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 
-void glet_one_use(const glet_one_layout *layout)
+void glet_onem_use(const glet_onem_layout *layout)
 {
     rt = *layout;
-    __atomic_store_n(&glet_one_in_use, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&glet_onem_in_use, 1, __ATOMIC_RELEASE);
 }
 
-void glet_one_thread(uintptr_t thread) { local.thread = (char *)thread; }
+void glet_onem_thread(uintptr_t thread) { local.thread = (char *)thread; }
 
-static void __attribute__((noinline)) wait_for(uint32_t *status, uint32_t was, uint32_t now)
+static void __attribute__((noinline)) change_status_slow(uint32_t *status, uint32_t was, uint32_t now)
 {
     for (uint32_t w = was; !__atomic_compare_exchange_n(status, &w, now, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED); w = was)
         sched_yield();
 }
 
-/* Changes the status of g, as soon as nobody has its scan bit. */
-static inline void take(char *g, uint32_t was, uint32_t now)
+/*
+ * Changes the status of g from `was` to `now`. Others set the bit _Gscan in it, to look at the
+ * stack of a goroutine that waits or is in C, or to ask for a preemption, and clear it soon after
+ * (suspendG, castogscanstatus, casfrom_Gscanstatus). While it is set the compare-and-swap fails
+ * and is tried again. Nobody else changes the status of the goroutines that come here: one is in
+ * C on this thread, the other is parked and belongs to this thread.
+ *
+ * With SCAN in `now` the bit is ours until set_status, and others wait for it: what comes in
+ * between is short and calls nothing.
+ */
+static inline void change_status(char *g, uint32_t was, uint32_t now)
 {
     uint32_t *status = FIELD(uint32_t, g, rt.g_status), w = was;
     if (__builtin_expect(!__atomic_compare_exchange_n(status, &w, now, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED), 0))
-        wait_for(status, was, now);
+        change_status_slow(status, was, now);
 }
 
-/* Ends what take has begun. */
-static inline void release(char *g, uint32_t now)
+/* Gives the scan bit back. While it is ours nobody else writes the status, so a store will do. */
+static inline void set_status(char *g, uint32_t now)
 {
     __atomic_store_n(FIELD(uint32_t, g, rt.g_status), now, __ATOMIC_RELEASE);
 }
@@ -124,11 +133,11 @@ static inline void load(const glet_coro *c, struct glet_fiber *to, char *m, char
 }
 
 /* An announcement that is under way in Go. The beginning is known to gort, as type arrival. */
-struct by_way {
+struct traced_announcement {
     uintptr_t pc, sp, bp; /* of the system call that `to` is in */
     uintptr_t reentersyscall;
     uintptr_t c_sp; /* where land is called */
-    void (*land)(struct by_way *);
+    void (*land)(struct traced_announcement *);
 
     struct { /* runtime.coro */
         char *gp;
@@ -139,10 +148,10 @@ struct by_way {
     jmp_buf back;
 };
 
-static void land(struct by_way *b) { _longjmp(b->back, 1); }
+static void land(struct traced_announcement *b) { _longjmp(b->back, 1); }
 
-/* Calls Go, and stays there. */
-static __attribute__((noinline, noreturn)) void leave(struct by_way *b)
+/* Calls Go, which does not return: land comes back to the thread's stack in its stead. */
+static __attribute__((noinline, noreturn)) void enter_go(struct traced_announcement *b)
 {
     enum { RED_ZONE = 256 };
     b->c_sp = ((uintptr_t)__builtin_frame_address(0) - RED_ZONE) & ~(uintptr_t)15;
@@ -190,20 +199,20 @@ static uintptr_t moved(uintptr_t p, struct stack was, struct stack now)
  * In a cgo call g.sched is deeper than syscallsp (asmcgocall), and the next call of Go
  * begins there: both are restored as they were. Go may have moved from's stack meanwhile.
  */
-static __attribute__((noinline)) void by_way_of_go(const glet_coro *c, struct glet_fiber *from,
+static __attribute__((noinline)) void announce_traced(const glet_coro *c, struct glet_fiber *from,
                                                    struct glet_fiber *to, char *m, char *g0)
 {
     char *a = from->parked.g, *z = to->parked.g;
-    struct by_way b = {.reentersyscall = rt.reentersyscall, .land = land};
+    struct traced_announcement b = {.reentersyscall = rt.reentersyscall, .land = land};
 
-    take(z, GWAITING, GWAITING | SCAN);
+    change_status(z, GWAITING, GWAITING | SCAN);
     const struct sched to_sched = sched_of(z);
     b.pc = *FIELD(uintptr_t, z, rt.g_syscall_pc);
     b.sp = *FIELD(uintptr_t, z, rt.g_syscall_sp);
     b.bp = to->parked.bp;
     set_sched(z, (struct sched){.sp = (to_sched.sp & ~(uintptr_t)15) - 64, .pc = rt.landing});
     *FIELD(uintptr_t, z, rt.g_sched_ctxt) = (uintptr_t)&b;
-    release(z, GWAITING);
+    set_status(z, GWAITING);
 
     const struct sched from_sched = sched_of(a);
     const struct stack was = *(struct stack *)a;
@@ -215,12 +224,12 @@ static __attribute__((noinline)) void by_way_of_go(const glet_coro *c, struct gl
     b.coro.mp = m;
     b.coro.locks = from->parked.locks + ((uint64_t)1 << 32); /* lockedInt: that of a call from C */
     if (_setjmp(b.back) == 0)
-        leave(&b);
+        enter_go(&b);
 
     *FIELD(uint8_t, m, rt.m_incgo) = 1;
     load(c, to, m, g0);
     set_sched(z, to_sched);
-    take(a, GWAITING, GWAITING | SCAN);
+    change_status(a, GWAITING, GWAITING | SCAN);
     const struct stack now = *(struct stack *)a;
     set_sched(a, (struct sched){moved(from_sched.sp, was, now), from_sched.pc, from_sched.lr,
                                 moved(from_sched.bp, was, now)});
@@ -233,7 +242,7 @@ static __attribute__((noinline)) void by_way_of_go(const glet_coro *c, struct gl
     *FIELD(uint8_t, a, rt.g_throw_split) = 1; /* these two as reentersyscall sets them: stackPreempt */
     *FIELD(uintptr_t, a, rt.g_guard0) = (uintptr_t)-1314;
     *FIELD(char *, a, rt.g_locked_m) = NULL;
-    release(a, GWAITING);
+    set_status(a, GWAITING);
 }
 
 /*
@@ -246,14 +255,14 @@ static inline int traced(char *m)
     return LOAD(FIELD(char *, m, rt.m_trace_buf[0])) != NULL || LOAD(FIELD(char *, m, rt.m_trace_buf[1])) != NULL;
 }
 
-void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_fiber *to)
+void glet_onem_announce(const glet_coro *c, struct glet_fiber *from, struct glet_fiber *to)
 {
     char *g0 = glet_tls_slot_load(), *m = *FIELD(char *, g0, rt.g_m), *a = *FIELD(char *, m, rt.m_curg),
          *z = to->parked.g;
 
     from->parked.g = a;
     if (__builtin_expect(traced(m), 0)) {
-        by_way_of_go(c, from, to, m, g0);
+        announce_traced(c, from, to, m, g0);
         return;
     }
     if (++local.announcements % EVERY == 0)
@@ -264,12 +273,12 @@ void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_
      * the tracer follows its frame pointers, into C, unless it sees by the M to which z is
      * locked that there is C.
      */
-    take(z, GWAITING, GSYSCALL | SCAN);
+    change_status(z, GWAITING, GSYSCALL | SCAN);
     *FIELD(char *, z, rt.g_m) = m;
     *FIELD(char *, z, rt.g_locked_m) = m;
     *FIELD(uintptr_t, z, rt.g_syscall_bp) = to->parked.bp;
-    release(z, GSYSCALL);
-    take(a, GSYSCALL, GSYSCALL | SCAN); /* m.p stays as it is from here */
+    set_status(z, GSYSCALL);
+    change_status(a, GSYSCALL, GSYSCALL | SCAN); /* m.p stays as it is from here */
     save(from, m, g0);
     load(c, to, m, g0);
     __atomic_store_n(FIELD(char *, m, rt.m_curg), z, __ATOMIC_RELEASE);
@@ -278,13 +287,13 @@ void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_
     *FIELD(char *, a, rt.g_m) = NULL;
     *FIELD(char *, a, rt.g_locked_m) = NULL;
     *FIELD(uint8_t, a, rt.g_wait_reason) = (uint8_t)rt.wait_reason;
-    release(a, GWAITING);
+    set_status(a, GWAITING);
 }
 
 /* In C, since who has a scan bit may not be preempted or allocate: the collector waits for it. */
 static int forge(char *g)
 {
-    take(g, GWAITING, GWAITING | SCAN);
+    change_status(g, GWAITING, GWAITING | SCAN);
     uintptr_t sp = *FIELD(uintptr_t, g, rt.g_stktopsp);
     int fresh = *FIELD(uintptr_t, g, rt.g_sched_pc) == rt.fresh_pc &&
                 *FIELD(uintptr_t, g, rt.g_sched_sp) == sp - rt.fresh_depth;
@@ -295,11 +304,11 @@ static int forge(char *g)
         *FIELD(uintptr_t, g, rt.g_syscall_bp) = 0;
         *FIELD(uint8_t, g, rt.g_throw_split) = 1;
     }
-    release(g, GWAITING);
+    set_status(g, GWAITING);
     return fresh;
 }
 
-int glet_one_fiber_new(struct glet_fiber *f)
+int glet_onem_fiber_new(struct glet_fiber *f)
 {
     /* No fiber's, but where a panic goes on that has left a call of Go: the process ends. */
     static char last_resort[64 << 10] __attribute__((aligned(16)));
@@ -329,15 +338,15 @@ int glet_one_fiber_new(struct glet_fiber *f)
     return GLET_OK;
 }
 
-void glet_one_fiber_free(struct glet_fiber *f) { greenletFiberEnd((uintptr_t)f->goroutine); }
+void glet_onem_fiber_free(struct glet_fiber *f) { greenletFiberEnd((uintptr_t)f->goroutine); }
 
-uintptr_t glet_one_home(void)
+uintptr_t glet_onem_home(void)
 {
     const struct glet_fiber *own = glet_fiber_own(glet_coro_current());
     return own != NULL && own->running != NULL ? (uintptr_t)own->parked.g : 0;
 }
 
-uintptr_t glet_one_leave_fiber(glet_coro *c, uintptr_t bounds[4])
+uintptr_t glet_onem_leave_fiber(glet_coro *c, uintptr_t bounds[4])
 {
     struct glet_fiber *own = glet_fiber_own(c);
 

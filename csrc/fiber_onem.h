@@ -23,34 +23,34 @@ typedef struct {
     uintptr_t fresh_pc, goexit_pc; /* of a goroutine that newcoro has made; where its outermost frame returns to */
     /* By Go's internal ABI: */
     uintptr_t departure, reentersyscall, landing, nothing;
-} glet_one_layout;
+} glet_onem_layout;
 
 /* From now on fibers are on that engine. */
-void glet_one_use(const glet_one_layout *layout);
+void glet_onem_use(const glet_onem_layout *layout);
 
-extern int glet_one_in_use;
-static inline int glet_one_used(void) { return __atomic_load_n(&glet_one_in_use, __ATOMIC_ACQUIRE); }
+extern int glet_onem_in_use;
+static inline int glet_onem_used(void) { return __atomic_load_n(&glet_onem_in_use, __ATOMIC_ACQUIRE); }
 
 /* The calling thread's gort.Thread; 0: it has none any more. */
-void glet_one_thread(uintptr_t thread);
+void glet_onem_thread(uintptr_t thread);
 
 /* Gives a new fiber its goroutine: GLET_OK or GLET_EWORD. */
-int glet_one_fiber_new(struct glet_fiber *f);
+int glet_onem_fiber_new(struct glet_fiber *f);
 
 /* Ends the goroutine of a fiber that does not run. */
-void glet_one_fiber_free(struct glet_fiber *f);
+void glet_onem_fiber_free(struct glet_fiber *f);
 
 /* Go is to take the thread, where c is the current coroutine, for `to` in place of `from`. */
-void glet_one_announce(const glet_coro *c, struct glet_fiber *from, struct glet_fiber *to);
+void glet_onem_announce(const glet_coro *c, struct glet_fiber *from, struct glet_fiber *to);
 
 /* On a fiber: the goroutine of the stack in whose place it runs; else 0. */
-uintptr_t glet_one_home(void);
+uintptr_t glet_onem_home(void);
 
 /*
  * c is suspended, and nothing of it will run again. Orphans the foreign fiber that runs in c,
  * writes the bounds of the stack that c began with, as they are in a g, and returns the
  * goroutine of that stack; 0: no foreign fiber runs there.
  */
-uintptr_t glet_one_leave_fiber(glet_coro *c, uintptr_t bounds[4]);
+uintptr_t glet_onem_leave_fiber(glet_coro *c, uintptr_t bounds[4]);
 
 #endif

@@ -55,7 +55,7 @@ static void thread_exit(void *thread)
         glet_tls_slot_store(NULL);
         if (local.elsewhere) {
             pthread_t t;
-            glet_one_thread(0);
+            glet_onem_thread(0);
             glet_coro_thread_end();
             if (pthread_create(&t, NULL, report_elsewhere, thread) == 0) {
                 (void)pthread_detach(t);

@@ -253,7 +253,7 @@ class Greenlet:
             return ""
         lo, hi = int(g["stack"]["lo"]), int(g["stack"]["hi"])
         sp, bp = int(g["sched"]["sp"]), int(g["sched"]["bp"])
-        if bp == 0:  # the chain is cut, since there are C frames below: see swCut
+        if bp == 0:  # the chain is cut, since there are C frames below: see slowSwitchInC
             bp = word_at(sp + 16)
         while lo <= bp < hi:
             pc = word_at(bp + 8) - 1

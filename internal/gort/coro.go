@@ -15,25 +15,33 @@ type Coro struct {
 	// Native is the C core's coroutine, for the engine that makes one for each.
 	Native uintptr
 
-	t     *Thread        // in a free tree: whose it is; or claimed, see Claim
-	g     uintptr        // the goroutine to resume; while suspended
-	home  uintptr        // the one that it began with; another one is an iter.Pull's, or a fiber's
-	fast  unsafe.Pointer // while suspended: owner if plain, else nil
-	owner unsafe.Pointer
-	c     *coro // the runtime's, which its goroutine began with; nil for a root
-	root  bool
-	cut   bool // while suspended: has C frames below it
-	plain bool // while suspended: Cross will do
-	over  bool // to end at once when it runs
-	held  bool // in a free tree, while suspended: bound to its thread
-	size  int  // of a C stack of its own; 0: it shares
-	ncgo  int32
-	locks uint64
-	tie   uint64     // in a free tree, while it runs: what was added to its lock counts
-	body  func()     // until it has begun
-	fp    uint64     // control words
-	exc   exceptions // C++'s
-	cs    *CStack    // which it keeps while suspended
+	t      *Thread        // in a free tree: the record of the tree that it is in; or claimed, see Claim
+	g      uintptr        // while it is suspended: the goroutine to resume
+	fast   unsafe.Pointer // owner if it is suspended and plain, else nil: both questions in one load
+	firstG uintptr        // the goroutine that it began with; g is another one in an iter.Pull or a fiber of its own
+	owner  unsafe.Pointer
+	c      *coro  // the runtime's record that its goroutine began with; nil for a root
+	body   func() // until it has begun
+	size   int    // of the C stack that it was made with; 0: none
+	root   bool
+
+	// How it is suspended. While it runs, plain is true and the others are false or 0: that is
+	// what SwitchFast, which writes none of it, leaves behind (resume).
+	//
+	//	plain            SwitchFast may resume it
+	//	neither          it has no C frames, but lock counts, control words or exceptions of its own
+	//	inC              C frames of its own wait below it
+	//	pinned           free tree: inC, or lock counts of its own; only its thread may resume it
+	//	abandoned        it will never go on; its goroutine ends when it runs (Discard)
+	plain, inC, pinned, abandoned bool
+
+	ncgo  int32      // m.ncgo of its goroutine
+	locks uint64     // m.lockedExt and lockedInt of its goroutine
+	fpcw  uint64     // floating-point control words
+	exc   exceptions // those of C++ that it handles
+	cs    *CStack    // the C stack that it keeps; nil: none
+
+	tie uint64 // in a free tree, while it runs: what was added to its lock counts
 
 	Words []Word // which it carries
 }
@@ -44,7 +52,7 @@ type exceptions struct {
 	uncaught uint32
 }
 
-// Plain says whether the coroutine, which is suspended, can be resumed by Cross.
+// Plain says whether the coroutine, which is suspended, can be resumed by SwitchFast.
 func (c *Coro) Plain() bool { return c.plain }
 
 // Fast is the same in one word: what SetOwner was given, or nil.
@@ -82,7 +90,7 @@ func (t *Thread) New(size int, body func()) (*Coro, error) {
 		t.setPlain(s)
 	}
 	c.c = newcoro(starter(c))
-	c.g, c.home = c.c.gp, c.c.gp
+	c.g, c.firstG = c.c.gp, c.c.gp
 	return c, nil
 }
 
@@ -94,21 +102,21 @@ func starter(c *Coro) func(*coro) { return func(*coro) { c.begin() } }
 
 // begin is the whole life of c's goroutine.
 func (c *Coro) begin() {
-	if c.over {
+	if c.abandoned {
 		return // given up: see Discard
 	}
-	defer escaped()
+	defer dieOfEscapedPanic()
 	c.thread().raceAcquire()
-	settleFn(0)
+	restoreMFn(0)
 	body := c.body
 	c.body = nil
 	body()
 }
 
-// escaped ends the process if a panic has come as far down as to the coroutine's
+// dieOfEscapedPanic ends the process if a panic has come as far down as to the coroutine's
 // beginning. The runtime ends the goroutine in a call that it has deferred (corostart),
 // and that panic would be forgotten. So another goroutine has to say it.
-func escaped() {
+func dieOfEscapedPanic() {
 	if r := recover(); r != nil {
 		text := fmt.Sprintf("%v [in a greenlet's goroutine]\n\n%s", r, debug.Stack())
 		go func() { panic(text) }()

@@ -61,8 +61,8 @@ func (t *Thread) stack(size int) (*CStack, error) {
 	return s, nil
 }
 
-// giveBack takes a C stack on which nothing will run again.
-func (t *Thread) giveBack(s *CStack) {
+// releaseStack takes a C stack on which nothing will run again.
+func (t *Thread) releaseStack(s *CStack) {
 	*at[uintptr](s.native) = s.base
 	t.spare = append(t.spare, s)
 }
@@ -114,8 +114,8 @@ func (t *Thread) Trim(keep int) {
 		t.stacks.Free(t.plain.native)
 		t.plain, t.inPlace, t.base = nil, nil, 0
 	}
-	if keep == 0 && t.put != nil && t.put != &t.own { // its thread has ended
-		t.stacks.Free(t.put.native)
-		t.put = nil
+	if keep == 0 && t.installed != nil && t.installed != &t.own { // its thread has ended
+		t.stacks.Free(t.installed.native)
+		t.installed = nil
 	}
 }

@@ -18,9 +18,9 @@ func (t *Thread) Exit(from, to *Coro) {
 		t.exitFree(from, to)
 		return
 	}
-	t.prepare(from, to)
+	t.exchangeState(from, to)
 	if from.cs != nil {
-		t.giveBack(from.cs)
+		t.releaseStack(from.cs)
 		from.cs = nil
 	}
 	m := *at[uintptr](getg() + gM)
@@ -38,22 +38,22 @@ func (t *Thread) Discard(c *Coro) {
 	if c.g == 0 {
 		return
 	}
-	c.over = true
+	c.abandoned = true
 	if c.cs != nil && !t.isOwn(c.cs) {
 		if g := t.stacks.Leave(c.cs.native, &c.cs.lo); g != 0 {
 			c.g = g // that which waits in the call of C in which the fiber was
 		}
 	}
 	t.raceRelease()
-	if c.g != c.home { // an iter.Pull's, for which home waits
+	if c.g != c.firstG { // an iter.Pull's, for which firstG waits
 		end(c.g, &coro{f: func(*coro) {}})
 	}
-	end(c.home, c.c)
+	end(c.firstG, c.c)
 	t.raceAcquire()
 	if t.free {
 		t.discardFree(c)
 	} else if c.cs != nil {
-		t.giveBack(c.cs)
+		t.releaseStack(c.cs)
 	}
 	c.g, c.cs = 0, nil
 }
@@ -69,7 +69,7 @@ var ReleaseContext func(context uintptr)
 //go:norace
 func end(g uintptr, c *coro) {
 	contexts := slices.Clone(*at[[]uintptr](g + gCgoCtxt))
-	for !renew(g, unsafe.Pointer(c)) {
+	for !resetG(g, unsafe.Pointer(c)) {
 		runtime.Gosched()
 	}
 	for len(contexts) > 0 { // in the order in which the calls would have returned
@@ -85,7 +85,7 @@ func end(g uintptr, c *coro) {
 		locked, locks = m, *at[uint64](m + mLocks)
 	}
 	c.gp, c.mp, c.locks = getg(), locked, locks
-	coroswitchCut(&coro{gp: g, mp: locked, locks: locks}) // the caller may have C frames
+	coroswitchInC(&coro{gp: g, mp: locked, locks: locks}) // the caller may have C frames
 	if locked != 0 {
 		*at[int32](m + mNcgo) = ncgo
 	}

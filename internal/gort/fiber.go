@@ -25,7 +25,7 @@ type FiberLayout struct {
 	Departure, Reentersyscall, Landing, Nothing                                                uintptr // entries
 }
 
-// arrival is where landing goes on: the beginning of struct by_way in fiber_onem.c. It is
+// arrival is where landing goes on: the beginning of struct traced_announcement in fiber_onem.c. It is
 // here for its offsets, which the assembly uses.
 type arrival struct {
 	pc, sp, bp     uintptr // for reentersyscall

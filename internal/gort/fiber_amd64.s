@@ -45,9 +45,9 @@ TEXT ·nothing(SB), NOSPLIT|NOFRAME, $0-0
 // departure
 //
 // Contract: a func(*coro) by the internal ABI that calls runtime.coroswitch and does not
-// return: landing takes it back. C calls it (leave in fiber_onem.c), and until then the
+// return: landing takes it back. C calls it (enter_go in fiber_onem.c), and until then the
 // goroutine waits with frames of C below, where its frame pointers must not lead the tracer.
-// So their chain ends here, as in coroswitchCut.
+// So their chain ends here, as in coroswitchInC.
 TEXT ·departure(SB), NOSPLIT, $8-0
 	NO_LOCAL_POINTERS
 	MOVQ	·coroswitch(SB), DX

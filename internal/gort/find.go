@@ -23,15 +23,15 @@ type coro struct {
 // The runtime's own functions and those of our assembly, as func values that are made by
 // hand: a call through one is by the internal ABI, on every CPU.
 var (
-	newcoro    func(func(*coro)) *coro
-	coroswitch func(*coro)
-	crossFn    func(t *Thread, to *Coro) (int, *Thread)
-	swFn       func(t *Thread, to uintptr) bool
-	swCutFn    func(t *Thread, to uintptr) bool
-	exchangeFn func(g0 uintptr, from, to *CStack)
-	settleFn   func(ncgo int32)
-	swapFn     func(g0 uintptr, from, to *CStack)
-	bottomFn   func() uintptr
+	newcoro          func(func(*coro)) *coro
+	coroswitch       func(*coro)
+	fastSwitchFn     func(t *Thread, to *Coro) (int, *Thread)
+	slowSwitchFn     func(t *Thread, to uintptr) bool
+	slowSwitchInCFn  func(t *Thread, to uintptr) bool
+	swapStackFn      func(g0 uintptr, from, to *CStack)
+	restoreMFn       func(ncgo int32)
+	swapWholeStackFn func(g0 uintptr, from, to *CStack)
+	ownCoroFn        func() uintptr
 )
 
 // slot is g's distance from the thread pointer, for CPUs without a name for it.
@@ -45,18 +45,18 @@ var (
 )
 
 var (
-	comeBackPC uintptr
-	coroAt     uintptr // a coroutine's runtime.coro is that far below its stack's upper end
-	startPC    uintptr // of the function that Thread.New gives newcoro
-	waitReason uint8   // waitReasonCoroutine
-	stackGuard uintptr // between a stack's lower end and its guard
+	restoreOwnStackPC uintptr
+	coroAt            uintptr // a coroutine's runtime.coro is that far below its stack's upper end
+	startPC           uintptr // of the function that Thread.New gives newcoro
+	waitReason        uint8   // waitReasonCoroutine
+	stackGuard        uintptr // between a stack's lower end and its guard
 )
 
-func pcs() (cross, sw, swCut, exchange, self, leave uintptr)
-func freePCs() (settle, swap, comeBack, bottom uintptr)
-func peek(gp uintptr) (c uintptr, ok bool)
-func coroswitchCut(c *coro)
-func renew(gp uintptr, c unsafe.Pointer) bool
+func pcs() (fastSwitch, slowSwitch, slowSwitchInC, swapStack, currentG, returnFromCaller uintptr)
+func freePCs() (restoreM, swapWholeStack, restoreOwnStack, ownCoro uintptr)
+func coroOf(gp uintptr) (c uintptr, ok bool)
+func coroswitchInC(c *coro)
+func resetG(gp uintptr, c unsafe.Pointer) bool
 func controlWords() uint64
 func setControlWords(w uint64)
 
@@ -68,20 +68,20 @@ var returnPC uintptr
 
 func init() {
 	a, b, c, d, e, f := pcs()
-	crossFn = funcAt[func(*Thread, *Coro) (int, *Thread)](a)
-	swFn = funcAt[func(*Thread, uintptr) bool](b)
-	swCutFn = funcAt[func(*Thread, uintptr) bool](c)
-	exchangeFn = funcAt[func(uintptr, *CStack, *CStack)](d)
+	fastSwitchFn = funcAt[func(*Thread, *Coro) (int, *Thread)](a)
+	slowSwitchFn = funcAt[func(*Thread, uintptr) bool](b)
+	slowSwitchInCFn = funcAt[func(*Thread, uintptr) bool](c)
+	swapStackFn = funcAt[func(uintptr, *CStack, *CStack)](d)
 	getgFn = funcAt[func() uintptr](e)
 	returnPC = f
-	a, b, comeBackPC, d = freePCs()
-	settleFn = funcAt[func(int32)](a)
-	swapFn = funcAt[func(uintptr, *CStack, *CStack)](b)
-	bottomFn = funcAt[func() uintptr](d)
+	a, b, restoreOwnStackPC, d = freePCs()
+	restoreMFn = funcAt[func(int32)](a)
+	swapWholeStackFn = funcAt[func(uintptr, *CStack, *CStack)](b)
+	ownCoroFn = funcAt[func() uintptr](d)
 }
 
-// swCut is called by its address only.
-func swCut()
+// slowSwitchInC is called by its address only.
+func slowSwitchInC()
 
 // find finds the runtime's functions, without linkname, which the linker does not allow
 // for them. A goroutine that is suspended in iter.Pull has its saved pc in
@@ -134,7 +134,7 @@ func find() error {
 	if pc := *at[uintptr](g + gStartPC); pc != freshPC {
 		return fmt.Errorf("a new coroutine's goroutine began at %#x and not %#x", pc, freshPC)
 	}
-	if err := findBottom(); err != nil {
+	if err := findOwnCoro(); err != nil {
 		return err
 	}
 	g0 := *at[uintptr](*at[uintptr](getg() + gM) + mG0)
@@ -145,12 +145,12 @@ func find() error {
 	return nil
 }
 
-// findBottom finds where a coroutine's goroutine keeps its runtime.coro: in the frame of
+// findOwnCoro finds where a coroutine's goroutine keeps its runtime.coro: in the frame of
 // corostart, which is its outermost one, so always at the same distance from the end of
 // the stack. And it finds how Thread.New's function looks in that.
 //
 //go:norace
-func findBottom() error {
+func findOwnCoro() error {
 	m := *at[uintptr](getg() + gM)
 	c := newcoro(lookAround)
 	c.mp, c.locks = m, *at[uint64](m + mLocks)

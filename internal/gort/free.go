@@ -15,37 +15,37 @@ import (
 //     its own. While one of the tree's does, or one of our C stacks is in place, whoever
 //     runs is tied: lock counts are added to his own ones. C frames return only while their
 //     coroutine runs, so the tie ends at its next switch.
-//   - Who is not locked has no C frames (a call from C locks). So Cross asks for m.lockedg
+//   - Who is not locked has no C frames (a call from C locks). So SwitchFast asks for m.lockedg
 //     alone. There are no C stacks, and no lock counts to exchange.
 //   - C runs on the thread's own stack, whoever calls. A coroutine that stops with C frames
 //     there keeps it, and the M's g0 gets one of ours until it goes on. Should the thread
-//     end meanwhile (its locked goroutine ends), comeBack puts the own one back.
+//     end meanwhile (its locked goroutine ends), restoreOwnStack puts the own one back.
 //   - A coroutine that is suspended and does not hold the thread can be moved to another
-//     tree, by another goroutine: Claim. Coro.t says whose it is, and Cross looks at it
+//     tree, by another goroutine: Claim. Coro.t says whose it is, and SwitchFast looks at it
 //     once it has the target's scan bit, so one of the two finds the other.
 
 // freeTree is what a Thread has besides if it is a free tree's. Its goroutine alone touches
 // it.
 type freeTree struct {
-	holders int // suspended ones that hold the thread
-	bubble  bool
-	tied    bool    // whoever runs is
-	on      *Thread // the OS thread's, if it is one with C stacks
+	pins     int // suspended ones that hold the thread
+	bubble   bool
+	tied     bool    // whoever runs is
+	osThread *Thread // the OS thread's, if it is one with C stacks
 }
 
-// under is what a Thread of an OS thread has besides, for the free tree that is tied to it.
-type under struct {
-	put   *CStack // what is in place; nil: the own one
-	taken bool    // the own one is kept by one that is suspended
+// osThreadState is what a Thread of an OS thread has besides, for the free tree that is tied to it.
+type osThreadState struct {
+	installed *CStack // what is in place; nil: the own one
+	ownKept   bool    // the own one is kept by one that is suspended
 }
 
 // ofThread returns the Thread of the calling OS thread, to which the goroutine is locked.
 // It is set by package greenlet.
 var OfThread func() (*Thread, error)
 
-// freeStack is the size of our stacks in a free tree: what threads have, since one of them
+// freeStackSize is the size of our stacks in a free tree: what threads have, since one of them
 // stands in for that.
-const freeStack = 8 << 20
+const freeStackSize = 8 << 20
 
 // claimed stands in Coro.t while a coroutine is being moved.
 var claimed = &Thread{}
@@ -65,7 +65,7 @@ func (t *Thread) EnterFree() *Coro {
 	t.bubble = *at[uintptr](g + gBubble) != 0
 	t.official = raceEnabled || t.bubble
 	t.gp, t.rootG, t.rootID = g, g, *at[uint64](g + gGoid)
-	t.root = Coro{root: true, g: g, home: g, t: t, plain: !t.official}
+	t.root = Coro{root: true, g: g, firstG: g, t: t, plain: !t.official}
 	return &t.root
 }
 
@@ -75,22 +75,22 @@ func (t *Thread) Free() bool { return t.free }
 // Bubble says whether the tree is in a bubble of testing/synctest.
 func (t *Thread) Bubble() bool { return t.bubble }
 
-// Leaves says whether t's tree is tied to that thread.
-func (t *Thread) Leaves(thread *Thread) bool {
+// TiedTo says whether t's tree is tied to that thread.
+func (t *Thread) TiedTo(thread *Thread) bool {
 	t.raceAcquire()
 	thread.raceAcquire()
-	return t.on == thread
+	return t.osThread == thread
 }
 
-// Left notes that the thread to which t's tree was tied has ended.
-func (t *Thread) Left() { t.on, t.tied = nil, false }
+// ThreadEnded notes that the thread to which t's tree was tied has ended.
+func (t *Thread) ThreadEnded() { t.osThread, t.tied = nil, false }
 
 // Locked says whether the calling goroutine is locked to its thread.
 func Locked() bool { return *at[uintptr](getg() + gLockedM) != 0 }
 
-// This tells the calling goroutine: its g, which is used again when it has ended, and
+// CurrentG tells the calling goroutine: its g, which is used again when it has ended, and
 // its number, which is not.
-func This() (g uintptr, id uint64) {
+func CurrentG() (g uintptr, id uint64) {
 	g = getgFn()
 	return g, *at[uint64](g + gGoid)
 }
@@ -98,26 +98,26 @@ func This() (g uintptr, id uint64) {
 // scanBit is _Gscan (runtime2.go).
 const scanBit = 0x1000
 
-// Gone says whether that goroutine has ended.
-func Gone(g uintptr, id uint64) bool {
+// GoroutineEnded says whether that goroutine has ended.
+func GoroutineEnded(g uintptr, id uint64) bool {
 	return atomic.LoadUint64(at[uint64](g+gGoid)) != id || atomic.LoadUint32(at[uint32](g+gStatus))&^scanBit == gDead
 }
 
 // thread is whose c is.
 func (c *Coro) thread() *Thread {
 	for {
-		if t := c.whose(); t != claimed {
+		if t := c.loadThread(); t != claimed {
 			return t
 		}
 		runtime.Gosched() // somebody tries to take it, and cannot, or has not yet
 	}
 }
 
-func (c *Coro) whose() *Thread {
+func (c *Coro) loadThread() *Thread {
 	return (*Thread)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.t))))
 }
 
-func (c *Coro) changeWhose(from, to *Thread) bool {
+func (c *Coro) casThread(from, to *Thread) bool {
 	return atomic.CompareAndSwapPointer((*unsafe.Pointer)(unsafe.Pointer(&c.t)), unsafe.Pointer(from), unsafe.Pointer(to))
 }
 
@@ -125,7 +125,7 @@ func (c *Coro) changeWhose(from, to *Thread) bool {
 func (c *Coro) Home() *Thread { return c.thread() }
 
 // Held says whether c, which is suspended, can go on only on the thread it is on.
-func (c *Coro) Held() bool { return c.held }
+func (c *Coro) Held() bool { return c.pinned }
 
 // Claim takes c, a suspended coroutine of t, for a moment: nobody switches to it. It fails
 // if it is not t's, if it runs, or if it holds its thread. current says whether t's tree
@@ -134,13 +134,13 @@ func (c *Coro) Held() bool { return c.held }
 //
 //go:norace
 func (c *Coro) Claim(t *Thread, current func() bool) bool {
-	if c.held || !c.changeWhose(t, claimed) {
+	if c.pinned || !c.casThread(t, claimed) {
 		return false
 	}
 	// Whoever suspends it releases it by its status, and clears g.m right after that.
 	for {
 		g := atomic.LoadUintptr(&c.g)
-		if g == 0 || atomic.LoadUint32(at[uint32](g+gStatus))&^scanBit != gWaiting || current() || c.held { // 0: it has ended
+		if g == 0 || atomic.LoadUint32(at[uint32](g+gStatus))&^scanBit != gWaiting || current() || c.pinned { // 0: it has ended
 			c.Unclaim(t)
 			return false
 		}
@@ -152,13 +152,13 @@ func (c *Coro) Claim(t *Thread, current func() bool) bool {
 }
 
 // Unclaim ends a Claim that has come to nothing.
-func (c *Coro) Unclaim(t *Thread) { c.changeWhose(claimed, t) }
+func (c *Coro) Unclaim(t *Thread) { c.casThread(claimed, t) }
 
 // Hold makes sure that c, a suspended coroutine of the calling goroutine's tree, stays in
 // it until the caller has switched to it or called Unclaim: false if it has been taken away.
 func (c *Coro) Hold(t *Thread) bool {
-	for t.free && !c.changeWhose(t, claimed) {
-		if c.whose() != claimed {
+	for t.free && !c.casThread(t, claimed) {
+		if c.loadThread() != claimed {
 			return false
 		}
 		runtime.Gosched()
@@ -177,29 +177,29 @@ func (c *Coro) Place(t *Thread, owner unsafe.Pointer) {
 	if c.plain {
 		c.fast = c.owner
 	}
-	c.setWhose(t)
+	c.storeThread(t)
 }
 
 // Keep ends a Hold right before the switch, when the tree takes c for the one that runs.
 func (c *Coro) Keep(t *Thread) {
 	if t.free {
-		c.setWhose(t)
+		c.storeThread(t)
 	}
 }
 
-// RunsFor returns the coroutine that the calling goroutine runs for: its own, or, in an
+// CurrentCoro returns the coroutine that the calling goroutine runs for: its own, or, in an
 // iter.Pull, that of whoever waits for that. If whoever waits is no coroutine of New's,
-// RunsFor returns its goroutine. Nil and 0: neither.
+// CurrentCoro returns its goroutine. Nil and 0: neither.
 //
 //go:norace
-func RunsFor() (c *Coro, g uintptr, id uint64) {
-	p := bottomFn()
+func CurrentCoro() (c *Coro, g uintptr, id uint64) {
+	p := ownCoroFn()
 	if anyFibers.Load() {
 		if _, yes := fibers.Load(getgFn()); yes { // newcoro has made it, but it did not begin there
 			if g = FiberHome(); g == 0 {
 				return nil, 0, 0
 			}
-			p, id = peekAt(g)
+			p, id = coroAndID(g)
 		}
 	}
 	for range 1000 {
@@ -216,17 +216,17 @@ func RunsFor() (c *Coro, g uintptr, id uint64) {
 		if g == 0 {
 			break
 		}
-		p, id = peekAt(g)
+		p, id = coroAndID(g)
 	}
 	return nil, g, id
 }
 
-// peekAt is peek, and the goroutine's number.
+// coroAndID is coroOf, and the goroutine's number.
 //
 //go:norace
-func peekAt(g uintptr) (p uintptr, id uint64) {
+func coroAndID(g uintptr) (p uintptr, id uint64) {
 	for {
-		if p, ok := peek(g); ok {
+		if p, ok := coroOf(g); ok {
 			return p, *at[uint64](g + gGoid)
 		}
 		runtime.Gosched()
@@ -257,36 +257,36 @@ func (t *Thread) readyFree() error {
 	}
 	// It may have been another one when the last switch was refused; and none is known if
 	// only lock counts have tied the tree.
-	if !t.tied || t.on == nil {
+	if !t.tied || t.osThread == nil {
 		on, err := OfThread()
 		if err != nil {
 			return err
 		}
-		t.on = on
+		t.osThread = on
 		on.raceAcquire()
 	}
-	for _, s := range t.on.spare {
-		if s.size == freeStack {
+	for _, s := range t.osThread.spare {
+		if s.size == freeStackSize {
 			return nil
 		}
 	}
-	s, err := t.on.freeStack()
+	s, err := t.osThread.stackForFree()
 	if err != nil {
 		return err
 	}
-	t.on.giveBack(s)
+	t.osThread.releaseStack(s)
 	return nil
 }
 
-// ownAt is where, above a stack's base, the record of the thread's own one is, for comeBack.
+// ownAt is where, above a stack's base, the record of the thread's own one is, for restoreOwnStack.
 const ownAt = 16
 
-func (t *Thread) freeStack() (*CStack, error) {
-	s, err := t.stack(freeStack)
+func (t *Thread) stackForFree() (*CStack, error) {
+	s, err := t.stack(freeStackSize)
 	if err != nil {
 		return nil, err
 	}
-	s.pc = comeBackPC
+	s.pc = restoreOwnStackPC
 	*at[uintptr](s.base + ownAt) = uintptr(unsafe.Pointer(&t.own))
 	return s, nil
 }
@@ -299,10 +299,10 @@ func (t *Thread) switchFree(from, to *Coro) {
 	from.g = g
 	locked := *at[uintptr](g + gLockedM) != 0
 	if locked {
-		t.prepareFree(from, to)
+		t.exchangeStateFree(from, to)
 	} else {
-		from.plain = from.home == g && !t.official
-		from.held, from.cut, from.ncgo = false, false, 0
+		from.plain = from.firstG == g && !t.official
+		from.pinned, from.inC, from.ncgo = false, false, 0
 	}
 	from.fast = nil
 	if from.plain {
@@ -326,21 +326,21 @@ func (t *Thread) officiallyFree(from *Coro, to uintptr, locked bool) {
 		c.locks = *at[uint64](c.mp + mLocks)
 	}
 	t.raceRelease()
-	if from.cut {
-		coroswitchCut(c)
+	if from.inC {
+		coroswitchInC(c)
 	} else {
 		coroswitch(c)
 	}
 	from.thread().raceAcquire()
-	settleFn(from.ncgo)
-	if getg() != from.home {
+	restoreMFn(from.ncgo)
+	if getg() != from.firstG {
 		from.thread().gp = 0 // see resume
 	}
-	if from.cut && from.fp != controlWords() {
-		setControlWords(from.fp)
+	if from.inC && from.fpcw != controlWords() {
+		setControlWords(from.fpcw)
 	}
 	from.plain = !from.thread().official
-	from.held, from.cut, from.ncgo, from.fast = false, false, 0, nil
+	from.pinned, from.inC, from.ncgo, from.fast = false, false, 0, nil
 	if from.plain {
 		from.fast = from.owner
 	}
@@ -358,10 +358,10 @@ func cgoBase(g0 uintptr, n int32) uintptr {
 	return sp
 }
 
-// prepareFree is prepare in a free tree. The goroutine is locked to its thread.
+// exchangeStateFree is exchangeState in a free tree. The goroutine is locked to its thread.
 //
 //go:norace
-func (t *Thread) prepareFree(from, to *Coro) {
+func (t *Thread) exchangeStateFree(from, to *Coro) {
 	m := *at[uintptr](getg() + gM)
 	locks := at[uint64](m + mLocks)
 	ncgo := at[int32](m + mNcgo)
@@ -370,65 +370,65 @@ func (t *Thread) prepareFree(from, to *Coro) {
 	ext := max(int64(uint32(*locks))-int64(uint32(from.tie)), 0)
 	from.locks, from.tie = uint64(ext)|(*locks>>32-from.tie>>32)<<32, 0
 	from.ncgo = *ncgo
-	from.cut = from.ncgo > 0
-	from.held = from.cut || from.locks != 0
-	from.plain = !from.held && from.home == getg() && !t.official
-	if from.held {
-		t.holders++
+	from.inC = from.ncgo > 0
+	from.pinned = from.inC || from.locks != 0
+	from.plain = !from.pinned && from.firstG == getg() && !t.official
+	if from.pinned {
+		t.pins++
 	}
-	if to.held {
-		to.held = false
-		t.holders--
+	if to.pinned {
+		to.pinned = false
+		t.pins--
 	}
 	if !t.tied {
-		t.on = nil // a switch that was refused may have left another one
+		t.osThread = nil // a switch that was refused may have left another one
 	}
-	if from.cut && t.on == nil {
+	if from.inC && t.osThread == nil {
 		on, err := OfThread()
 		if err != nil {
 			panic(err)
 		}
-		t.on = on
+		t.osThread = on
 		on.raceAcquire()
 	}
 	ours := false
-	if on := t.on; on != nil {
-		ours = t.exchangeFree(on, *at[uintptr](m + mG0), from, to)
+	if on := t.osThread; on != nil {
+		ours = t.swapStackFree(on, *at[uintptr](m + mG0), from, to)
 		on.raceRelease()
 	}
-	t.tied = t.holders > 0 || ours
+	t.tied = t.pins > 0 || ours
 	if !t.tied {
-		t.on = nil
+		t.osThread = nil
 	}
 	to.tie = 0
 	if t.tied {
 		to.tie = 1 << 32 // an internal one, which no UnlockOSThread takes away
 		if to.root {
-			to.tie = pinned // external ones, with which its goroutine may end
+			to.tie = pinCount // external ones, with which its goroutine may end
 		}
 	}
 	*locks = to.locks + to.tie
 	to.locks = 0
-	*ncgo = max(from.ncgo, to.ncgo) // see prepare
+	*ncgo = max(from.ncgo, to.ncgo) // see exchangeState
 }
 
-// exchangeFree puts to's C stack, C++ exceptions and control words in place of from's, and
+// swapStackFree puts to's C stack, C++ exceptions and control words in place of from's, and
 // says whether the stack is one of ours.
 //
 //go:norace
-func (t *Thread) exchangeFree(on *Thread, g0 uintptr, from, to *Coro) (ours bool) {
-	old := on.put
+func (t *Thread) swapStackFree(on *Thread, g0 uintptr, from, to *Coro) (ours bool) {
+	old := on.installed
 	if old == nil {
 		old = &on.own
 	}
-	if from.cut {
-		from.fp = controlWords()
-		if from.fp != normalWords {
-			setControlWords(normalWords)
+	if from.inC {
+		from.fpcw = controlWords()
+		if from.fpcw != defaultControlWords {
+			setControlWords(defaultControlWords)
 		}
 		from.cs = old
 		if old == &on.own {
-			on.taken = true
+			on.ownKept = true
 			if sp := cgoBase(g0, from.ncgo); sp > *at[uintptr](g0) && sp <= *at[uintptr](g0 + 8) { // else a fiber's
 				on.own.exitSP = sp
 			}
@@ -438,25 +438,25 @@ func (t *Thread) exchangeFree(on *Thread, g0 uintptr, from, to *Coro) (ours bool
 	to.cs = nil
 	switch {
 	case next == &on.own:
-		on.taken = false
-	case next == nil && !on.taken:
+		on.ownKept = false
+	case next == nil && !on.ownKept:
 		next = &on.own
-	case next == nil && !from.cut: // from has nothing on it
+	case next == nil && !from.inC: // from has nothing on it
 		next = old
 	case next == nil:
-		s, err := on.freeStack()
+		s, err := on.stackForFree()
 		if err != nil {
 			panic(err) // readyFree has taken one
 		}
 		next = s
 	}
 	if next != old {
-		if !from.cut && old != &on.own {
-			on.giveBack(old)
+		if !from.inC && old != &on.own {
+			on.releaseStack(old)
 		}
-		swapFn(g0, old, next)
+		swapWholeStackFn(g0, old, next)
 		*at[uintptr](on.current) = next.native
-		on.put = next
+		on.installed = next
 		on.inPlace = on.plain // fibers look here
 		if next != &on.own {
 			on.inPlace = next
@@ -469,8 +469,8 @@ func (t *Thread) exchangeFree(on *Thread, g0 uintptr, from, to *Coro) (ours bool
 	return next != &on.own
 }
 
-// normalWords are the control words of those who have not changed them.
-var normalWords = controlWords()
+// defaultControlWords are the control words of those who have not changed them.
+var defaultControlWords = controlWords()
 
 // exitFree is Exit in a free tree.
 //
@@ -479,11 +479,11 @@ func (t *Thread) exitFree(from, to *Coro) {
 	g := getg()
 	from.c.gp, from.c.mp, from.c.locks = to.g, 0, 0
 	if *at[uintptr](g + gLockedM) != 0 {
-		t.prepareFree(from, to)
-		if from.held { // its locks end with it, and what was on its C stack is lost
+		t.exchangeStateFree(from, to)
+		if from.pinned { // its locks end with it, and what was on its C stack is lost
 			if from.cs != nil && t.isOwn(from.cs) {
-				*at[uintptr](t.on.own.native) = t.on.own.exitSP
-				t.on.taken = false
+				*at[uintptr](t.osThread.own.native) = t.osThread.own.exitSP
+				t.osThread.ownKept = false
 				from.cs = nil
 			}
 			t.discardFree(from)
@@ -499,22 +499,22 @@ func (t *Thread) exitFree(from, to *Coro) {
 
 // isOwn says whether a stack is that of the thread to which t's tree is tied. It is
 // not to be touched when that has ended.
-func (t *Thread) isOwn(s *CStack) bool { return t.free && t.on != nil && s == &t.on.own }
+func (t *Thread) isOwn(s *CStack) bool { return t.free && t.osThread != nil && s == &t.osThread.own }
 
 // discardFree gives back what a coroutine has held that will not go on.
 //
 //go:norace
 func (t *Thread) discardFree(c *Coro) {
-	if c.held {
-		c.held = false
-		t.holders--
+	if c.pinned {
+		c.pinned = false
+		t.pins--
 	}
-	on := t.on
+	on := t.osThread
 	switch {
 	case c.cs == nil || on == nil:
 	case t.isOwn(c.cs): // its thread has ended
 	default:
-		on.giveBack(c.cs)
+		on.releaseStack(c.cs)
 	}
 	c.cs = nil
 }

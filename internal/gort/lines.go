@@ -51,7 +51,7 @@ func newLine(public bool, body func()) *Line {
 		return l
 	}
 	l.c = lineNew(func(*lineCoro) {
-		defer escaped()
+		defer dieOfEscapedPanic()
 		l.raceAcquire()
 		defer l.raceRelease()
 		body()

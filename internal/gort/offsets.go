@@ -29,4 +29,4 @@ package gort
 //	mIncgo, mIsExtra, mAccurate (g0StackAccurate): what a call from C looks at
 //	    (callbackUpdateSystemStack, cgocall.go).
 //	mTraceBuf0, mTraceBuf1: not nil after the M has written an event of an execution
-//	    trace; see Thread.Cross.
+//	    trace; see Thread.SwitchFast.

@@ -30,38 +30,38 @@ import "unsafe"
 // A Thread is what the engine keeps for an OS thread, from its first root to its end.
 type Thread struct {
 	// What the assembly works with.
-	gp        uintptr // the goroutine that the last switch went to
-	rootG     uintptr // the root's goroutine; 0: Cross does not go from or to the root
-	rootID    uint64  // and its number; of a free tree
-	free      bool    // a tree's that is not bound to a thread; see free.go
-	base      uintptr // of the plain stack; 0: it is not in place, or there is none
-	locks     uint64  // lock counts of a plain coroutine
-	ncgocall  uint64  // m.ncgocall when the control words were seen to be normal
-	fp        uint64  // the normal ones: those of the thread
-	current   uintptr // address of the C core's word for the current coroutine
-	rootLocks uint64  // of the root while it is suspended
-	excs      uintptr // address of the C++ runtime's exceptions; 0: no C++ here
-	seen      uint64  // for control words
-	plain     *CStack
-	own       CStack // the thread's own
+	gp        uintptr // the goroutine that the last switch went to; 0: none that SwitchFast may go on from
+	rootG     uintptr // the root's goroutine; 0: SwitchFast does not go from or to the root
+	rootID    uint64  // the number of the root's goroutine, in a free tree: a g is used again
+	free      bool    // the record is that of a free tree, which is bound to no thread; see free.go
+	base      uintptr // the plain stack's base; 0: that stack is not in place, or there is none
+	locks     uint64  // m.lockedExt and lockedInt while a plain coroutine runs
+	ncgocall  uint64  // m.ncgocall when the control words were last seen to be the thread's
+	fpcw      uint64  // the thread's floating-point control words
+	current   uintptr // address of the C core's word that names the thread's current coroutine
+	rootLocks uint64  // m.lockedExt and lockedInt of the root, while it is suspended
+	excs      uintptr // address of the C++ runtime's exceptions; 0: there is no C++ in the program
+	seen      uint64  // scratch memory for the control words, which have no way into a register
+	plain     *CStack // which all share that have no C frames; nil: there is none just now
+	own       CStack  // the thread's own, which the root has
 
-	m        uintptr // the M, for checks
-	inPlace  *CStack // while a greenlet runs; while the root does: plain
+	m        uintptr // the M, which is compared at each switch
+	inPlace  *CStack // what is in the g0 while a greenlet runs; while the root runs: plain
 	root     Coro
-	isExtra  bool
-	official bool
-	accurate uint8
-	stacks   *Stacks
-	spare    []*CStack
-	c        coro // for official switches
+	isExtra  bool      // the thread is C's, so the M is one that needm gave it
+	official bool      // all switches are the runtime's: race detector, synctest bubble
+	accurate uint8     // m.g0StackAccurate while the root runs
+	stacks   *Stacks   // makes and frees C stacks
+	spare    []*CStack // those that nobody uses
+	c        coro      // the argument of coroswitch
 
 	// Owner is the caller's.
 	Owner unsafe.Pointer
 
 	freeTree
-	under // of an OS thread
+	osThreadState // of an OS thread
 
-	// Officials counts the switches that the runtime did although Cross or sw was asked.
+	// Officials counts the switches that the runtime did although SwitchFast or sw was asked.
 	Officials int
 }
 
@@ -87,21 +87,21 @@ func (t *Thread) Enter() *Coro {
 	// (gdestroy throws on internal locks). And they have external locks, since with none the
 	// runtime makes new threads from this one (newm, proc.go), and they would have all that
 	// was changed on it: a namespace, the control words.
-	t.locks = (*at[uint64](m + mLocks)>>32+1)<<32 | pinned
+	t.locks = (*at[uint64](m + mLocks)>>32+1)<<32 | pinCount
 	t.isExtra = *at[uint8](m + mIsExtra) != 0
 	t.official = raceEnabled || *at[uintptr](g + gBubble) != 0
-	t.fp, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
+	t.fpcw, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
 	if t.isExtra || *at[int32](m + mNcgo) > 0 {
-		t.ncgocall = lookAtWords // it goes back into C
+		t.ncgocall = checkControlWords // it goes back into C
 	}
 	t.noteOwn(*at[uintptr](m + mG0))
-	t.root = Coro{root: true, g: g, home: g}
+	t.root = Coro{root: true, g: g, firstG: g}
 	t.gp = g
 	t.rootG = g
 	if t.isExtra || t.official {
 		t.rootG = 0
 	}
-	t.root.plain, t.root.fp = t.rootG != 0, t.fp // as resume leaves them
+	t.root.plain, t.root.fpcw = t.rootG != 0, t.fpcw // as resume leaves them
 	return &t.root
 }
 
@@ -116,5 +116,5 @@ func (t *Thread) noteOwn(g0 uintptr) {
 func (t *Thread) SetExceptions(address uintptr) { t.excs = address }
 
 // Running says whether the calling goroutine is the one that the last switch went to. (In a
-// free tree it may be one that has got the g of a root that has ended: Cross sees to that.)
+// free tree it may be one that has got the g of a root that has ended: SwitchFast sees to that.)
 func (t *Thread) Running() bool { return t.gp == getgFn() }

@@ -16,7 +16,7 @@ func TestOneMHolds(t *testing.T) {
 	require.True(t, ok, why)
 }
 
-// The first switch of a root can be a Cross, and then its thread's own stack is to be in
+// The first switch of a root can be a SwitchFast, and then its thread's own stack is to be in
 // place again, with its bounds, when the root goes on.
 func TestTheThreadsOwnStackComesBack(t *testing.T) {
 	runtime.LockOSThread()

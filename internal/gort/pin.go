@@ -2,9 +2,9 @@ package gort
 
 // Locks that keep a root on its thread however often it calls runtime.UnlockOSThread.
 
-// pinned is what Pin adds to m.lockedExt, which counts LockOSThread less UnlockOSThread
+// pinCount is what Pin adds to m.lockedExt, which counts LockOSThread less UnlockOSThread
 // and stops at 0. Only the M's own goroutine looks at it (proc.go).
-const pinned = 1 << 30
+const pinCount = 1 << 30
 
 // Pin keeps the calling goroutine, which has called LockOSThread, on its thread however
 // often UnlockOSThread is called, until Unpin.
@@ -12,8 +12,8 @@ const pinned = 1 << 30
 //go:norace
 func Pin() {
 	n := at[uint32](*at[uintptr](getg() + gM) + mLocks)
-	if *n < pinned/2 { // else a root on a thread of C's left it so, and its M is used again
-		*n += pinned
+	if *n < pinCount/2 { // else a root on a thread of C's left it so, and its M is used again
+		*n += pinCount
 	}
 }
 
@@ -23,7 +23,7 @@ func Pin() {
 //go:norace
 func Unpin() {
 	n := at[uint32](*at[uintptr](getg() + gM) + mLocks)
-	if *n >= pinned/2 {
-		*n = max(*n, pinned+1) - pinned
+	if *n >= pinCount/2 {
+		*n = max(*n, pinCount+1) - pinCount
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"runtime/trace"
 )
 
-// The switch: the short way in assembly (Cross), the slow way that exchanges what two coroutines
+// The switch: the short way in assembly (SwitchFast), the slow way that exchanges what two coroutines
 // have of their own (Switch), and the official one, which the runtime makes.
 
-// Cross suspends the running coroutine and goes on with to, which must be plain, if
+// SwitchFast suspends the running coroutine and goes on with to, which must be plain, if
 // nothing but that is to be done. It returns when somebody has switched back: Returned,
-// or Jumped if that was done by another call of Cross than ours, as to the place in the
+// or Jumped if that was done by another call of SwitchFast than ours, as to the place in the
 // code of whoever has called our caller. After that the processor predicts the return
 // from our caller wrongly, and a function of Return is better. Refused: nothing was done,
 // and Switch is to be called.
@@ -23,14 +23,14 @@ import (
 //
 // In a free tree whoever is suspended may have been moved to another one when it goes on:
 // by is the Thread with which that was done, or nil, if that is not known.
-func (t *Thread) Cross(to *Coro) (way int, by *Thread) {
+func (t *Thread) SwitchFast(to *Coro) (way int, by *Thread) {
 	if !trace.IsEnabled() {
-		way, by = crossFn(t, to)
+		way, by = fastSwitchFn(t, to)
 	}
 	return
 }
 
-// What Cross returns.
+// What SwitchFast returns.
 const (
 	Refused = iota
 	Returned
@@ -53,7 +53,7 @@ func Return[F any]() (f F) {
 func (t *Thread) Switch(from, to *Coro) {
 	to.Keep(t)
 	if to.plain {
-		if way, _ := t.Cross(to); way != Refused {
+		if way, _ := t.SwitchFast(to); way != Refused {
 			return
 		}
 	}
@@ -61,39 +61,39 @@ func (t *Thread) Switch(from, to *Coro) {
 		t.switchFree(from, to)
 		return
 	}
-	t.prepare(from, to)
+	t.exchangeState(from, to)
 	from.g = getg()
 	t.gp = to.g
-	if !t.try(to.g, from.cut) {
-		t.officially(to.g, from.cut)
+	if !t.try(to.g, from.inC) {
+		t.officially(to.g, from.inC)
 	}
 	t.resume(from)
 }
 
-// lookAtWords is Thread.ncgocall when the control words are to be looked at at the next
+// checkControlWords is Thread.ncgocall when the control words are to be looked at at the next
 // switch, whether or not C is called until then.
-const lookAtWords = ^uint64(0)
+const checkControlWords = ^uint64(0)
 
 // resume is the first thing that a coroutine does that was suspended by Switch. It
-// leaves what Cross, which writes none of it, relies on when it suspends the coroutine.
+// leaves what SwitchFast, which writes none of it, relies on when it suspends the coroutine.
 //
 //go:norace
 func (t *Thread) resume(c *Coro) {
-	// Until here it was that of whoever has more of them: see prepare.
+	// Until here it was the larger one of the two coroutines': see exchangeState.
 	*at[int32](*at[uintptr](getg() + gM) + mNcgo) = c.ncgo
-	if c.fp != t.fp {
-		setControlWords(c.fp)
-		t.ncgocall = lookAtWords
+	if c.fpcw != t.fpcw {
+		setControlWords(c.fpcw)
+		t.ncgocall = checkControlWords
 	}
-	if c.cut { // it goes back into C, which no call of C counts
-		t.ncgocall = lookAtWords
+	if c.inC { // it goes back into C, which no call of C counts
+		t.ncgocall = checkControlWords
 	}
-	if getg() != c.home {
+	if getg() != c.firstG {
 		// It can end at any time, and without a switch: then the runtime gives its g to
 		// another goroutine, anywhere, which is not to be taken for this coroutine's.
 		t.gp = 0
 	}
-	c.plain, c.cut, c.ncgo, c.fast = true, false, 0, c.owner
+	c.plain, c.inC, c.ncgo, c.fast = true, false, 0, c.owner
 }
 
 // Clean gives c, the running coroutine, the thread's control words and the ordinary lock
@@ -105,52 +105,52 @@ func (t *Thread) Clean(c *Coro) {
 	if t.free {
 		if g := getg(); *at[uintptr](g + gLockedM) != 0 {
 			*at[uint64](*at[uintptr](g + gM) + mLocks) = c.tie
-			settleFn(0)
+			restoreMFn(0)
 		}
 		return
 	}
 	m := *at[uintptr](getg() + gM)
 	*at[uint64](m + mLocks) = t.locks
 	if n := *at[uint64](m + mNcgocall); n != t.ncgocall {
-		if controlWords() != t.fp {
-			setControlWords(t.fp)
+		if controlWords() != t.fpcw {
+			setControlWords(t.fpcw)
 		}
 		t.ncgocall = n
 	}
 }
 
-func (t *Thread) try(to uintptr, cut bool) bool {
+func (t *Thread) try(to uintptr, inC bool) bool {
 	if t.official || trace.IsEnabled() {
 		return false
 	}
-	if cut {
-		return swCutFn(t, to)
+	if inC {
+		return slowSwitchInCFn(t, to)
 	}
-	return swFn(t, to)
+	return slowSwitchFn(t, to)
 }
 
-// officially has the runtime switch to the goroutine to. coroswitch wants a coro whose
-// lock counts are those of the M, and whose goroutine is the one to go on with.
+// officially has the runtime switch to the goroutine to. coroswitch switches to the goroutine
+// that its coro names, and throws if the coro's lock counts are not the M's: so t.c gets both.
 //
 //go:noinline
-func (t *Thread) officially(to uintptr, cut bool) {
+func (t *Thread) officially(to uintptr, inC bool) {
 	t.Officials++
 	m := *at[uintptr](getg() + gM)
 	t.c.gp, t.c.mp, t.c.locks = to, m, *at[uint64](m + mLocks)
 	t.raceRelease()
-	if cut {
-		coroswitchCut(&t.c)
+	if inC {
+		coroswitchInC(&t.c)
 	} else {
 		coroswitch(&t.c)
 	}
 	t.raceAcquire()
 }
 
-// prepare puts to's C stack, lock counts and exceptions in place of from's. From there
+// exchangeState puts to's C stack, lock counts and exceptions in place of from's. From there
 // on from runs on borrowed ones, until the switch.
 //
 //go:norace
-func (t *Thread) prepare(from, to *Coro) {
+func (t *Thread) exchangeState(from, to *Coro) {
 	m := *at[uintptr](getg() + gM)
 	if m != t.m {
 		panic("greenlet: internal error: a switch on another M than the root's")
@@ -160,21 +160,21 @@ func (t *Thread) prepare(from, to *Coro) {
 	ncgo := at[int32](m + mNcgo)
 
 	from.locks, from.ncgo = *locks, *ncgo
-	from.cut = from.ncgo > 0 || from.root && t.isExtra
-	from.fp = t.fp
-	if n := *at[uint64](m + mNcgocall); n != t.ncgocall || from.cut {
-		from.fp, t.ncgocall = controlWords(), n
+	from.inC = from.ncgo > 0 || from.root && t.isExtra
+	from.fpcw = t.fpcw
+	if n := *at[uint64](m + mNcgocall); n != t.ncgocall || from.inC {
+		from.fpcw, t.ncgocall = controlWords(), n
 	}
 
 	old, next := t.inPlace, to.cs
 	if from.root {
 		old = &t.own
 		t.noteOwn(g0)
-		from.plain = t.rootG == getg() && !from.cut && from.fp == t.fp && !t.handling()
+		from.plain = t.rootG == getg() && !from.inC && from.fpcw == t.fpcw && !t.handling()
 		t.rootLocks = from.locks
 	} else {
 		inC := *at[uintptr](g0 + gSchedSP) != old.base
-		from.plain = !inC && from.home == getg() && from.size == 0 && from.locks == t.locks && from.fp == t.fp && !t.official && !t.handling()
+		from.plain = !inC && from.firstG == getg() && from.size == 0 && from.locks == t.locks && from.fpcw == t.fpcw && !t.official && !t.handling()
 		switch {
 		case inC || from.size != 0:
 			from.cs = old
@@ -184,7 +184,7 @@ func (t *Thread) prepare(from, to *Coro) {
 		case t.plain == nil:
 			t.plain = old
 		case old != t.plain: // it came back with one from C, and the others have one by now
-			t.giveBack(old)
+			t.releaseStack(old)
 		}
 	}
 	from.fast = nil
@@ -217,11 +217,11 @@ func (t *Thread) prepare(from, to *Coro) {
 				*at[uint8](m + mAccurate) = t.accurate
 			}
 		}
-		exchangeFn(g0, old, next)
+		swapStackFn(g0, old, next)
 		*at[uintptr](t.current) = next.native
 	}
 	if to.root {
-		next = t.plain // that is where Cross goes from the root
+		next = t.plain // that is where SwitchFast goes from the root
 	}
 	t.inPlace, t.base = next, 0
 	if next != nil && next == t.plain {
@@ -239,12 +239,12 @@ func (t *Thread) prepare(from, to *Coro) {
 		e := at[exceptions](t.excs)
 		from.exc, *e, to.exc = *e, to.exc, exceptions{}
 	}
-	if from.fp != t.fp { // whoever has other ones sets them when he goes on
-		setControlWords(t.fp)
+	if from.fpcw != t.fpcw { // whoever has other ones sets them when he goes on
+		setControlWords(t.fpcw)
 		t.ncgocall = *at[uint64](m + mNcgocall)
 	}
-	// The tracer looks at this to choose how to unwind the goroutine that stops: not by
-	// frame pointers, if there are C frames. Whoever goes on sets it right.
+	// The tracer unwinds the goroutine that stops by its frame pointers unless m.ncgo says that it
+	// has C frames. So until the switch is done it is the larger of the two; resume sets it right.
 	*ncgo = max(from.ncgo, to.ncgo)
 }
 

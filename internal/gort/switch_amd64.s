@@ -8,23 +8,23 @@
 //
 // Contract
 //
-//	func cross(t *Thread, to *Coro) (int, *Thread)	AX, BX; R14 is g
+//	func fastSwitch(t *Thread, to *Coro) (int, *Thread)	AX, BX; R14 is g
 //		Suspends the calling goroutine, which must be the one that t.gp names,
 //		and goes on with the goroutine of `to`, which is a plain coroutine. Returns
 //		Returned or Jumped when somebody has switched back, and with whose record
 //		that was done, or nil. Refused: nothing was done, since one of the
 //		conditions of the ordinary case does not hold.
 //
-//	func sw(t *Thread, to uintptr) bool		AX, BX; R14 is g
-//		The same after Thread.prepare, which has seen to all conditions but those
+//	func slowSwitch(t *Thread, to uintptr) bool		AX, BX; R14 is g
+//		The same after Thread.exchangeState, which has seen to all conditions but those
 //		of an instant: false if somebody has the scan bit of `to` just now, or a
 //		goroutine profile or an execution trace is being taken.
 //
-//	func swCut(t *Thread, to uintptr) bool
-//		sw for a goroutine that has C frames.
+//	func slowSwitchInC(t *Thread, to uintptr) bool
+//		slowSwitch for a goroutine that has C frames.
 //
 // All three are called through func values, so by the internal ABI, in which no register but
-// SP, BP, R14 and X15 is preserved over a call. None of them has a frame (swCut has one that
+// SP, BP, R14 and X15 is preserved over a call. None of them has a frame (slowSwitchInC has one that
 // ends the chain of frame pointers): what is suspended is the caller.
 //
 // A goroutine that was suspended here:
@@ -37,7 +37,7 @@
 //	      +----------------------+ <- g.sched.sp
 //	        low addresses
 //
-//	g.sched.pc is crossed or swapped: the place where runtime.gogo goes on with it, and by
+//	g.sched.pc is fastResumed or slowResumed: the place where runtime.gogo goes on with it, and by
 //	which we see that it was suspended in the same way as we are, and a RET will do.
 //
 // A fresh one, or one that runtime.coroswitch has suspended, is resumed as gogo does it,
@@ -67,7 +67,7 @@
 // right as long as both sides were called at the same places. One level up they are, since
 // all switches are in a few functions; two levels up, in the user's code, they need not be.
 // So the return addresses there are compared (each is above its saved frame pointer). If
-// they differ, we return by a jump and say so, and our caller does the same (leave): then
+// they differ, we return by a jump and say so, and our caller does the same (returnFromCaller): then
 // the prediction is not used, nor spoilt for those above.
 
 #define Grunning 2
@@ -78,7 +78,7 @@
 // TAKE_TARGET(refused) takes the target, BX, in a tree that is bound to its thread.
 //
 // Who else writes the status of a goroutine that waits: whoever scans its stack or shrinks it
-// (suspendG, preempt.go: the collector, a goroutine dump, Coro.Peek) sets the bit _Gscan in it
+// (suspendG, preempt.go: the collector, a goroutine dump, Coro.Snapshot) sets the bit _Gscan in it
 // and takes it back. While the bit is set the compare-and-swap fails, and the switch is
 // refused: waiting for it here, without a safe point, could be long. No one else switches to
 // the target, which belongs to this thread.
@@ -168,8 +168,8 @@ other: \
 	MOVQ	$0, const_gSchedCtxt(BX); \
 	JMP	CX
 
-// func cross(t *Thread, to *Coro) (int, *Thread)
-TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
+// func fastSwitch(t *Thread, to *Coro) (int, *Thread)
+TEXT ·fastSwitch(SB), NOSPLIT|NOFRAME, $0-0
 	CMPQ	R14, Thread_gp(AX)
 	JNE	refuse			// an iter.Pull's, or of another thread or tree
 	MOVQ	BX, R11			// the Coro, for a free tree
@@ -202,8 +202,8 @@ quiet:					// no C has run since the last look
 	CMPQ	BX, Thread_rootG(DI)
 	JEQ	toroot
 	MOVQ	8(BP), R9
-	LEAQ	·crossed(SB), DX
-	JMP	give<>(SB)
+	LEAQ	·fastResumed(SB), DX
+	JMP	transfer<>(SB)
 
 fromroot:				// lock counts and the C stack are other ones, and exchanged
 	CMPL	const_mNcgo(R8), $0
@@ -235,8 +235,8 @@ install:				// the C stack R9 into the g0, SI
 	MOVQ	Thread_current(DI), CX
 	MOVQ	R9, 0(CX)		// the C core's current coroutine is that stack's
 	MOVQ	8(BP), R9
-	LEAQ	·crossed(SB), DX
-	JMP	give<>(SB)
+	LEAQ	·fastResumed(SB), DX
+	JMP	transfer<>(SB)
 
 called:					// C has run: look at the exceptions and control words
 	MOVQ	Thread_excs(AX), CX
@@ -251,7 +251,7 @@ words:
 	ANDL	$ControlMask, Thread_seen(AX)
 	FSTCW	(Thread_seen+4)(AX)
 	MOVQ	Thread_seen(AX), CX
-	CMPQ	CX, Thread_fp(AX)
+	CMPQ	CX, Thread_fpcw(AX)
 	JNE	refuse			// C has changed them
 	MOVQ	DX, Thread_ncgocall(AX)
 	JMP	quiet
@@ -298,7 +298,7 @@ ours:
 	MOVQ	R8, const_gM(BX)
 	MOVL	$Grunning, const_gStatus(BX)
 	MOVQ	BX, Thread_gp(DI)
-	LEAQ	·crossed(SB), DX
+	LEAQ	·fastResumed(SB), DX
 	SAVE_SELF
 	MOVQ	8(BP), R9
 	BECOME_TARGET
@@ -310,8 +310,8 @@ claimed:
 	JMP	refuse
 	RELEASE_SELF_AGAIN
 
-// func sw(t *Thread, to uintptr) bool
-TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
+// func slowSwitch(t *Thread, to uintptr) bool
+TEXT ·slowSwitch(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	AX, DI
 	MOVQ	const_gM(R14), R8
 	CMPL	const_gProfiled(R14), $0
@@ -321,19 +321,19 @@ TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
 	JNE	refuse
 	TAKE_TARGET(busy)
 	XORL	R9, R9			// Thread.Switch has one place that calls this
-	LEAQ	·swapped(SB), DX
-	JMP	give<>(SB)
+	LEAQ	·slowResumed(SB), DX
+	JMP	transfer<>(SB)
 busy:
 	MOVQ	$0, const_gM(BX)
 refuse:
 	XORL	AX, AX
 	RET
 
-// give goes on with BX, which is taken, in a tree that is bound to its thread. On entry R14 is
+// transfer goes on with BX, which is taken, in a tree that is bound to its thread. On entry R14 is
 // who stops; R8 the M; DI the Thread; DX where whoever stops goes on; R9 where its caller
 // returns to, or 0. The lock to the thread is handed on as coroswitch_m does it (coro.go): only
 // the thread itself writes these three words.
-TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
+TEXT transfer<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	BX, Thread_gp(DI)
 	SAVE_SELF
 	MOVQ	$0, const_gLockedM(R14)
@@ -347,10 +347,10 @@ TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
 	RESUME_TARGET
 	RELEASE_SELF_AGAIN
 
-// Where gogo goes on with one that cross has suspended. It has no C frames, whatever
+// Where gogo goes on with one that fastSwitch has suspended. It has no C frames, whatever
 // whoever has switched to it had. In a tree that is not bound to a thread it need not be
-// locked: then the lock counts are 0, and the rest of the lock ends here (see settle).
-TEXT ·crossed(SB), NOSPLIT|NOFRAME, $0-0
+// locked: then the lock counts are 0, and the rest of the lock ends here (see restoreM).
+TEXT ·fastResumed(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_gM(R14), CX
 	MOVL	$0, const_mNcgo(CX)
 	CMPQ	const_mLocks(CX), $0
@@ -364,12 +364,12 @@ done:
 	MOVL	$const_Returned, AX
 	RET
 
-// func settle(ncgo int32)		AX, by the internal ABI
+// func restoreM(ncgo int32)		AX, by the internal ABI
 //
 // What a goroutine does first that runtime.coroswitch has gone on with: it sets the number
 // of its calls of C; and if its lock counts are 0, it is not locked, although coroswitch
 // has handed the lock on to it. It changes AX, CX.
-TEXT ·settle(SB), NOSPLIT|NOFRAME, $0-0
+TEXT ·restoreM(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_gM(R14), CX
 	MOVL	AX, const_mNcgo(CX)
 	CMPQ	const_mLocks(CX), $0
@@ -381,11 +381,11 @@ TEXT ·settle(SB), NOSPLIT|NOFRAME, $0-0
 done:
 	RET
 
-// func swap(g0 uintptr, from, to *CStack)	AX, BX, CX, by the internal ABI
+// func swapWholeStack(g0 uintptr, from, to *CStack)	AX, BX, CX, by the internal ABI
 //
-// exchange for a tree that is not bound to a thread: the thread's own stack is one like the
+// swapStack for a tree that is not bound to a thread: the thread's own stack is one like the
 // others there, so all that is known of it goes with it.
-TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-0
+TEXT ·swapWholeStack(SB), NOSPLIT|NOFRAME, $0-0
 	MOVUPS	0(AX), X0
 	MOVUPS	const_gGuard0(AX), X1
 	MOVUPS	X0, CStack_lo(BX)
@@ -406,13 +406,13 @@ TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	CX, const_gSchedSP(AX)
 	RET
 
-// comeBack
+// restoreOwnStack
 //
-// Contract: it is g0.sched.pc while a stack that swap has put there is in place. gdestroy
+// Contract: it is g0.sched.pc while a stack that swapWholeStack has put there is in place. gdestroy
 // goes on there when a locked goroutine ends and the thread is to end, on that stack, at
-// whose base the record of the thread's own lies (CStack.comeback). It puts that in place and
+// whose base the record of the thread's own lies (ownAt). It puts that in place and
 // goes on where the thread would have ended. R14 is the g0.
-TEXT ·comeBack(SB), NOSPLIT|NOFRAME, $0-0
+TEXT ·restoreOwnStack(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_ownAt(SP), CX
 	MOVUPS	CStack_lo(CX), X0
 	MOVUPS	CStack_guard0(CX), X1
@@ -424,10 +424,10 @@ TEXT ·comeBack(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	DX, const_gSchedPC(R14)
 	JMP	DX
 
-// func bottom() uintptr, by the internal ABI.
+// func ownCoro() uintptr, by the internal ABI.
 //
 // The runtime.coro that the calling goroutine began with, if it is one of newcoro's.
-TEXT ·bottom(SB), NOSPLIT|NOFRAME, $0-0
+TEXT ·ownCoro(SB), NOSPLIT|NOFRAME, $0-0
 	XORL	AX, AX
 	MOVQ	const_gStartPC(R14), CX
 	CMPQ	CX, ·freshPC(SB)
@@ -438,10 +438,10 @@ TEXT ·bottom(SB), NOSPLIT|NOFRAME, $0-0
 none:
 	RET
 
-// func peek(gp uintptr) (c uintptr, ok bool)
+// func coroOf(gp uintptr) (c uintptr, ok bool)
 //
-// bottom for a goroutine that waits. False: somebody has its scan bit.
-TEXT ·peek(SB), NOSPLIT|NOFRAME, $0-17
+// ownCoro for a goroutine that waits. False: somebody has its scan bit.
+TEXT ·coroOf(SB), NOSPLIT|NOFRAME, $0-17
 	MOVQ	gp+0(FP), BX
 	MOVL	$Gwaiting, AX
 	MOVL	$(Gscan+Gwaiting), CX
@@ -465,22 +465,22 @@ scanned:
 	MOVB	$0, ok+16(FP)
 	RET
 
-// The same for sw; Thread.resume sees to the rest.
-TEXT ·swapped(SB), NOSPLIT|NOFRAME, $0-0
+// The same for slowSwitch; Thread.resume sees to the rest.
+TEXT ·slowResumed(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL	$1, AX
 	RET
 
 // The tracer unwinds goroutines that wait by their frame pointers, which lead from here
 // into C. So the chain ends here.
-TEXT ·swCut(SB), NOSPLIT, $8-0
+TEXT ·slowSwitchInC(SB), NOSPLIT, $8-0
 	NO_LOCAL_POINTERS
 	XORL	BP, BP
-	CALL	·sw(SB)
+	CALL	·slowSwitch(SB)
 	RET
 
-// func coroswitchCut(c *coro)
+// func coroswitchInC(c *coro)
 // The same for runtime.coroswitch, which is called by the internal ABI.
-TEXT ·coroswitchCut(SB), NOSPLIT, $8-8
+TEXT ·coroswitchInC(SB), NOSPLIT, $8-8
 	NO_LOCAL_POINTERS
 	MOVQ	c+0(FP), AX
 	MOVQ	·coroswitch(SB), DX
@@ -489,9 +489,9 @@ TEXT ·coroswitchCut(SB), NOSPLIT, $8-8
 	CALL	CX
 	RET
 
-// exchange(g0 uintptr, from, to *CStack): AX, BX, CX; internal ABI. Takes the C stack
+// swapStack(g0 uintptr, from, to *CStack): AX, BX, CX; internal ABI. Takes the C stack
 // `from` out of a g0 and puts `to` there.
-TEXT ·exchange(SB), NOSPLIT|NOFRAME, $0-0
+TEXT ·swapStack(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_gSchedSP(AX), DX
 	MOVQ	CStack_native(BX), BX
 	MOVQ	DX, 0(BX)
@@ -504,11 +504,11 @@ TEXT ·exchange(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	DX, const_gSchedSP(AX)
 	RET
 
-// func renew(gp uintptr, c unsafe.Pointer) bool
+// func resetG(gp uintptr, c unsafe.Pointer) bool
 //
 // Makes a goroutine that waits as newcoro makes it, for the coro c. False: somebody has
 // its scan bit. In assembly, since whoever has it must not be preempted.
-TEXT ·renew(SB), NOSPLIT|NOFRAME, $0-17
+TEXT ·resetG(SB), NOSPLIT|NOFRAME, $0-17
 	MOVQ	gp+0(FP), BX
 	MOVQ	c+8(FP), DX
 	MOVL	$Gwaiting, AX
@@ -546,46 +546,46 @@ scanned:
 	MOVB	$0, ret+16(FP)
 	RET
 
-// self() uintptr, by the internal ABI: getg.
-TEXT ·self(SB), NOSPLIT|NOFRAME, $0-0
+// currentG() uintptr, by the internal ABI: getg.
+TEXT ·currentG(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	R14, AX
 	RET
 
-// leave returns from its caller, whose frame BP belongs to, with its own arguments, which
+// returnFromCaller returns from its caller, whose frame BP belongs to, with its own arguments, which
 // are in the registers where the caller's results belong. See Return.
-TEXT ·leave(SB), NOSPLIT|NOFRAME, $0-0
+TEXT ·returnFromCaller(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	BP, SP
 	MOVQ	0(SP), BP
 	MOVQ	8(SP), DX
 	LEAQ	16(SP), SP
 	JMP	DX
 
-// func pcs() (cross, sw, swCut, exchange, self, leave uintptr)
+// func pcs() (fastSwitch, slowSwitch, slowSwitchInC, swapStack, currentG, returnFromCaller uintptr)
 TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-48
-	LEAQ	·cross(SB), AX
-	MOVQ	AX, cross+0(FP)
-	LEAQ	·sw(SB), AX
-	MOVQ	AX, sw+8(FP)
-	LEAQ	·swCut(SB), AX
-	MOVQ	AX, swCut+16(FP)
-	LEAQ	·exchange(SB), AX
-	MOVQ	AX, exchange+24(FP)
-	LEAQ	·self(SB), AX
-	MOVQ	AX, self+32(FP)
-	LEAQ	·leave(SB), AX
-	MOVQ	AX, leave+40(FP)
+	LEAQ	·fastSwitch(SB), AX
+	MOVQ	AX, fastSwitch+0(FP)
+	LEAQ	·slowSwitch(SB), AX
+	MOVQ	AX, slowSwitch+8(FP)
+	LEAQ	·slowSwitchInC(SB), AX
+	MOVQ	AX, slowSwitchInC+16(FP)
+	LEAQ	·swapStack(SB), AX
+	MOVQ	AX, swapStack+24(FP)
+	LEAQ	·currentG(SB), AX
+	MOVQ	AX, currentG+32(FP)
+	LEAQ	·returnFromCaller(SB), AX
+	MOVQ	AX, returnFromCaller+40(FP)
 	RET
 
-// func freePCs() (settle, swap, comeBack, bottom uintptr)
+// func freePCs() (restoreM, swapWholeStack, restoreOwnStack, ownCoro uintptr)
 TEXT ·freePCs(SB), NOSPLIT|NOFRAME, $0-32
-	LEAQ	·settle(SB), AX
-	MOVQ	AX, settle+0(FP)
-	LEAQ	·swap(SB), AX
-	MOVQ	AX, swap+8(FP)
-	LEAQ	·comeBack(SB), AX
-	MOVQ	AX, comeBack+16(FP)
-	LEAQ	·bottom(SB), AX
-	MOVQ	AX, bottom+24(FP)
+	LEAQ	·restoreM(SB), AX
+	MOVQ	AX, restoreM+0(FP)
+	LEAQ	·swapWholeStack(SB), AX
+	MOVQ	AX, swapWholeStack+8(FP)
+	LEAQ	·restoreOwnStack(SB), AX
+	MOVQ	AX, restoreOwnStack+16(FP)
+	LEAQ	·ownCoro(SB), AX
+	MOVQ	AX, ownCoro+24(FP)
 	RET
 
 // func controlWords() uint64

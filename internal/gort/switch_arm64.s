@@ -19,7 +19,7 @@
 //	-0x08  | caller's R29     |  <- g.sched.bp
 //	         low addresses
 //
-//	g.sched.lr is the return address into the caller, g.sched.pc is crossed or swapped.
+//	g.sched.lr is the return address into the caller, g.sched.pc is fastResumed or slowResumed.
 //
 // What differs on a CPU with a link register:
 //
@@ -28,7 +28,7 @@
 //     everybody: a fresh goroutine has goexit there. It is cleared as gogo clears it.
 //   - g is in R28 and in thread-local storage, at slot, which the C core has found.
 //   - The word below SP is the caller's saved frame pointer: nothing is stored there.
-//   - Returns go by the link register, and are not compared: cross always says Returned.
+//   - Returns go by the link register, and are not compared: fastSwitch always says Returned.
 //   - Stores are not ordered: the exclusive loads acquire, and the stores release.
 //
 // Registers, from the checks on, in all of this:
@@ -60,8 +60,8 @@ again: \
 	STLXRW	R6, (R5), R9; \
 	CBNZW	R9, again
 
-// func cross(t *Thread, to *Coro) (int, *Thread)
-TEXT ·cross(SB), NOSPLIT|NOFRAME, $0-0
+// func fastSwitch(t *Thread, to *Coro) (int, *Thread)
+TEXT ·fastSwitch(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	Thread_gp(R0), R2
 	CMP	g, R2
 	BNE	refuse			// an iter.Pull's, or of another thread or tree
@@ -101,9 +101,9 @@ quiet:					// no C has run since the last look
 	CAS(take, Gwaiting, busy)
 	CMP	R1, R11
 	BEQ	toroot
-	MOVD	$·crossed(SB), R2
+	MOVD	$·fastResumed(SB), R2
 	MOVD	ZR, R13
-	JMP	give<>(SB)
+	JMP	transfer<>(SB)
 
 fromroot:				// lock counts and the C stack are other ones, and exchanged
 	MOVWU	const_mNcgo(R8), R2
@@ -137,9 +137,9 @@ install:				// the C stack R9 into the g0, R10
 	MOVD	R6, const_gSchedSP(R10)
 	MOVD	Thread_current(R0), R3
 	MOVD	R9, (R3)		// the C core's current coroutine is that stack's
-	MOVD	$·crossed(SB), R2
+	MOVD	$·fastResumed(SB), R2
 	MOVD	ZR, R13
-	JMP	give<>(SB)
+	JMP	transfer<>(SB)
 
 called:					// C has run: look at the exceptions and control words
 	MOVD	Thread_excs(R0), R3
@@ -150,7 +150,7 @@ called:					// C has run: look at the exceptions and control words
 	CBNZ	R5, refuse		// one is being handled
 words:
 	MOVD	FPCR, R3
-	MOVD	Thread_fp(R0), R4
+	MOVD	Thread_fpcw(R0), R4
 	CMP	R3, R4
 	BNE	refuse			// C has changed them
 	MOVD	R2, Thread_ncgocall(R0)
@@ -189,9 +189,9 @@ ours:
 	MOVD	R8, const_gM(R1)
 	MOVD	$Grunning, R6
 	STLRW	R6, (R5)		// we had the scan bit: nobody else writes it
-	MOVD	$·crossed(SB), R2
+	MOVD	$·fastResumed(SB), R2
 	MOVD	$1, R13
-	JMP	give<>(SB)
+	JMP	transfer<>(SB)
 nottaken:
 	CLREX
 	JMP	refuse
@@ -200,8 +200,8 @@ claimed:
 	STLRW	R6, (R5)
 	JMP	refuse
 
-// func sw(t *Thread, to uintptr) bool
-TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
+// func slowSwitch(t *Thread, to uintptr) bool
+TEXT ·slowSwitch(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	const_gM(g), R8
 	MOVWU	const_gProfiled(g), R2
 	CBNZ	R2, refuse
@@ -213,9 +213,9 @@ TEXT ·sw(SB), NOSPLIT|NOFRAME, $0-0
 	ADD	$const_gStatus, R1, R5
 	MOVD	$Grunning, R6
 	CAS(take, Gwaiting, busy)
-	MOVD	$·swapped(SB), R2
+	MOVD	$·slowResumed(SB), R2
 	MOVD	ZR, R13
-	JMP	give<>(SB)
+	JMP	transfer<>(SB)
 busy:
 	CLREX
 	MOVD	ZR, const_gM(R1)
@@ -223,9 +223,9 @@ refuse:
 	MOVD	ZR, R0
 	RET
 
-// give goes on with R1, which is taken. g: who stops; R8: the M; R0: the Thread; R2:
+// transfer goes on with R1, which is taken. g: who stops; R8: the M; R0: the Thread; R2:
 // where whoever stops goes on; R13: not 0 if nobody is locked to the M.
-TEXT give<>(SB), NOSPLIT|NOFRAME, $0-0
+TEXT transfer<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	R1, Thread_gp(R0)
 	MOVD	R2, const_gSchedPC(g)
 	MOVD	RSP, R3
@@ -268,8 +268,8 @@ wait:					// somebody has the scan bit, for an instant
 	YIELD
 	JMP	release
 
-// Where gogo goes on with one that cross has suspended: settle(0), and it returns.
-TEXT ·crossed(SB), NOSPLIT|NOFRAME, $0-0
+// Where gogo goes on with one that fastSwitch has suspended: restoreM(0), and it returns.
+TEXT ·fastResumed(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	const_gM(g), R2
 	MOVW	ZR, const_mNcgo(R2)
 	MOVD	const_mLocks(R2), R3
@@ -283,8 +283,8 @@ done:
 	MOVD	$1, R0
 	RET
 
-// func settle(ncgo int32)		R0, by the internal ABI
-TEXT ·settle(SB), NOSPLIT|NOFRAME, $0-0
+// func restoreM(ncgo int32)		R0, by the internal ABI
+TEXT ·restoreM(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	const_gM(g), R2
 	MOVW	R0, const_mNcgo(R2)
 	MOVD	const_mLocks(R2), R3
@@ -296,8 +296,8 @@ TEXT ·settle(SB), NOSPLIT|NOFRAME, $0-0
 done:
 	RET
 
-// func swap(g0 uintptr, from, to *CStack)	R0 to R2, by the internal ABI
-TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-0
+// func swapWholeStack(g0 uintptr, from, to *CStack)	R0 to R2, by the internal ABI
+TEXT ·swapWholeStack(SB), NOSPLIT|NOFRAME, $0-0
 	LDP	0(R0), (R6, R7)
 	LDP	const_gGuard0(R0), (R8, R9)
 	STP	(R6, R7), CStack_lo(R1)
@@ -318,8 +318,8 @@ TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	R3, const_gSchedSP(R0)
 	RET
 
-// comeBack: see switch_amd64.s. g is the g0.
-TEXT ·comeBack(SB), NOSPLIT|NOFRAME, $0-0
+// restoreOwnStack: see switch_amd64.s. g is the g0.
+TEXT ·restoreOwnStack(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	const_ownAt(RSP), R2
 	LDP	CStack_lo(R2), (R6, R7)
 	LDP	CStack_guard0(R2), (R8, R9)
@@ -332,8 +332,8 @@ TEXT ·comeBack(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	R4, const_gSchedPC(g)
 	JMP	(R4)
 
-// func bottom() uintptr, by the internal ABI.
-TEXT ·bottom(SB), NOSPLIT|NOFRAME, $0-0
+// func ownCoro() uintptr, by the internal ABI.
+TEXT ·ownCoro(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	ZR, R0
 	MOVD	const_gStartPC(g), R2
 	MOVD	·freshPC(SB), R3
@@ -346,8 +346,8 @@ TEXT ·bottom(SB), NOSPLIT|NOFRAME, $0-0
 none:
 	RET
 
-// func peek(gp uintptr) (c uintptr, ok bool)
-TEXT ·peek(SB), NOSPLIT|NOFRAME, $0-17
+// func coroOf(gp uintptr) (c uintptr, ok bool)
+TEXT ·coroOf(SB), NOSPLIT|NOFRAME, $0-17
 	MOVD	gp+0(FP), R1
 	ADD	$const_gStatus, R1, R5
 	MOVD	$(Gscan+Gwaiting), R6
@@ -374,22 +374,22 @@ scanned:
 	MOVB	ZR, ok+16(FP)
 	RET
 
-// The same for sw; Thread.resume sees to the rest.
-TEXT ·swapped(SB), NOSPLIT|NOFRAME, $0-0
+// The same for slowSwitch; Thread.resume sees to the rest.
+TEXT ·slowResumed(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	$1, R0
 	RET
 
 // The tracer unwinds goroutines that wait by their frame pointers, which lead from here
 // into C. So the chain ends here.
-TEXT ·swCut(SB), NOSPLIT, $8-0
+TEXT ·slowSwitchInC(SB), NOSPLIT, $8-0
 	NO_LOCAL_POINTERS
 	MOVD	ZR, R29
-	CALL	·sw(SB)
+	CALL	·slowSwitch(SB)
 	RET
 
-// func coroswitchCut(c *coro)
+// func coroswitchInC(c *coro)
 // The same for runtime.coroswitch, which is called by the internal ABI.
-TEXT ·coroswitchCut(SB), NOSPLIT, $8-8
+TEXT ·coroswitchInC(SB), NOSPLIT, $8-8
 	NO_LOCAL_POINTERS
 	MOVD	c+0(FP), R0
 	MOVD	·coroswitch(SB), R26
@@ -398,9 +398,9 @@ TEXT ·coroswitchCut(SB), NOSPLIT, $8-8
 	CALL	(R1)
 	RET
 
-// exchange(g0 uintptr, from, to *CStack): R0 to R2; internal ABI. Takes the C stack
+// swapStack(g0 uintptr, from, to *CStack): R0 to R2; internal ABI. Takes the C stack
 // `from` out of a g0 and puts `to` there.
-TEXT ·exchange(SB), NOSPLIT|NOFRAME, $0-0
+TEXT ·swapStack(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	const_gSchedSP(R0), R5
 	MOVD	CStack_native(R1), R1
 	MOVD	R5, (R1)
@@ -413,11 +413,11 @@ TEXT ·exchange(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	R5, const_gSchedSP(R0)
 	RET
 
-// func renew(gp uintptr, c unsafe.Pointer) bool
+// func resetG(gp uintptr, c unsafe.Pointer) bool
 //
 // Makes a goroutine that waits as newcoro makes it, for the coro c. False: somebody has
 // its scan bit. In assembly, since whoever has it must not be preempted.
-TEXT ·renew(SB), NOSPLIT|NOFRAME, $0-17
+TEXT ·resetG(SB), NOSPLIT|NOFRAME, $0-17
 	MOVD	gp+0(FP), R1
 	MOVD	c+8(FP), R2
 	ADD	$const_gStatus, R1, R5
@@ -459,36 +459,36 @@ scanned:
 	MOVB	ZR, ret+16(FP)
 	RET
 
-// self() uintptr, by the internal ABI: getg.
-TEXT ·self(SB), NOSPLIT|NOFRAME, $0-0
+// currentG() uintptr, by the internal ABI: getg.
+TEXT ·currentG(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	g, R0
 	RET
 
-// func pcs() (cross, sw, swCut, exchange, self, leave uintptr)
+// func pcs() (fastSwitch, slowSwitch, slowSwitchInC, swapStack, currentG, returnFromCaller uintptr)
 TEXT ·pcs(SB), NOSPLIT|NOFRAME, $0-48
-	MOVD	$·cross(SB), R0
-	MOVD	R0, cross+0(FP)
-	MOVD	$·sw(SB), R0
-	MOVD	R0, sw+8(FP)
-	MOVD	$·swCut(SB), R0
-	MOVD	R0, swCut+16(FP)
-	MOVD	$·exchange(SB), R0
-	MOVD	R0, exchange+24(FP)
-	MOVD	$·self(SB), R0
-	MOVD	R0, self+32(FP)
-	MOVD	ZR, leave+40(FP)
+	MOVD	$·fastSwitch(SB), R0
+	MOVD	R0, fastSwitch+0(FP)
+	MOVD	$·slowSwitch(SB), R0
+	MOVD	R0, slowSwitch+8(FP)
+	MOVD	$·slowSwitchInC(SB), R0
+	MOVD	R0, slowSwitchInC+16(FP)
+	MOVD	$·swapStack(SB), R0
+	MOVD	R0, swapStack+24(FP)
+	MOVD	$·currentG(SB), R0
+	MOVD	R0, currentG+32(FP)
+	MOVD	ZR, returnFromCaller+40(FP)
 	RET
 
-// func freePCs() (settle, swap, comeBack, bottom uintptr)
+// func freePCs() (restoreM, swapWholeStack, restoreOwnStack, ownCoro uintptr)
 TEXT ·freePCs(SB), NOSPLIT|NOFRAME, $0-32
-	MOVD	$·settle(SB), R0
-	MOVD	R0, settle+0(FP)
-	MOVD	$·swap(SB), R0
-	MOVD	R0, swap+8(FP)
-	MOVD	$·comeBack(SB), R0
-	MOVD	R0, comeBack+16(FP)
-	MOVD	$·bottom(SB), R0
-	MOVD	R0, bottom+24(FP)
+	MOVD	$·restoreM(SB), R0
+	MOVD	R0, restoreM+0(FP)
+	MOVD	$·swapWholeStack(SB), R0
+	MOVD	R0, swapWholeStack+8(FP)
+	MOVD	$·restoreOwnStack(SB), R0
+	MOVD	R0, restoreOwnStack+16(FP)
+	MOVD	$·ownCoro(SB), R0
+	MOVD	R0, ownCoro+24(FP)
 	RET
 
 // func controlWords() uint64

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// setWhose is a store that others see after all that was stored before.
-func (c *Coro) setWhose(t *Thread) {
+// storeThread is a store that others see after all that was stored before.
+func (c *Coro) storeThread(t *Thread) {
 	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&c.t)), unsafe.Pointer(t))
 }

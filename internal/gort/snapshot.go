@@ -58,42 +58,42 @@ var unwinder = sync.OnceValue(func() error {
 	return errors.New("runtime.gcallers was not found")
 })
 
-// CanPeek says whether Peek can be used, or why not. It is called after OneM has said yes.
-func CanPeek() error { return unwinder() }
+// CanSnapshot says whether Snapshot can be used, or why not. It is called after OneM has said yes.
+func CanSnapshot() error { return unwinder() }
 
-// A Peek is what a look at a coroutine's goroutine has found.
-type Peek struct {
-	State PeekState
+// A Snapshot is what a look at a coroutine's goroutine has found.
+type Snapshot struct {
+	State SnapshotState
 	N     int // how many addresses were written
 	// The C stack that a suspended one keeps, in bytes, and how deep it is in use there.
 	Stack, Used int
 }
 
-// PeekState says what the goroutine did at that time.
-type PeekState int
+// SnapshotState says what the goroutine did at that time.
+type SnapshotState int
 
 const (
-	PeekNothing PeekState = iota // it cannot be looked at
-	PeekRunning                  // it runs Go code, and was not looked at
-	PeekInC                      // it runs C code
-	PeekReady                    // it waits for a processor
-	PeekWaiting                  // it is suspended, or waits for something of Go's
-	PeekBusy                     // somebody else looks at it just now
+	SnapshotNothing SnapshotState = iota // it cannot be looked at
+	SnapshotRunning                      // it runs Go code, and was not looked at
+	SnapshotInC                          // it runs C code
+	SnapshotReady                        // it waits for a processor
+	SnapshotWaiting                      // it is suspended, or waits for something of Go's
+	SnapshotBusy                         // somebody else looks at it just now
 )
 
-// Peek writes to pcs where c's goroutine is. The caller makes sure that c is in use
+// Snapshot writes to pcs where c's goroutine is. The caller makes sure that c is in use
 // meanwhile, so that its goroutine is its own, and does not run on it. It says whether c is
 // suspended, which may be on the goroutine of an iter.Pull of its own, or runs: then it is
 // the one that it began with that is looked at.
 //
 // Contexts of runtime.SetCgoTraceback are for C functions, which cannot be called while the
-// bit is taken; a goroutine with such is PeekNothing.
+// bit is taken; a goroutine with such is SnapshotNothing.
 //
 //go:norace
-func (c *Coro) Peek(pcs []uintptr, running bool) (p Peek) {
+func (c *Coro) Snapshot(pcs []uintptr, running bool) (p Snapshot) {
 	g := c.g
 	if running {
-		g = c.home
+		g = c.firstG
 	}
 	if g == 0 || g == getg() || unwinder() != nil {
 		return p
@@ -102,19 +102,19 @@ func (c *Coro) Peek(pcs []uintptr, running bool) (p Peek) {
 	procPin()
 	switch was := atomic.LoadUint32(status); was {
 	case gRunning:
-		p.State = PeekRunning
+		p.State = SnapshotRunning
 	case gRunnable, gSyscall, gWaiting:
 		if !atomic.CompareAndSwapUint32(status, was, was|gScan) {
-			p.State = PeekBusy
+			p.State = SnapshotBusy
 			break
 		}
 		if *at[int](g + gCgoCtxt + 8) == 0 {
 			p.N = gcallers(g, 0, pcs)
-			switch p.State = PeekWaiting; was {
+			switch p.State = SnapshotWaiting; was {
 			case gRunnable:
-				p.State = PeekReady
+				p.State = SnapshotReady
 			case gSyscall:
-				p.State = PeekInC
+				p.State = SnapshotInC
 			}
 			if s := c.cs; s != nil && was == gWaiting {
 				p.Stack, p.Used = s.room, int(s.hi-*at[uintptr](s.native))
@@ -122,7 +122,7 @@ func (c *Coro) Peek(pcs []uintptr, running bool) (p Peek) {
 		}
 		atomic.StoreUint32(status, was)
 	default:
-		p.State = PeekBusy
+		p.State = SnapshotBusy
 	}
 	procUnpin()
 	return p

@@ -1,0 +1,25 @@
+//go:build !(cgo && linux && (amd64 || arm64))
+
+package gort
+
+import "errors"
+
+// Snapshot, see peek.go.
+type Snapshot struct {
+	State          SnapshotState
+	N, Stack, Used int
+}
+
+type SnapshotState int
+
+const (
+	SnapshotNothing SnapshotState = iota
+	SnapshotRunning
+	SnapshotInC
+	SnapshotReady
+	SnapshotWaiting
+	SnapshotBusy
+)
+
+func CanSnapshot() error                          { return errors.New("there is no assembly for this CPU") }
+func (c *Coro) Snapshot([]uintptr, bool) Snapshot { return Snapshot{} }
