@@ -4,7 +4,7 @@ package gort
 
 import "errors"
 
-// Snapshot, see peek.go.
+// Snapshot, see snapshot.go.
 type Snapshot struct {
 	State          SnapshotState
 	N, Stack, Used int

@@ -193,7 +193,7 @@ static void control_words(void)
     WANT(GLET_OK, glet_coro_free(c));
 }
 
-/* A word as Go has one (word.h) stays with its coroutine, and is NULL in a fresh one. */
+/* A word as Go has one (tls_slot.h) stays with its coroutine, and is NULL in a fresh one. */
 #ifdef GLET_INLINE_NOT
 static void words(void) {}
 #else
@@ -219,7 +219,7 @@ static void words(void)
 #else
     here = (char *)__builtin_thread_pointer();
 #endif
-    glet_word_offset = (char *)&word - here;
+    glet_tls_slot_offset = (char *)&word - here;
     WANT(GLET_OK, glet_coro_new(&c, 0, has_a_word, root));
     for (unsigned n = 0; !glet_coro_finished(c); n++) {
         word = &n;
