@@ -11,8 +11,8 @@ import (
 // is not locked to the M, which may be another one at each switch. Nothing of the M's is
 // kept with the tree, and the assembly reads g.m where nobody can be preempted.
 //
-//   - A coroutine that is suspended holds the thread if it has C frames, or lock counts of
-//     its own. While one of the tree's does, or one of our C stacks is in place, whoever
+//   - A coroutine that is suspended is pinned to the thread if it has C frames, or lock counts
+//     of its own. While one of the tree's is, or one of our C stacks is in place, whoever
 //     runs is tied: lock counts are added to his own ones. C frames return only while their
 //     coroutine runs, so the tie ends at its next switch.
 //   - Who is not locked has no C frames (a call from C locks). So SwitchFast asks for m.lockedg
@@ -20,14 +20,14 @@ import (
 //   - C runs on the thread's own stack, whoever calls. A coroutine that stops with C frames
 //     there keeps it, and the M's g0 gets one of ours until it goes on. Should the thread
 //     end meanwhile (its locked goroutine ends), restoreOwnStack puts the own one back.
-//   - A coroutine that is suspended and does not hold the thread can be moved to another
-//     tree, by another goroutine: Claim. Coro.t says whose it is, and SwitchFast looks at it
+//   - A coroutine that is suspended and not pinned can be moved to another tree, by another
+//     goroutine: Claim. Coro.t says whose it is, and SwitchFast looks at it
 //     once it has the target's scan bit, so one of the two finds the other.
 
 // freeTree is what a Thread has besides if it is a free tree's. Its goroutine alone touches
 // it.
 type freeTree struct {
-	pins     int // suspended ones that hold the thread
+	pins     int // suspended coroutines that are pinned
 	bubble   bool
 	tied     bool    // whoever runs is
 	osThread *Thread // the OS thread's, if it is one with C stacks
@@ -117,6 +117,8 @@ func (c *Coro) loadThread() *Thread {
 	return (*Thread)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.t))))
 }
 
+// casThread changes in which tree c is. Any goroutine that wants to move c, or to keep it from
+// being moved, writes the word: it fails if another one has claimed c or moved it.
 func (c *Coro) casThread(from, to *Thread) bool {
 	return atomic.CompareAndSwapPointer((*unsafe.Pointer)(unsafe.Pointer(&c.t)), unsafe.Pointer(from), unsafe.Pointer(to))
 }
@@ -137,7 +139,10 @@ func (c *Coro) Claim(t *Thread, current func() bool) bool {
 	if c.pinned || !c.casThread(t, claimed) {
 		return false
 	}
-	// Whoever suspends it releases it by its status, and clears g.m right after that.
+	// The claim is written; now its status is read, while the fast switch changes the status and
+	// then reads the claim. So if it is about to be resumed, one of the two sees the other. Whoever
+	// suspends it makes its status _Gwaiting, and clears g.m right after that: until then its M
+	// still works with it.
 	for {
 		g := atomic.LoadUintptr(&c.g)
 		if g == 0 || atomic.LoadUint32(at[uint32](g+gStatus))&^scanBit != gWaiting || current() || c.pinned { // 0: it has ended
