@@ -31,6 +31,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-greenlet/greenlet"
@@ -77,11 +78,19 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	}
 	g := find(id)
 	if g == nil {
-		http.Error(w, fmt.Sprintf("There is no living greenlet with the number %d.", id), http.StatusNotFound)
+		nobody(w, id)
 		return
 	}
 	serveOne(w, r, g)
 }
+
+func nobody(w http.ResponseWriter, id uint64) {
+	http.Error(w, fmt.Sprintf("There is no living greenlet with the number %d.", id), http.StatusNotFound)
+}
+
+// looking has a place for each of those that look at all greenlets at a time. Others wait: if
+// there are thousands of clients, the greenlets are to get a processor, too.
+var looking = make(chan struct{}, 2)
 
 func find(id uint64) *greenlet.Greenlet {
 	for g := range greenlet.All() {
@@ -130,17 +139,32 @@ func serveAll(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	var tasklets []tasklets
+	if f != formText {
+		tasklets = lookAtTasklets() // it may have to wait for an answer
+	}
+	select {
+	case looking <- struct{}{}:
+	case <-r.Context().Done():
+		return
+	}
+	b, err := allIn(f, r, tasklets)
+	answer(w, f, b, err)
+}
+
+func allIn(f form, r *http.Request, tasklets []tasklets) (*bytes.Buffer, error) {
+	defer func() { <-looking }()
 	var b bytes.Buffer
 	var err error
 	switch f {
 	case formText:
 		err = greenlet.Dump(&b)
 	case formJSON:
-		err = writeJSON(&b, look())
+		err = writeJSON(&b, look(tasklets))
 	default:
-		err = writePage(&b, r, look())
+		err = writePage(&b, r, look(tasklets))
 	}
-	answer(w, f, &b, err)
+	return &b, err
 }
 
 func serveOne(w http.ResponseWriter, r *http.Request, g *greenlet.Greenlet) {
@@ -149,6 +173,10 @@ func serveOne(w http.ResponseWriter, r *http.Request, g *greenlet.Greenlet) {
 		return
 	}
 	one := lookAt(g)
+	if one.State == greenlet.Dead.String() {
+		nobody(w, g.ID()) // it has ended since it was found
+		return
+	}
 	var b bytes.Buffer
 	var err error
 	switch f {
@@ -172,13 +200,17 @@ func answer(w http.ResponseWriter, f form, b *bytes.Buffer, err error) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	headers(w, f)
+	deadline(w, writeTime)
+	_, _ = b.WriteTo(w) // there is nobody to tell when the client has gone
+}
+
+func headers(w http.ResponseWriter, f form) {
 	h := w.Header()
 	h.Set("Content-Type", [...]string{"text/html; charset=utf-8", "text/plain; charset=utf-8", "application/json"}[f])
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; form-action 'self'")
-	deadline(w, writeTime)
-	_, _ = b.WriteTo(w) // there is nobody to tell when the client has gone
 }
 
 // deadline ends the answer's writing after that time, where the server can do that.
@@ -189,6 +221,9 @@ func deadline(w http.ResponseWriter, d time.Duration) {
 // DumpOn writes a greenlet.Dump to w whenever the process gets one of the signals, until
 // stop is called.
 func DumpOn(w io.Writer, signals ...os.Signal) (stop func()) {
+	if len(signals) == 0 {
+		return func() {} // signal.Notify would take it for all signals
+	}
 	c, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(c, signals...)
 	go func() {
@@ -199,9 +234,9 @@ func DumpOn(w io.Writer, signals ...os.Signal) (stop func()) {
 			}
 		}
 	}()
-	return func() {
+	return sync.OnceFunc(func() {
 		signal.Stop(c)
 		close(c)
 		<-done
-	}
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -26,6 +27,7 @@ import (
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/inspect"
 	"github.com/go-greenlet/greenlet/internal/cgotest"
+	"github.com/go-greenlet/greenlet/internal/layer"
 	"github.com/go-greenlet/greenlet/internal/timeline"
 	"github.com/go-greenlet/greenlet/tasklet"
 )
@@ -315,6 +317,7 @@ func TestServe(t *testing.T) {
 		}()
 	}
 	socket := filepath.Join(t.TempDir(), "socket")
+	defer syscall.Umask(syscall.Umask(0))
 	serve("unix:" + socket)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -360,12 +363,26 @@ func TestServe(t *testing.T) {
 	status, _ := get(t, "POST", url+"/record?seconds=1")
 	assert.Equal(t, 403, status)
 
+	// The cookie is for this server's page: to a browser the ports of a host are one.
+	resp, err := http.Get(url + "?token=right&format=text")
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Len(t, resp.Cookies(), 1)
+	c := resp.Cookies()[0]
+	assert.Contains(t, c.Name, strings.Split(addr, ":")[1])
+	assert.Equal(t, "/debug/greenlets", c.Path)
+	assert.True(t, c.HttpOnly)
+	for name, want := range map[string]int{c.Name: 200, "greenlet_inspect_1": 403} {
+		status, _ = get(t, "GET", url, "Cookie", name+"="+c.Value)
+		assert.Equal(t, want, status, name)
+	}
+
 	cancel()
 	servers.Wait()
 	_, err = os.Stat(socket)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 
-	for _, bad := range []string{"", ":0", "0.0.0.0:0", "192.0.2.1:0", "localhost", "unix:", "unix:/no/such/dir/x", "unix:" + os.TempDir()} {
+	for _, bad := range []string{"", ":0", "0.0.0.0:0", "192.0.2.1:0", "localhost", "unix:", "unix:@abstract", "unix:/no/such/dir/x", "unix:" + os.TempDir()} {
 		assert.Error(t, inspect.Serve(context.Background(), bad), bad)
 	}
 }
@@ -382,6 +399,43 @@ func TestDumpOn(t *testing.T) {
 		assert.Contains(t, string(b[:n]), "dumped/")
 		require.NoError(t, r.CloseWithError(errors.New("enough")))
 		stop()
+		stop()
+	})
+}
+
+// No signals are none, and not all of them.
+func TestDumpOnNothing(t *testing.T) {
+	var b strings.Builder
+	stop := inspect.DumpOn(&b)
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, syscall.SIGUSR2) // or it ends the process
+	defer signal.Stop(got)
+	require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGUSR2))
+	<-got
+	stop()
+	assert.Empty(t, b.String())
+}
+
+// All who ask at about the same time are answered at once.
+func TestTwoWhoLookAtTasklets(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		tasklet.Schedule()
+		trees := layer.Trees()
+		require.Len(t, trees, 1)
+		first, second := trees[0].Kept.Look(), trees[0].Kept.Look()
+		tasklet.Schedule()
+		for _, a := range []*layer.Answer{first, second} {
+			select {
+			case <-a.Done:
+				assert.Equal(t, []uint64{root.ID()}, a.Ring)
+			default:
+				t.Error("it was not answered")
+			}
+		}
+		third := trees[0].Kept.Look()
+		assert.NotSame(t, first, third, "what was told is old")
+		tasklet.Schedule()
+		<-third.Done
 	})
 }
 

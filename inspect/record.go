@@ -43,6 +43,15 @@ var ErrRecording = errors.New("inspect: there is a recording already, and only o
 // had to drop. While it records, a switch takes the long way and looks at the clock; a tree
 // takes note of the recording at its next switch.
 func Record(ctx context.Context, w io.Writer, opts ...RecordOption) error {
+	r, err := record(ctx, opts...)
+	if err != nil {
+		return err
+	}
+	return writeTrace(w, r)
+}
+
+// record is Record without the writing.
+func record(ctx context.Context, opts ...RecordOption) (*timeline.Recording, error) {
 	o := recordOptions{events: 1_000_000}
 	for _, opt := range opts {
 		if opt != nil {
@@ -50,18 +59,17 @@ func Record(ctx context.Context, w io.Writer, opts ...RecordOption) error {
 		}
 	}
 	if o.events <= 0 || o.last < 0 {
-		return errors.New("inspect: a recording of no events, or of less than no time")
+		return nil, errors.New("inspect: a recording of no events, or of less than no time")
 	}
 	r := timeline.New(o.events, int64(o.last), layer.Nanotime)
 	if !r.Start() {
-		return ErrRecording
+		return nil, ErrRecording
 	}
 	layer.Observe()
 	<-ctx.Done()
 	r.Stop()
 	layer.Observe()
-	defer r.Release()
-	return writeTrace(w, r)
+	return r, nil
 }
 
 // Mark notes something in the time line, as something that the calling goroutine's greenlet
@@ -124,6 +132,7 @@ func titleOf(t *timeline.Track) string {
 
 func writeTrace(out io.Writer, r *timeline.Recording) error {
 	lines, began, ended, lost := r.Lines()
+	r.Release()
 	w := &traceWriter{out: bufio.NewWriter(out), began: began}
 	w.out.WriteString("{\"traceEvents\": [\n")
 	for _, l := range lines {
@@ -192,7 +201,7 @@ func (w *traceWriter) line(l timeline.Line, ended int64) {
 
 const (
 	maxSeconds  = 60        // how long a request may record
-	usualEvents = 250_000   // and how much it keeps: some 400 bytes each, as they are sent
+	usualEvents = 250_000   // and how much it keeps: some 400 bytes each, as they are sent, piece by piece
 	mostEvents  = 2_000_000 // if it asks for that
 )
 
@@ -222,12 +231,13 @@ func serveRecord(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), d)
 	defer cancel()
 	deadline(w, d+writeTime)
-	var b bytes.Buffer
-	err := Record(ctx, &b, Events(events))
-	if errors.Is(err, ErrRecording) {
+	line, err := record(ctx, Events(events))
+	if err != nil { // of all errors only this one can be
 		http.Error(w, "There is a recording already, and only one at a time.", http.StatusConflict)
 		return
 	}
 	w.Header().Set("Content-Disposition", `attachment; filename="greenlets.json"`)
-	answer(w, formJSON, &b, err)
+	headers(w, formJSON)
+	deadline(w, writeTime)
+	_ = writeTrace(w, line) // see answer
 }

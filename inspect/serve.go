@@ -67,12 +67,15 @@ func listen(addr string) (net.Listener, http.Handler, error) {
 		return nil, nil, fmt.Errorf("inspect: %w", err)
 	}
 	fmt.Fprintf(os.Stderr, "greenlets: http://%s%s?token=%s\n", l.Addr(), path, token)
-	return l, guard(token, mux), nil
+	return l, guard(token, l.Addr().(*net.TCPAddr).Port, mux), nil
 }
 
-// listenSocket listens on a socket that has nobody else's permissions at any time. One that is
-// left by a process that has gone is replaced.
+// listenSocket listens on a socket that nobody else may open; on Linux at no time, elsewhere
+// not for long. One that is left by a process that has gone is replaced.
 func listenSocket(file string) (net.Listener, error) {
+	if file == "" || file[0] == '@' {
+		return nil, errors.New("a socket without a file has no permissions")
+	}
 	if info, err := os.Lstat(file); err == nil {
 		if info.Mode().Type() != os.ModeSocket {
 			return nil, errors.New("there is a file of that name, which is no socket")
@@ -85,14 +88,7 @@ func listenSocket(file string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	l, err := net.Listen("unix", file)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(file, 0o600); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
+	return listenPrivately(file)
 }
 
 func loopback(addr string) error {
@@ -115,10 +111,11 @@ func loopback(addr string) error {
 	return nil
 }
 
-const cookie = "greenlet_inspect"
-
-// guard lets nobody in without the token.
-func guard(token string, next http.Handler) http.Handler {
+// guard lets nobody in without the token. To a browser all ports of a host are one, as far as
+// cookies go: so each has one of its own name, and no other server's pages get it but those of
+// the same path.
+func guard(token string, port int, next http.Handler) http.Handler {
+	cookie := fmt.Sprintf("greenlet_inspect_%d", port)
 	same := func(s string) bool { return subtle.ConstantTimeCompare([]byte(s), []byte(token)) == 1 }
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -132,7 +129,7 @@ func guard(token string, next http.Handler) http.Handler {
 			return
 		}
 		if same(query) {
-			http.SetCookie(w, &http.Cookie{Name: cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+			http.SetCookie(w, &http.Cookie{Name: cookie, Value: token, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 		}
 		next.ServeHTTP(w, r)
 	})

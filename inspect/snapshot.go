@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"sync"
@@ -96,9 +97,9 @@ func (p places) one(i *greenlet.Info) *oneOfAll {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // look is what there is to be seen now. It stops nobody.
-func look() snapshot {
-	s := snapshot{Time: time.Now(), Engine: greenlet.Runtime(), Trees: []tree{}, Tasklets: lookAtTasklets()}
-	var t *tree
+func look(t []tasklets) snapshot {
+	s := snapshot{Time: time.Now(), Engine: greenlet.Runtime(), Trees: []tree{}, Tasklets: t}
+	var in *tree
 	p := places{}
 	for g := range greenlet.All() {
 		i := g.Info()
@@ -107,14 +108,14 @@ func look() snapshot {
 			continue
 		case g.IsRoot():
 			s.Trees = append(s.Trees, tree{Root: i.ID, Thread: i.Thread})
-			t = &s.Trees[len(s.Trees)-1]
-		case t == nil || t.Root != i.Root:
+			in = &s.Trees[len(s.Trees)-1]
+		case in == nil || in.Root != i.Root:
 			continue // its root has ended in between
 		}
 		if i.State == greenlet.Running {
-			t.Running = i.ID
+			in.Running = i.ID
 		}
-		t.Greenlets = append(t.Greenlets, p.one(&i))
+		in.Greenlets = append(in.Greenlets, p.one(&i))
 	}
 	earlier.compare(&s)
 	return s
@@ -157,6 +158,8 @@ var began = time.Now()
 // apart is how much two looks are apart that are compared: several clients may look.
 const apart = 200 * time.Millisecond
 
+// compare is called when a look is done, and looks that were begun at about the same time are
+// not done in that order.
 func (l *looks) compare(s *snapshot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -170,10 +173,10 @@ func (l *looks) compare(s *snapshot) {
 			n := seen{now, g.Switches, now, g.Switches, 0, g.ID == t.Running, l.round}
 			if p, ok := l.seen[g.ID]; ok {
 				if p.running == n.running && p.last == n.last {
-					n.since = p.since
+					n.since = min(p.since, now)
 				}
 				if d := now - p.at; d >= apart {
-					n.rate = float64(n.switches-p.switches) / d.Seconds()
+					n.rate = max(0, float64(int64(n.switches-p.switches))/d.Seconds())
 				} else {
 					n.at, n.switches, n.rate = p.at, p.switches, p.rate
 				}
@@ -194,33 +197,27 @@ const patience = 50 * time.Millisecond
 
 func lookAtTasklets() []tasklets {
 	all := []tasklets{}
-	type told struct {
-		root uint64
-		l    layer.Tasklets
+	type asked struct {
+		root   uint64
+		answer *layer.Answer
 	}
-	trees := layer.Trees()
-	answers := make(chan told, len(trees))
-	var roots []uint64
-	for _, t := range trees {
-		if t.Kept == nil {
-			continue
+	var looks []asked
+	for _, t := range layer.Trees() {
+		if t.Kept != nil {
+			looks = append(looks, asked{t.Root, t.Kept.Look()})
 		}
-		roots = append(roots, t.Root)
-		t.Kept.Look(func(l layer.Tasklets) { answers <- told{t.Root, l} })
 	}
-	got := map[uint64]layer.Tasklets{}
-	timeout := time.After(patience)
-	for waiting := len(roots); waiting > 0; waiting-- {
+	timeout, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, a := range looks {
 		select {
-		case a := <-answers:
-			got[a.root] = a.l
-		case <-timeout:
-			waiting = 0
+		case <-a.answer.Done:
+		case <-timeout.Done():
 		}
-	}
-	for _, root := range roots {
-		l, ok := got[root]
-		if !ok {
+		root, l := a.root, &a.answer.Tasklets
+		select {
+		case <-a.answer.Done:
+		default:
 			all = append(all, tasklets{Root: root, Ring: []uint64{}, Channels: []channel{}, Unanswered: true})
 			continue
 		}

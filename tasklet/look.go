@@ -6,16 +6,25 @@ import (
 	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
-// Look has f called with a snapshot when the scheduler next polls; see layer.Layer.
-func (s *scheduler) Look(f func(layer.Tasklets)) bool {
-	if !s.lookPending.CompareAndSwap(false, true) {
-		return false
+// Look asks for a snapshot, which is taken when one of the tasklets next calls an operation,
+// or at once if they all wait for something from outside; see layer.Layer. Calls that come
+// before it is taken share it.
+func (s *scheduler) Look() *layer.Answer {
+	fresh := &layer.Answer{Done: make(chan struct{})}
+	for {
+		if a := s.looking.Load(); a != nil {
+			return a
+		}
+		if s.looking.CompareAndSwap(nil, fresh) { // else another goroutine's Look was the first
+			break
+		}
 	}
 	s.submit(func() {
-		s.lookPending.Store(false)
-		f(s.snapshot())
+		s.looking.Store(nil) // a later Look gets a later snapshot
+		fresh.Tasklets = s.snapshot()
+		close(fresh.Done)
 	})
-	return true
+	return fresh
 }
 
 func (s *scheduler) snapshot() layer.Tasklets {

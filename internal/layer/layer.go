@@ -15,13 +15,18 @@ type Layer interface {
 	// tree will run any more.
 	End()
 
-	// Look has f called on the root's thread, when that next does something with the layer,
-	// with what there is to be seen. It returns false if an earlier call still waits for that.
-	// Any goroutine may call it, and Ready.
-	Look(f func(Tasklets)) bool
+	// Look asks what there is to be seen. The root's thread answers when it next does something
+	// with the layer: all who have asked by then at once. Any goroutine may call it, and Ready.
+	Look() *Answer
 
 	// Ready is how many could run, the running one included, as far as that can be known.
 	Ready() int
+}
+
+// An Answer is there, and does not change any more, when Done is closed.
+type Answer struct {
+	Done chan struct{}
+	Tasklets
 }
 
 // Tasklets is what package tasklet tells of a root's.

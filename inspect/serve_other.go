@@ -1,0 +1,21 @@
+//go:build !linux
+
+package inspect
+
+import (
+	"errors"
+	"net"
+	"os"
+)
+
+// listenPrivately makes a socket that only its owner may open, once it has returned.
+func listenPrivately(file string) (net.Listener, error) {
+	l, err := net.Listen("unix", file)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
