@@ -287,7 +287,7 @@ func who(name string, id uint64) string {
 	if name == "" {
 		name = "greenlet"
 	}
-	return fmt.Sprintf("%s/%d", name, id)
+	return fmt.Sprintf("%s/%d", place.Printable(name), id)
 }
 
 // Context returns the greenlet's context.

@@ -147,13 +147,18 @@ func (t *tree) dump(out *bufio.Writer) {
 		below[parent] = append(below[parent], c)
 	}
 	fmt.Fprintf(out, "\nthe tree of %s, thread %d: %d greenlets\n", who(t.root.c.called(), t.root.c.id), t.tid.Load(), len(cores))
+	written := map[*core]bool{}
 	var line func(c *core, depth int)
 	line = func(c *core, depth int) {
+		if written[c] {
+			return
+		}
+		written[c] = true
 		i := c.info(c.state)
 		if i.State == Dead {
 			return
 		}
-		text := fmt.Sprintf("%s%s", strings.Repeat("  ", depth), who(i.Name, i.ID))
+		text := fmt.Sprintf("%s%s", strings.Repeat("  ", min(depth, maxIndent)), who(i.Name, i.ID))
 		fmt.Fprintf(out, "%-32s %-9s", text, i.State)
 		if i.SuspendedAt.Function != "" {
 			fmt.Fprintf(out, " at %s:%d in %s", i.SuspendedAt.File, i.SuspendedAt.Line, i.SuspendedAt.Function)
@@ -166,13 +171,14 @@ func (t *tree) dump(out *bufio.Writer) {
 		}
 		fmt.Fprintf(out, ", %d switches\n", i.Switches)
 		for _, child := range below[c] {
-			if depth < maxDepth {
-				line(child, depth+1)
-			}
+			line(child, depth+1)
 		}
 	}
 	line(t.root.c, 0)
+	for _, c := range cores { // the parents of some have changed meanwhile, or the root has ended
+		line(c, 1)
+	}
 }
 
-// maxDepth is how deep Dump goes: parents may change meanwhile.
-const maxDepth = 10_000
+// maxIndent is how far Dump indents: what is below that is as deep, at least.
+const maxIndent = 20

@@ -204,6 +204,43 @@ func TestThePage(t *testing.T) {
 	})
 }
 
+// A name cannot do anything to a terminal, or look like another line.
+func TestNamesForTerminals(t *testing.T) {
+	url := server(t)
+	tree(t, func(root *greenlet.Greenlet) {
+		name := "evil\x1b[2J\nroot/1\x9b\t\u202e"
+		g := started(t, name, waits(root))
+		_, all := get(t, "GET", url+"?format=text")
+		_, one := get(t, "GET", fmt.Sprintf("%s/%d?format=text", url, g.ID()))
+		for _, text := range []string{all, one, g.String()} {
+			assert.Contains(t, text, `evil\x1b[2J\nroot/1\x9b\t\u202e/`)
+			assert.NotContains(t, text, "\x1b")
+		}
+		assert.Equal(t, name, g.Name())
+		_, js := get(t, "GET", url+"?format=json")
+		assert.True(t, json.Valid([]byte(js)))
+	})
+}
+
+// Everybody is in a Dump, however deep, and it takes no more room for that.
+func TestADumpOfADeepTree(t *testing.T) {
+	const n = 10_050
+	tree(t, func(root *greenlet.Greenlet) {
+		all := []*greenlet.Greenlet{root}
+		for range n {
+			g := greenlet.New(waits(root), greenlet.WithParent(all[len(all)-1]), greenlet.WithName("deep"))
+			_, err := g.Switch(nil)
+			require.NoError(t, err)
+			all = append(all, g)
+		}
+		var b strings.Builder
+		require.NoError(t, greenlet.Dump(&b))
+		assert.Equal(t, n, strings.Count(b.String(), "deep/"))
+		assert.Less(t, b.Len(), 400*n)
+		runtime.KeepAlive(all)
+	})
+}
+
 func TestBadRequests(t *testing.T) {
 	url := server(t)
 	var dead *greenlet.Greenlet

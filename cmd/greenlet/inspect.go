@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/go-greenlet/greenlet/inspect"
+	"github.com/go-greenlet/greenlet/internal/place"
 	"github.com/go-greenlet/greenlet/scripts"
 )
 
@@ -188,7 +189,7 @@ func listAll(args []string, stdout io.Writer) error {
 			list = deepened(list)
 		}
 		for _, o := range list {
-			fmt.Fprintf(w, "%d\t%s%s\t%s\t%s\t%d\t%d\t%d\t%s\n", o.ID, strings.Repeat("  ", o.depth), o.Name, o.State, o.age(), o.Switches, o.Parent, t.Thread, o.place())
+			fmt.Fprintf(w, "%d\t%s%s\t%s\t%s\t%d\t%d\t%d\t%s\n", o.ID, strings.Repeat("  ", o.depth), place.Printable(o.Name), o.State, o.age(), o.Switches, o.Parent, t.Thread, o.place())
 		}
 	}
 	return w.Flush()
@@ -215,18 +216,21 @@ func deepened(list []seenOne) (out []seenOne) {
 			below[o.Parent] = append(below[o.Parent], o)
 		}
 	}
+	listed := map[uint64]bool{}
 	var add func(o seenOne, depth int)
 	add = func(o seenOne, depth int) {
-		o.depth = depth
+		if listed[o.ID] {
+			return
+		}
+		listed[o.ID] = true
+		o.depth = min(depth, 20)
 		out = append(out, o)
-		children := below[o.ID]
-		delete(below, o.ID)
-		for _, c := range children {
+		for _, c := range below[o.ID] {
 			add(c, depth+1)
 		}
 	}
-	if len(list) > 0 {
-		add(list[0], 0)
+	for i, o := range list { // the root's first, then those whose parents have changed meanwhile
+		add(o, min(i, 1))
 	}
 	return out
 }
@@ -287,7 +291,7 @@ func watchTop(args []string, stdout io.Writer) error {
 		w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tNAME\tSTATE\tFOR\tSWITCHES\tPER SECOND\tC STACK\tWHERE")
 		for _, o := range all[:min(lines, len(all))] {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%.0f\t%d\t%s\n", o.ID, o.Name, o.State, o.age(), o.Switches, o.PerSecond, o.CStackUsed, o.place())
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%.0f\t%d\t%s\n", o.ID, place.Printable(o.Name), o.State, o.age(), o.Switches, o.PerSecond, o.CStackUsed, o.place())
 		}
 		if err := w.Flush(); err != nil {
 			return err

@@ -58,6 +58,11 @@ func TestLookingIntoAProcess(t *testing.T) {
 			out := call("ps", target)
 			assert.Regexp(t, fmt.Sprintf(`(?m)^%d +outer +suspended`, outer.ID()), out, target)
 		}
+		outer.SetName("outer\x1b[2J")
+		for _, args := range [][]string{{"ps", s.URL}, {"ps", "-tree", s.URL}, {"top", s.URL, "-n", "1"}} {
+			assert.Contains(t, call(args...), `outer\x1b[2J `)
+		}
+		outer.SetName("outer")
 		tree := call("ps", "-tree", s.URL)
 		columns := regexp.MustCompile(`(?m)^(\d+ +)root .*\n(\d+ +)outer .*\n(\d+ +)inner `).FindStringSubmatch(tree)
 		if assert.Len(t, columns, 4, tree) {

@@ -6,7 +6,9 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -44,6 +46,15 @@ func Body(pc uintptr) string {
 	}
 	file, line := f.FileLine(pc)
 	return fmt.Sprintf("%s at %s:%d", f.Name(), file, line)
+}
+
+// Printable is a text for a line on a terminal: what that would act upon is escaped.
+func Printable(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return s
+	}
+	q := strconv.Quote(s)
+	return q[1 : len(q)-1]
 }
 
 // root is the directory of this module, as the compiler calls it.

@@ -1,0 +1,24 @@
+//go:build cgo && linux
+
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Everybody is listed, whatever their parents have come to meanwhile, and not too far to the right.
+func TestDeepened(t *testing.T) {
+	list := []seenOne{{ID: 1}, {ID: 2, Parent: 3}, {ID: 3, Parent: 2}, {ID: 4, Parent: 99}}
+	for id := uint64(5); id < 1000; id++ {
+		list = append(list, seenOne{ID: id, Parent: id - 1})
+	}
+	out := deepened(list)
+	assert.Len(t, out, len(list))
+	for i, o := range out {
+		assert.LessOrEqual(t, o.depth, 20)
+		assert.Equal(t, i == 0, o.depth == 0)
+	}
+	assert.Empty(t, deepened(nil))
+}
