@@ -39,8 +39,8 @@ var ErrRecording = errors.New("inspect: there is a recording already, and only o
 // process for each tree, with a track for each greenlet that has run, which shows when it
 // did; an arrow for each switch; and the starts, the ends and what Mark has noted.
 //
-// It keeps the last million events (see Events and Last), and says in the file how many it
-// had to drop. While it records, a switch takes the long way and looks at the clock; a tree
+// It keeps the last million events (see Events and Last), and some more of trees that live, and
+// says in the file how many it had to drop for lack of room. While it records, a switch takes the long way and looks at the clock; a tree
 // takes note of the recording at its next switch.
 func Record(ctx context.Context, w io.Writer, opts ...RecordOption) error {
 	r, err := record(ctx, opts...)

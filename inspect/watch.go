@@ -23,7 +23,8 @@ type Report struct {
 //
 // A root is told of if its tree has greenlets and it computes or is in C all the time; or if it
 // waits in Go's scheduler (for a channel, a timer, a lock) while tasklets of its own could
-// run. That a root waits otherwise is what roots do.
+// run. That a root waits otherwise is what roots do. On other engines than that of one M (see
+// greenlet.Runtime) it is not known what a root does, and it is not told of.
 //
 // Nothing of that is paid for by those that switch: several times in each limit somebody
 // looks who runs, in each tree. stop ends the watch; a report that has begun goes on.
@@ -43,6 +44,7 @@ type watchdog struct {
 	limit  time.Duration
 	report func(Report)
 	holds  map[uint64]*hold // by the root
+	last   time.Time        // of the last look
 }
 
 // A hold is who runs in a tree, since it was first seen to.
@@ -50,6 +52,7 @@ type hold struct {
 	running  uint64
 	switches uint64
 	since    time.Time
+	held     time.Duration // since then, without what nobody was there to see
 	told     bool
 	seen     bool // in the present look
 }
@@ -67,23 +70,31 @@ func (w *watchdog) run(done chan struct{}) {
 	}
 }
 
+// look is called four times in each limit, or less often if the machine has no time for that, or
+// the process was stopped. Then those that it looks at had none either: such a pause is counted
+// as half a limit.
 func (w *watchdog) look() {
+	begin := time.Now()
+	passed := min(begin.Sub(w.last), w.limit/2)
+	w.last = begin
 	for _, t := range layer.Trees() {
 		g, now := (*greenlet.Greenlet)(t.Running), time.Now()
 		h := w.holds[t.Root]
 		if h == nil || h.running != g.ID() || h.switches != t.Switches {
 			h = &hold{running: g.ID(), switches: t.Switches, since: now}
 			w.holds[t.Root] = h
+		} else {
+			h.held += passed
 		}
 		h.seen = true
 		if h.told {
 			continue
 		}
 		if t.IsRoot && !w.holdsAsRoot(t) {
-			h.since = now
+			h.since, h.held = now, 0
 			continue
 		}
-		if now.Sub(h.since) >= w.limit {
+		if h.held >= w.limit {
 			h.told = true
 			r := Report{Greenlet: g, Held: now.Sub(h.since)}
 			r.InC = layer.DoingOf(t.Running, &r.Stack) == layer.InC

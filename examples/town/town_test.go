@@ -51,11 +51,9 @@ func (t *Town) eventually(tb testing.TB, what string, yes func() bool) {
 // their names, and all others live on.
 func TestTheTownLivesOn(t *testing.T) {
 	lives(t, 100, func(town *Town) {
-		town.eventually(t, "both are put aside", func() bool { return len(town.aside) == 2 })
-		town.Do(func() {
-			slices.Sort(town.aside)
-			assert.Contains(t, town.aside[0], "baker: runtime error: index out of range")
-			assert.Equal(t, "drunkard: it did not let go, and was killed", town.aside[1])
+		town.eventually(t, "both are put aside", func() bool { // on a slow machine others may be, too
+			return slices.Contains(town.aside, "drunkard: it did not let go, and was killed") &&
+				strings.Contains(strings.Join(town.aside, "\n"), "baker: runtime error: index out of range")
 		})
 		var x float64
 		town.Do(func() { x = town.people[0].x })
@@ -88,8 +86,8 @@ func TestTheShow(t *testing.T) {
 		defer s.CloseClientConnections()
 		p := browser.Open(t, s.URL, 1500, 900)
 		p.Until(`picture !== null && picture.people.length === 6000`)
-		p.Until(`picture.aside.length === 2`)
-		assert.Contains(t, p.Eval(`document.querySelector("#aside").textContent`), "drunkard: it did not let go")
+		p.Until(`document.querySelector("#aside").textContent.includes("drunkard: it did not let go")`)
+		p.Until(`document.querySelector("#aside").textContent.includes("baker: runtime error")`)
 		p.Until(`document.querySelector("#inspector").contentDocument.querySelector("h1")?.textContent.includes("greenlets in 1 trees")`)
 
 		// A click chooses somebody, of whom there is a stack and a time line.
