@@ -20,7 +20,7 @@ type scheduler struct {
 	innermost *run     // the innermost call of Run that has not returned
 	trap      int      // see SwitchTrap
 
-	looking   atomic.Pointer[layer.Answer] // the snapshot that Look waits for; nil: none
+	looking atomic.Pointer[layer.Answer] // the snapshot that Look waits for; nil: none
 
 	blocked    *Tasklet // a list linked by next and prev: the one that was blocked last comes first
 	clockHolds int      // how many of them are in Await, which stops the virtual clock
