@@ -116,8 +116,8 @@ func must(err error) {
 	}
 }
 
-// thrown carries an error as a panic through code that cannot return it. A tasklet that it
-// reaches the end of ends with the error, and not with a panic.
+// thrown carries an error as a panic through code that cannot return it. If it reaches the
+// end of a tasklet, the tasklet ends with the error, and not with a panic.
 type thrown struct{ error }
 
 func (t thrown) Unwrap() error { return t.error }

@@ -29,7 +29,7 @@ type scheduler struct {
 	outside
 }
 
-// ownContext is the context of a tasklet's own greenlet: it says whose it is.
+// ownContext is the context of a tasklet's own greenlet. It refers to the tasklet.
 type ownContext struct {
 	context.Context
 	t *Tasklet
@@ -37,9 +37,9 @@ type ownContext struct {
 
 var errByHand = errors.New("somebody has switched to the tasklet's greenlet, past the scheduler")
 
-// currentScheduler returns the scheduler of the calling goroutine, and makes it if there is none. The
-// caller is the head of its ring then. It panics with the error if the operating system
-// refuses what a root takes.
+// currentScheduler returns the scheduler of the calling goroutine, which it makes if there is
+// none, with the caller as the head of its ring. It panics with the error if the operating
+// system refuses what a root takes.
 func currentScheduler() *scheduler {
 	kept, g := layer.Here()
 	if g == nil {
@@ -53,13 +53,15 @@ func currentScheduler() *scheduler {
 	return s.identify(g)
 }
 
-// isCurrent says whether the caller is one of the scheduler's. If so, it is the head.
+// isCurrent reports whether the caller is one of the scheduler's tasklets. If so, it is the
+// head.
 func (s *scheduler) isCurrent() bool {
 	kept, g := layer.Here()
 	return g != nil && kept == layer.Layer(s) && s.identify(g) == s
 }
 
-// identify notes who calls, on greenlet g, and returns the scheduler that the caller is of.
+// identify makes the calling tasklet, which runs on greenlet g, the head, and returns the
+// scheduler that it belongs to.
 func (s *scheduler) identify(g unsafe.Pointer) *scheduler {
 	if t := s.head; t != nil && unsafe.Pointer(t.g) == g {
 		return s
@@ -67,11 +69,11 @@ func (s *scheduler) identify(g unsafe.Pointer) *scheduler {
 	return s.identifySlow()
 }
 
-// identifySlow is identify for a tasklet that something else than this package has switched to, and
-// for a greenlet that a tasklet has made, or whose context was replaced: it counts as the
-// head's. A tasklet belongs to its own scheduler in any case: when a goroutine has ended
-// that was a root without a Run, another one ends the tasklets that it has left, and s is
-// that one's, or nil.
+// identifySlow is identify for a tasklet that something else than this package has switched
+// to, and for a greenlet that a tasklet has made, or whose context was replaced: that one
+// counts as the head's. A tasklet stays with its own scheduler in any case. When a goroutine
+// has ended that was a root without a Run, another goroutine ends the tasklets that are left,
+// and s is the scheduler of the other goroutine, or nil.
 func (s *scheduler) identifySlow() *scheduler {
 	g := greenlet.Current()
 	if h, ok := g.Context().(*ownContext); ok && h.t.own == g { // a greenlet can inherit the context
