@@ -62,7 +62,7 @@ func (t *tree) cores() []*core {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := make([]*core, 0, t.nlive)
-	for c := t.live.next; c != &t.live; c = c.next {
+	for c := t.root.c.next; c != t.root.c; c = c.next {
 		all = append(all, c)
 	}
 	return all
@@ -92,7 +92,7 @@ func (c *core) usersOwn() *Greenlet {
 	case c.held != nil:
 		return c.held
 	}
-	return c.self.Value()
+	return c.extra().self.Value()
 }
 
 // All yields the roots and the started, living greenlets of the process: one tree after

@@ -74,30 +74,32 @@ func (c *core) runC(fn, arg uintptr, v any) (any, error) {
 
 // leaveC forgets what C was told of a greenlet that ends.
 func (c *core) leaveC() {
-	if c.c.self != 0 {
-		if err := c.c.self.Delete(); err != nil {
+	x := c.more()
+	if x.c.self != 0 {
+		if err := x.c.self.Delete(); err != nil {
 			panic(err)
 		}
 	}
-	c.c = nil
+	x.c = nil
 }
 
 // errorOf is the error that a code stands for in this greenlet. A panic or Goexit goes
 // on.
 func (c *core) errorOf(code C.int) error {
+	x := c.extra()
 	switch code {
 	case C.GREENLET_EXIT:
 		return ErrExit
 	case C.GREENLET_EGO:
-		if c.c != nil && c.c.err != nil {
-			return c.c.err
+		if x.c != nil && x.c.err != nil {
+			return x.c.err
 		}
 	case C.GREENLET_EPANIC:
-		if c.c != nil && c.c.panicked != nil {
-			panic(c.c.panicked)
+		if x.c != nil && x.c.panicked != nil {
+			panic(x.c.panicked)
 		}
 	case C.GREENLET_EGOEXIT:
-		if c.c != nil && c.c.exited {
+		if x.c != nil && x.c.exited {
 			runtime.Goexit()
 		}
 	}
@@ -199,10 +201,11 @@ func guarded(f func() error) (code C.int) {
 }
 
 func (c *core) knownToC() *inC {
-	if c.c == nil {
-		c.c = &inC{}
+	x := c.more()
+	if x.c == nil {
+		x.c = &inC{}
 	}
-	return c.c
+	return x.c
 }
 
 // toC is the value as C gets it.

@@ -36,12 +36,15 @@ var (
 // not to point to Go memory. nil, a size of 0 and one above 1 MiB are errors of the first Switch,
 // or of Run. Words may overlap, and one that is given twice is carried once.
 func WithThreadLocal(ptr unsafe.Pointer, size uintptr) Option {
-	return func(c *core) { c.words = append(c.words, word{ptr, size}) }
+	return func(c *core) {
+		x := c.more()
+		x.words = append(x.words, word{ptr, size})
+	}
 }
 
 // badWords says whether one of the greenlet's words cannot be carried.
 func (c *core) badWords() bool {
-	for _, w := range c.words {
+	for _, w := range c.extra().words {
 		if w.at == nil || w.size == 0 || w.size > maxWord {
 			return true
 		}
@@ -56,15 +59,15 @@ func runOptions(options []Option) ([]word, error) {
 	}
 	var c core
 	for _, o := range options {
-		before := len(c.words)
-		if o(&c); len(c.words) == before {
+		before := len(c.extra().words)
+		if o(&c); len(c.extra().words) == before {
 			return nil, errOptions
 		}
 	}
 	if c.badWords() {
 		return nil, errWord
 	}
-	return c.words, nil
+	return c.extra().words, nil
 }
 
 // take has the coroutine carry some words from now on.
@@ -84,5 +87,5 @@ func (t *tree) carry() {
 func (w *worker) carry(t *tree) {
 	take(w.coro, w.th.words)
 	take(w.coro, t.words)
-	take(w.coro, w.core.words)
+	take(w.coro, w.core.extra().words)
 }

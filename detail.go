@@ -35,7 +35,8 @@ type birth struct {
 // bear records c's creation; New has called it.
 func (c *core) bear() {
 	if Detail(details.Load())&DetailCreation != 0 {
-		c.born = &birth{at: time.Now()}
-		runtime.Callers(2, c.born.pcs[:])
+		born := &birth{at: time.Now()}
+		runtime.Callers(2, born.pcs[:])
+		c.more().born = born
 	}
 }

@@ -48,7 +48,7 @@ func newFreeTree() *tree {
 	t.root, t.current = &made.g, &made.g
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
-	t.live.next, t.live.prev = &t.live, &t.live
+	c.next, c.prev = c, c
 	t.implicit = true
 	t.locked, t.id = gort.CurrentG()
 	roots.add(t)
@@ -298,7 +298,7 @@ func (t *tree) fetch(c *core, from *tree, ok func() bool) error {
 	from.mu.Lock()
 	all := []*core{c}
 	if c.kids.Load() {
-		for d := from.live.next; d != &from.live; d = d.next {
+		for d := from.root.c.next; d != from.root.c; d = d.next {
 			if d == c || !d.under(c) {
 				continue
 			}

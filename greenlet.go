@@ -29,10 +29,10 @@ type Greenlet struct {
 	// collector can tell that a suspended greenlet has been forgotten although
 	// its own stack is still there. Nothing on that stack, and nothing that the
 	// tree needs to end it, may lead to the Greenlet; all that leads to core.
+	_ noCopy
 	c *core
 	// What SetValue has set. It is here and not in core, since it may lead to the Greenlet.
 	value atomic.Pointer[any]
-	_     noCopy
 }
 
 // noCopy makes go vet find copies: who is who is decided by the address.
@@ -41,7 +41,8 @@ type noCopy struct{}
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
-// core is what a greenlet consists of.
+// core is what a greenlet consists of. It is kept small, since a short life is for a good part
+// memory: what few greenlets have is in rare.
 type core struct {
 	coro     coro             // its worker's, or the thread's for a root; nil: it is pending or dead
 	_        [0]atomic.Uint64 // the next is aligned, on 32-bit systems, too
@@ -49,34 +50,61 @@ type core struct {
 	id       uint64
 	name     atomic.Pointer[string] // nil: none; csrc/go_overflow.c reads it
 	body     uintptr                // where the code of what it runs begins; see place.Body
-	stack    int                    // asked for, in bytes; 0: the default
-	words    []word                 // it carries them, besides its tree's
 
 	run    Func           // nil once started
 	labels unsafe.Pointer // the maker's, for profiles
 	life   atomic.Uint32
+	kids   atomic.Bool              // it is or was the parent of some that were started
 	parent atomic.Pointer[Greenlet] // nil: a root, or the root it is first used from
 	tree   atomic.Pointer[tree]     // nil: never started; belongs where its parents belong
-	ctx    atomic.Pointer[context.Context]
-	born   *birth          // nil: it was not recorded
-	_      [0]atomic.Int64 // see above
-	since  int64           // nanotime of the last switch to or from it; 0: no clock was on
+	rare   atomic.Pointer[rare]     // nil: nothing of it; see extra and more
 
 	// The rest is the own thread's business. But from the start to the end others look at
-	// coro and at the next six under tree.mu, so they are written under that.
-	worker     *worker                // while it runs
-	held       *Greenlet              // the user's reference, until the collector has run; see watch
-	self       weak.Pointer[Greenlet] // after that
-	forget     runtime.Cleanup
-	watched    bool // both are set
-	prev, next *core
+	// coro and at the next four, and at what watch sets, under tree.mu, so they are written
+	// under that.
+	worker     *worker   // while it runs
+	held       *Greenlet // the user's reference, until the collector has run; see watch
+	prev, next *core     // in the ring of those of its tree that live
 
-	waiter  *waiter // who is to get control back in place of the parent
-	tracing bool    // the tracer runs on it
+	waiter *waiter // who is to get control back in place of the parent
+	hand   *hand   // it is the body of one
+}
+
+// rare is what few greenlets have, or only those that live long.
+type rare struct {
+	since int64  // nanotime of the last switch to or from it; 0: no clock was on
+	stack int    // asked for, in bytes; 0: the default
+	words []word // it carries them, besides its tree's
+	ctx   atomic.Pointer[context.Context]
+	born  *birth // nil: it was not recorded
+
+	// Since the collector has found that it lives; see watch.
+	self    weak.Pointer[Greenlet] // the user's reference
+	forget  runtime.Cleanup
+	watched bool // both are set
+
+	tracing bool // the tracer runs on it
 	track   *timeline.Track
-	hand    *hand       // it is the body of one
-	kids    atomic.Bool // it is or was the parent of some that were started
-	c       *inC        // what C knows of it; nil: nothing
+	c       *inC // what C knows of it; nil: nothing
+}
+
+var noneRare rare
+
+// extra is what c has of all that, to be read only.
+func (c *core) extra() *rare {
+	if r := c.rare.Load(); r != nil {
+		return r
+	}
+	return &noneRare
+}
+
+// more is the same to be written to. Any goroutine may be the first to ask.
+func (c *core) more() *rare {
+	if r := c.rare.Load(); r != nil {
+		return r
+	}
+	c.rare.CompareAndSwap(nil, &rare{})
+	return c.rare.Load()
 }
 
 // What life says. Running and Suspended are one: the tree knows who runs.
@@ -144,7 +172,7 @@ func WithParent(p *Greenlet) Option {
 // until its end. In a tree with other greenlets in it, and outside of a Run, C runs on the
 // thread's own stack, and the size says nothing. How large that one is the C library
 // decides: with glibc mostly 8 MiB, with musl 128 KiB.
-func WithStackSize(bytes int) Option { return func(c *core) { c.stack = bytes } }
+func WithStackSize(bytes int) Option { return func(c *core) { c.more().stack = bytes } }
 
 // WithName sets a name for people: it shows in String, in errors, and as the
 // label "greenlet" in goroutine and CPU profiles.
@@ -154,7 +182,7 @@ func WithName(name string) Option { return func(c *core) { c.name.Store(&name) }
 func WithContext(ctx context.Context) Option {
 	return func(c *core) {
 		if ctx != nil {
-			c.ctx.Store(&ctx)
+			c.more().ctx.Store(&ctx)
 		}
 	}
 }
@@ -293,7 +321,7 @@ func who(name string, id uint64) string {
 // Context returns the greenlet's context.
 func (g *Greenlet) Context() context.Context {
 	if g.valid() {
-		if p := g.c.ctx.Load(); p != nil {
+		if p := g.c.extra().ctx.Load(); p != nil {
 			return *p
 		}
 	}
@@ -311,7 +339,7 @@ func (g *Greenlet) SetContext(ctx context.Context) error {
 	case g.State() == Running && g.c.tree.Load() != currentTree():
 		return fail("SetContext", g, ErrWrongThread, "it is running there")
 	}
-	g.c.ctx.Store(&ctx)
+	g.c.more().ctx.Store(&ctx)
 	return nil
 }
 

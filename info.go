@@ -50,10 +50,10 @@ func (c *core) info(state func() State) Info {
 	if t != nil {
 		i.Thread, i.Root = int(t.tid.Load()), t.root.c.id
 	}
-	if b := c.born; b != nil {
+	if b := c.extra().born; b != nil {
 		i.Created, i.CreatedAt = b.at, placeOf(b.pcs[:], nil)
 	}
-	if since := atomic.LoadInt64(&c.since); since != 0 && Detail(details.Load())&DetailTimes != 0 {
+	if since := atomic.LoadInt64(&c.extra().since); since != 0 && Detail(details.Load())&DetailTimes != 0 {
 		i.Since = time.Duration(gort.Nanotime() - since)
 	}
 	if i.State == Suspended {

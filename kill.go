@@ -114,14 +114,14 @@ func (t *tree) exit(g *Greenlet) message {
 // when a collection has been. Until then the core holds the Greenlet, and a later
 // collection is the first to find that it is forgotten. Its caller has locked tree.mu.
 func (c *core) watch() {
-	g := c.held
-	c.watched = true
-	c.self = weak.Make(g)
+	g, x := c.held, c.more()
+	x.watched = true
+	x.self = weak.Make(g)
 	// In a free tree it is not the tree's goroutine that does this.
 	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&c.held)), nil)
 	// A weak pointer, since a core leads to its tree, and that to the Greenlet while it
 	// is the one that runs. As long as it is suspended, the core is its tree's.
-	c.forget = runtime.AddCleanup(g, forget, weak.Make(c))
+	x.forget = runtime.AddCleanup(g, forget, weak.Make(c))
 }
 
 // watchSome does that to the next of the tree's, and not to all: it takes some time.
@@ -141,11 +141,11 @@ func (t *tree) watchNext() bool {
 	if c == nil {
 		return false
 	}
-	if !c.watched { // where it was before
+	if !c.extra().watched { // where it was before
 		c.watch()
 	}
 	t.unwatched = nil
-	if c.next != &t.live {
+	if c.next != t.root.c {
 		t.unwatched = c.next
 	}
 	return true
@@ -154,9 +154,9 @@ func (t *tree) watchNext() bool {
 // unwatch takes that back when the greenlet is dead: nobody has to be told any more.
 func (c *core) unwatch() {
 	c.held = nil
-	if c.watched {
-		c.forget.Stop()
-		c.watched = false
+	if x := c.extra(); x.watched {
+		x.forget.Stop()
+		x.watched = false
 	}
 }
 

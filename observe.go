@@ -75,8 +75,8 @@ func (t *tree) observed(k kind) {
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
 		now := gort.Nanotime()
-		share(&from.since, now)
-		share(&to.since, now)
+		share(&from.more().since, now)
+		share(&to.more().since, now)
 	}
 }
 
@@ -96,7 +96,7 @@ func (t *tree) born(c *core) {
 		t.lane.Add(gort.Ticks(), nil, c.trackOf(), timeline.Birth)
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
-		share(&c.since, gort.Nanotime())
+		share(&c.more().since, gort.Nanotime())
 	}
 }
 
@@ -108,10 +108,11 @@ func (t *tree) ended(c *core) {
 
 // trackOf is c in time lines. It is called on c's thread.
 func (c *core) trackOf() *timeline.Track {
-	if c.track == nil {
-		c.track = timeline.NewTrack(c.id, &c.name)
+	x := c.more()
+	if x.track == nil {
+		x.track = timeline.NewTrack(c.id, &c.name)
 	}
-	return c.track
+	return x.track
 }
 
 // share writes a word that only its own thread writes, and others read; see count.

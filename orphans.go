@@ -51,7 +51,7 @@ func (t *tree) endOrphan() {
 	}
 	orphans.Unlock()
 	for mine.many() > 0 {
-		mine.endOne(mine.live.prev)
+		mine.endOne(mine.root.c.prev)
 	}
 	mine.close(endReleased)
 }
@@ -75,7 +75,7 @@ func (c *core) portable() bool {
 func (t *tree) pick(ok func(c *core) bool) (picked []*core) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for c := t.live.next; c != &t.live; c = c.next {
+	for c := t.root.c.next; c != t.root.c; c = c.next {
 		if ok(c) {
 			picked = append(picked, c)
 		}

@@ -297,7 +297,7 @@ func (t *tree) take() (message, *tree) {
 		if t.busy&busyChores != 0 {
 			t.chore()
 		}
-		if t.tracer != nil && !m.origin.c.tracing && !t.current.c.tracing {
+		if t.tracer != nil && !m.origin.c.extra().tracing && !t.current.c.extra().tracing {
 			t.trace(m.kind, m.origin, t.current)
 		}
 		return m, t
@@ -475,15 +475,16 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	case c.badWords():
 		err = errWord
 	default:
-		if (c.stack != 0 || c.words != nil) && t.free {
+		x := c.extra()
+		if (x.stack != 0 || x.words != nil) && t.free {
 			if t.current == t.root && t.many() == 0 {
 				err = t.bind()
-			} else if c.words != nil {
+			} else if x.words != nil {
 				err = errNotBound
 			}
 		}
 		if err == nil {
-			w, err = t.th.pool.get(t.th, c.stack)
+			w, err = t.th.pool.get(t.th, x.stack)
 		}
 	}
 	if err != nil {
@@ -515,10 +516,10 @@ func (t *tree) start(g *Greenlet, k kind) error {
 // link makes c the youngest in the list. Its caller has locked mu.
 func (t *tree) link(c *core) {
 	c.tree.Store(t)
-	c.prev, c.next = t.live.prev, &t.live
+	c.prev, c.next = t.root.c.prev, t.root.c
 	c.prev.next, c.next.prev = c, c
 	t.nlive++
-	if t.unwatched == nil && !c.watched {
+	if t.unwatched == nil && !c.extra().watched {
 		t.unwatched = c
 	}
 }
@@ -528,7 +529,7 @@ func (t *tree) die(c *core) {
 	if t.busy&busyObserved != 0 {
 		t.ended(c)
 	}
-	if c.c != nil {
+	if c.extra().c != nil {
 		c.leaveC()
 	}
 	t.mu.Lock()
@@ -544,7 +545,7 @@ func (t *tree) die(c *core) {
 func (t *tree) unlink(c *core) {
 	if t.unwatched == c {
 		t.unwatched = nil
-		if c.next != &t.live {
+		if c.next != t.root.c {
 			t.unwatched = c.next
 		}
 	}
@@ -573,7 +574,7 @@ func (c *core) reference() *Greenlet {
 	if g := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.held))); g != nil {
 		return (*Greenlet)(g)
 	}
-	return c.self.Value()
+	return c.extra().self.Value()
 }
 
 // known says whether somebody may have it.

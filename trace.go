@@ -61,10 +61,11 @@ func (t *tree) trace(k kind, origin, target *Greenlet) {
 	origin.askIfRoot()
 	target.askIfRoot()
 	g := t.current
-	g.c.tracing = true
+	x := g.c.more()
+	x.tracing = true
 	returned := false
 	defer func() {
-		g.c.tracing = false
+		x.tracing = false
 		if !returned {
 			t.tracer = nil
 		}

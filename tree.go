@@ -62,9 +62,8 @@ type tree struct {
 
 	words     []word // which all of its greenlets carry
 	sections  int    // of C code that must not be left, around whoever runs
-	live      core   // list of the started greenlets, oldest first; the ring's head
-	nlive     int
-	unwatched *core // the oldest in it that watch has not been called for, as those after it; nil: none
+	nlive     int    // started greenlets; root.c is the head of their ring, the oldest first
+	unwatched *core  // the oldest in it that watch has not been called for, as those after it; nil: none
 	tracer    Tracer
 	layer     layer.Layer
 	recording *timeline.Recording // that lane belongs to
@@ -297,7 +296,7 @@ func newTree(implicit bool) (*tree, error) {
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
 	t.carry()
-	t.live.next, t.live.prev = &t.live, &t.live
+	c.next, c.prev = c, c
 	t.implicit = implicit
 	t.locked = gort.Getg()
 	if lined.Load() {
@@ -350,7 +349,7 @@ func (t *tree) finish(end int32) {
 	t.busy |= busyOver
 	t.root.c.life.Store(lifeDead)
 	for t.nlive > 0 {
-		t.drop(t.live.prev)
+		t.drop(t.root.c.prev)
 	}
 	if t.tracer = nil; t.lane != nil {
 		t.lane.Close(gort.Ticks())
@@ -393,18 +392,18 @@ func (t *tree) killAll(k *killed) {
 	}()
 	// Deaths may start greenlets that die hard, too: that has to end some time.
 	for tries := 2*t.nlive + 1000; t.nlive > 0 && tries > 0; tries-- {
-		c := t.live.prev
+		c := t.root.c.prev
 		err, goexit := t.kill("the end of Run", c.greenlet())
 		if err != nil {
 			k.errs = append(k.errs, err)
 		}
 		k.goexit = k.goexit || goexit
-		if c.life.Load() == lifeStarted && c == t.live.prev {
+		if c.life.Load() == lifeStarted && c == t.root.c.prev {
 			t.drop(c) // it had its chance
 		}
 	}
 	if t.nlive > 0 {
-		k.errs = append(k.errs, fail("Run", t.live.prev.greenlet(), errLivesOn, "too many greenlets were started by deaths"))
+		k.errs = append(k.errs, fail("Run", t.root.c.prev.greenlet(), errLivesOn, "too many greenlets were started by deaths"))
 	}
 	done = true
 }

@@ -281,8 +281,8 @@ def greenlets():
     """All that live, each root before its greenlets."""
     for tree in trees():
         yield Greenlet(tree, tree["root"]["c"])
-        head = int(tree["live"].address)
-        core = tree["live"]["next"]
+        head = int(tree["root"]["c"])
+        core = tree["root"]["c"]["next"]
         while int(core) != head and int(core) != 0:
             yield Greenlet(tree, core)
             core = core["next"]
