@@ -54,9 +54,14 @@ func (g *Greenlet) Switch(v any) (any, error) {
 	// things that a switch among many has to fetch.
 	// (What they read of it may be changing meanwhile, and they go the long way whatever they
 	// find; but the race detector takes note.)
-	if !raceEnabled && g.valid() && g.c.coro != nil {
-		to := g.c.coro
-		if t := (*tree)(to.Fast()); t != nil && t.one.Running() && t.calm() {
+	if !raceEnabled && g.valid() {
+		to, t := g.c.coro, (*tree)(nil)
+		if to == nil {
+			to, t = g.begin()
+		} else if t = (*tree)(to.Fast()); t != nil && !(t.one.Running() && t.calm()) {
+			t = nil
+		}
+		if t != nil {
 			from := t.current.c
 			t.inbox.value = v
 			t.current = g
@@ -101,7 +106,32 @@ func (t *tree) again(from *core) (any, error) {
 	g, v := t.current, t.inbox.value
 	g.c.switches--
 	t.current, t.inbox.value = from.greenlet(), nil
+	if g.c.run != nil { // begin has started it for this, and nothing is to come in between
+		m, t := t.exchange(g, message{kind: kindValue, value: v})
+		t.done()
+		return m.open()
+	}
 	return g.switchTo(v)
+}
+
+// begin starts g, which has no coroutine, if it is an ordinary pending one of the calling
+// goroutine's tree, and a Cross is likely to do. It returns its coroutine and the tree; nil:
+// it has done nothing, and transfer does or says the rest.
+//
+//go:noinline
+func (g *Greenlet) begin() (coro, *tree) {
+	c, t := g.c, currentTree()
+	if t == nil || t.one == nil || t.busy != 0 || !t.quiet() ||
+		c.run == nil || c.hand != nil || c.rare.Load() != nil {
+		return nil, nil
+	}
+	if o := g.owner(); o != nil && o != t || engine.ready(t.th, t.current.c.coro) != nil {
+		return nil, nil
+	}
+	if t.start(g, kindValue) != nil {
+		return nil, nil
+	}
+	return c.coro, t
 }
 
 // unusual is the rest of a Switch to which something else has come than a plain value.
@@ -304,7 +334,13 @@ func (t *tree) take() (message, *tree) {
 	}
 }
 
-// chore does what is to be done after a death or while there is a tracer.
+// toDo says whether a death leaves something for chore, or done, to do.
+func (t *tree) toDo() bool {
+	p := &t.th.pool
+	return t.implicit || len(p.idle) >= minIdle || len(p.lost) != 0 || oneM && !t.free && t.one.Spare() > minIdle
+}
+
+// chore does what is to be done after some deaths, or while there is a tracer.
 func (t *tree) chore() {
 	if t.tracer == nil {
 		t.busy &^= busyChores
@@ -499,10 +535,10 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	} else {
 		c.coro.SetOwner(unsafe.Pointer(t))
 	}
-	if !c.parent.CompareAndSwap(nil, t.root) {
-		if p := c.parent.Load(); !p.c.kids.Load() {
-			p.c.kids.Store(true)
-		}
+	if p := c.parent.Load(); p == nil {
+		c.parent.Store(t.root) // nobody else does, while it is being started
+	} else if !p.c.kids.Load() {
+		p.c.kids.Store(true)
 	}
 	t.link(c)
 	c.life.Store(lifeStarted)
@@ -538,7 +574,9 @@ func (t *tree) die(c *core) {
 	c.worker, c.coro = nil, nil
 	c.life.Store(lifeDead)
 	t.mu.Unlock()
-	t.busy |= busyChores
+	if t.toDo() {
+		t.busy |= busyChores
+	}
 }
 
 // unlink takes c out of it. Its caller has locked mu.

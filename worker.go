@@ -115,7 +115,18 @@ func (w *worker) serve() {
 			t.leaveLast(w, m)
 			return
 		}
-		t.leave(w, m)
+		// The switch is here, and not in a function: see the fields of hand.
+		to := t.leave(w, m)
+		if to == w.coro { // a pending parent starts on this very worker
+			continue
+		}
+		if oneM && !raceEnabled && to.Plain() {
+			to.Keep(t.one)
+			if way, _ := t.one.SwitchFast(to); way != gort.Refused {
+				continue
+			}
+		}
+		engine.switchTo(w.th, w.coro, to)
 	}
 }
 
@@ -139,8 +150,8 @@ func (t *tree) leaveLast(w *worker, m message) {
 }
 
 // leave ends the current greenlet, which w has run: its last message goes to its
-// heir. It returns when w has something to do again.
-func (t *tree) leave(w *worker, m message) {
+// heir, with which w is to go on.
+func (t *tree) leave(w *worker, m message) coro {
 	g := t.current
 	t.endSections(&m)
 	t.die(g.c)
@@ -155,9 +166,7 @@ func (t *tree) leave(w *worker, m message) {
 	t.inbox = m
 	target.c.count()
 	t.enter(target)
-	if target.c.coro != w.coro { // else a pending parent starts on this very worker
-		engine.switchTo(w.th, w.coro, target.c.coro)
-	}
+	return target.c.coro
 }
 
 // run runs the greenlet that the worker was given, and returns what its end says
@@ -221,6 +230,7 @@ func (t *tree) leaveForGood(w *worker, m message) {
 	g := t.current
 	t.endSections(&m)
 	t.die(g.c)
+	t.busy |= busyChores // w is given up after that
 	w.coro.Drop()
 	target, m := t.deliver(g, m)
 	m.origin = g

@@ -96,6 +96,9 @@ func (t *Thread) inC() bool {
 	return *at[uintptr](*at[uintptr](m + mG0) + gSchedSP) != t.inPlace.base
 }
 
+// Spare is how many unused C stacks there are, but for the plain one.
+func (t *Thread) Spare() int { return len(t.spare) }
+
 // Trim frees the unused C stacks but for keep, and with none to be kept the plain one,
 // too; then no coroutine may be left.
 func (t *Thread) Trim(keep int) {
