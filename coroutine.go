@@ -23,6 +23,7 @@ type coroutine[In, Out any] struct {
 	in  atomic.Pointer[In] // what the body is to find, where the tree that it is in leaves it
 	out Out
 	own In // for the first tree
+	f   func(yield func(Out) (In, error), first In) error
 }
 
 // NewCoroutine makes a coroutine that will run body, and does not start it. The
@@ -32,13 +33,18 @@ type coroutine[In, Out any] struct {
 // When yield returns an error, the body is to end: with ErrExit, somebody has
 // called Stop; else, an error was thrown at it, or no Resume waits any more. What the body returns ends the coroutine; ErrExit counts as nil.
 func NewCoroutine[In, Out any](body func(yield func(Out) (In, error), first In) error) *Coroutine[In, Out] {
-	s := &coroutine[In, Out]{}
+	s := &coroutine[In, Out]{f: body}
 	s.in.Store(&s.own)
-	s.moved = func() { s.in.Store(new(In)) } // what another one may be writing comes too late
-	return &Coroutine[In, Out]{s.newHand(place.PC(body), func(any) (any, error) {
-		return nil, body(s.yield, s.take())
-	}), s}
+	return &Coroutine[In, Out]{s.newHand(place.PC(body), s), s}
 }
+
+func (s *coroutine[In, Out]) run() error {
+	f := s.f
+	s.f = nil
+	return f(s.yield, s.take())
+}
+
+func (s *coroutine[In, Out]) moved() { s.in.Store(new(In)) } // what another one may be writing comes too late
 
 func (s *coroutine[In, Out]) take() (in In) {
 	p := s.in.Load()

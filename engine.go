@@ -4,6 +4,7 @@ package greenlet
 
 import (
 	"errors"
+	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
@@ -115,14 +116,16 @@ func (e oneMEngine) end(th *thread) {
 const maxSpare = 4
 
 func (oneMEngine) newWorker(w *worker) error {
-	c, err := w.th.one.New(w.size, func() {
-		w.serve()
-		if w.retirer != nil {
-			w.th.one.Exit(w.coro, w.retirer)
-		}
-	})
-	w.coro = c
-	return err
+	w.coro = &w.one
+	return w.th.one.Make(w.coro, w.size, serve)
+}
+
+func serve(c coro) {
+	w := (*worker)(unsafe.Pointer(c))
+	w.serve()
+	if w.retirer != nil {
+		w.th.one.Exit(c, w.retirer)
+	}
 }
 
 func (oneMEngine) switchTo(th *thread, from, to coro) {

@@ -398,9 +398,7 @@ func (t *tree) receive(c *core) {
 	c.worker.th = t.th
 	if h := c.hand; h != nil {
 		h.t, h.ready = t, nil
-		if h.moved != nil {
-			h.moved()
-		}
+		h.body.moved()
 	}
 	t.mu.Lock()
 	t.link(c)

@@ -199,7 +199,14 @@ var lastID atomic.Uint64
 //
 // New(nil) makes a greenlet whose first Switch or Throw returns ErrNoRun.
 func New(run Func, opts ...Option) *Greenlet {
-	c := &core{id: lastID.Add(1), run: run, body: place.PC(run), labels: gort.Labels()}
+	g := &Greenlet{c: &core{run: run, body: place.PC(run)}}
+	g.c.make(opts)
+	return g
+}
+
+// make is the rest of New.
+func (c *core) make(opts []Option) {
+	c.id, c.labels = lastID.Add(1), gort.Labels()
 	for _, o := range opts {
 		if o != nil {
 			o(c)
@@ -214,7 +221,6 @@ func New(run Func, opts ...Option) *Greenlet {
 	if details.Load() != 0 {
 		c.bear()
 	}
-	return &Greenlet{c: c}
 }
 
 // valid says whether g can be used at all.

@@ -9,15 +9,21 @@ import (
 // Coroutine add the typed value that is handed over. It refers to the greenlet's
 // core only, since the body holds it; the Greenlet is held by the other end.
 type hand struct {
-	c       *core
+	c       core   // here, so that there is one object less to be made
+	body    body   // the object that this is in
 	waiter  waiter // the one that has called resume, until that returns
 	parked  bool   // the body waits in yield, or has not begun
 	resumed bool   // the body's wait in yield was ended by resume
 	yielded bool   // the waiter's wait in resume was ended by yield
 	stopped bool   // an iterator's end was asked for: its yield returns false from now on
 	t       *tree  // since it was resumed for the first time
-	moved   func() // called when the body has been moved to another tree
 	ready   *tree  // t while nothing but Cross is needed to resume the body: it is parked
+}
+
+// A body is what Pull, Pull2 and Coroutine add to a hand.
+type body interface {
+	run() error // in the greenlet, once
+	moved()     // it has been moved to another tree
 }
 
 // The next three are what a next or Resume does where ready says that a Cross will do, in
@@ -71,7 +77,7 @@ func (h *hand) leave() *tree {
 		return nil
 	}
 	t, by := h.t, h.waiter.by
-	if t == nil || !t.quiet() || t.current.c != h.c || h.c.waiter != &h.waiter || h.waiter.next != nil ||
+	if t == nil || !t.quiet() || t.current.c != &h.c || h.c.waiter != &h.waiter || h.waiter.next != nil ||
 		by.c.coro == nil || !by.c.coro.Plain() {
 		return nil
 	}
@@ -104,17 +110,21 @@ func (h *hand) leftNot(t *tree) {
 	h.parked, h.resumed, h.yielded = false, true, false
 }
 
-// newHand makes the coroutine of h. body is the code of the function of the user's that
-// run calls, 0 if that is nil; see place.PC.
-func (h *hand) newHand(body uintptr, run Func) *Greenlet {
-	if body == 0 {
-		run = nil
+// newHand makes the coroutine of h. pc is the code of the function of the user's that
+// body calls, 0 if that is nil; see place.PC.
+func (h *hand) newHand(pc uintptr, body body) *Greenlet {
+	c := &h.c
+	if pc != 0 {
+		c.run = runHand
 	}
-	g := New(run)
-	g.c.body, g.c.hand = body, h
-	h.c, h.parked = g.c, true
-	return g
+	c.body, c.hand = pc, h
+	h.body, h.parked = body, true
+	c.make(nil)
+	return &Greenlet{c: c}
 }
+
+// runHand stands for the body of a hand, which execute calls.
+func runHand(any) (any, error) { panic("greenlet: internal error: not a body") }
 
 // took takes a plain value's message out of the inbox, if that is all that came.
 func (t *tree) took() bool {
@@ -219,7 +229,7 @@ func (h *hand) awaited() bool {
 // comes before the value is handed over.
 func (h *hand) offer(op string) (t *tree, to *Greenlet, err error) {
 	t = currentTree()
-	if t == nil || t.current.c != h.c || t.sections != 0 {
+	if t == nil || t.current.c != &h.c || t.sections != 0 {
 		return nil, nil, h.noYield(op, t)
 	}
 	if to = h.c.awaited(); to == nil {
@@ -235,7 +245,7 @@ func (h *hand) offer(op string) (t *tree, to *Greenlet, err error) {
 }
 
 func (h *hand) noYield(op string, t *tree) error {
-	if t != nil && t.current.c == h.c {
+	if t != nil && t.current.c == &h.c {
 		return fail(op, nil, errSection, "leave it first")
 	}
 	return fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")

@@ -35,40 +35,8 @@ import (
 // If neither function is called any more, the iteration is ended like any
 // forgotten greenlet; but call stop. See PullContext for one that a context ends.
 func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
-	p := &pull[V]{}
-	g := p.newHand(place.PC(seq), func(any) (any, error) {
-		seq(func(v V) bool {
-			if p.stopped {
-				return false
-			}
-			if t := p.leave(); t != nil {
-				p.v = v
-				if way, by := t.one.SwitchFast(p.waiter.by.c.coro); way != gort.Refused {
-					if by != t.one {
-						t = p.c.tree.Load() // it may have been moved
-					}
-					if !p.left(t) {
-						p.give()
-					} else if way == gort.Jumped {
-						return leaveYield(!p.stopped)
-					}
-					return !p.stopped
-				}
-				p.leftNot(t)
-			}
-			t, to, err := p.offer("yield")
-			if err != nil {
-				p.refused(err)
-				return false
-			}
-			p.v = v
-			if !p.yield(t, to) {
-				p.give()
-			}
-			return !p.stopped
-		})
-		return nil, nil
-	})
+	p := &pull[V]{seq: seq}
+	g := p.newHand(place.PC(seq), p)
 	leave := leaveNext[V]()
 	next = func() (v V, ok bool) {
 		if t := p.swift(); t != nil && t.quiet() && g.c.coro != nil {
@@ -102,40 +70,8 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 
 // Pull2 is Pull for iterators over pairs.
 func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()) {
-	p := &pull2[K, V]{}
-	g := p.newHand(place.PC(seq), func(any) (any, error) {
-		seq(func(k K, v V) bool {
-			if p.stopped {
-				return false
-			}
-			if t := p.leave(); t != nil {
-				p.k, p.v = k, v
-				if way, by := t.one.SwitchFast(p.waiter.by.c.coro); way != gort.Refused {
-					if by != t.one {
-						t = p.c.tree.Load() // it may have been moved
-					}
-					if !p.left(t) {
-						p.give()
-					} else if way == gort.Jumped {
-						return leaveYield(!p.stopped)
-					}
-					return !p.stopped
-				}
-				p.leftNot(t)
-			}
-			t, to, err := p.offer("yield")
-			if err != nil {
-				p.refused(err)
-				return false
-			}
-			p.k, p.v = k, v
-			if !p.yield(t, to) {
-				p.give()
-			}
-			return !p.stopped
-		})
-		return nil, nil
-	})
+	p := &pull2[K, V]{seq: seq}
+	g := p.newHand(place.PC(seq), p)
 	next = func() (k K, v V, ok bool) {
 		if t := p.swift(); t != nil && t.quiet() && g.c.coro != nil {
 			p.enter(t, g)
@@ -213,14 +149,92 @@ func needs(ctx context.Context, op string) {
 
 type pull[V any] struct {
 	hand
-	v V
+	seq iter.Seq[V] // nil once it runs
+	v   V
 }
 
 type pull2[K, V any] struct {
 	hand
-	k K
-	v V
+	seq iter.Seq2[K, V] // nil once it runs
+	k   K
+	v   V
 }
+
+func (p *pull[V]) run() error {
+	seq := p.seq
+	p.seq = nil
+	seq(func(v V) bool {
+		if p.stopped {
+			return false
+		}
+		if t := p.leave(); t != nil {
+			p.v = v
+			if way, by := t.one.SwitchFast(p.waiter.by.c.coro); way != gort.Refused {
+				if by != t.one {
+					t = p.c.tree.Load() // it may have been moved
+				}
+				if !p.left(t) {
+					p.give()
+				} else if way == gort.Jumped {
+					return leaveYield(!p.stopped)
+				}
+				return !p.stopped
+			}
+			p.leftNot(t)
+		}
+		t, to, err := p.offer("yield")
+		if err != nil {
+			p.refused(err)
+			return false
+		}
+		p.v = v
+		if !p.yield(t, to) {
+			p.give()
+		}
+		return !p.stopped
+	})
+	return nil
+}
+
+func (p *pull[V]) moved() {}
+
+func (p *pull2[K, V]) run() error {
+	seq := p.seq
+	p.seq = nil
+	seq(func(k K, v V) bool {
+		if p.stopped {
+			return false
+		}
+		if t := p.leave(); t != nil {
+			p.k, p.v = k, v
+			if way, by := t.one.SwitchFast(p.waiter.by.c.coro); way != gort.Refused {
+				if by != t.one {
+					t = p.c.tree.Load() // it may have been moved
+				}
+				if !p.left(t) {
+					p.give()
+				} else if way == gort.Jumped {
+					return leaveYield(!p.stopped)
+				}
+				return !p.stopped
+			}
+			p.leftNot(t)
+		}
+		t, to, err := p.offer("yield")
+		if err != nil {
+			p.refused(err)
+			return false
+		}
+		p.k, p.v = k, v
+		if !p.yield(t, to) {
+			p.give()
+		}
+		return !p.stopped
+	})
+	return nil
+}
+
+func (p *pull2[K, V]) moved() {}
 
 // stop ends an iterator: its yield returns false. A body that waits elsewhere, which
 // is only so when its next has ended or was called by somebody else, is killed.

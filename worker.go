@@ -13,6 +13,7 @@ import (
 // A worker is a goroutine, with what its engine gives it besides, that runs one greenlet
 // after the other.
 type worker struct {
+	one     gort.Coro // coro, on the engine of one M; first, since serve finds the worker by it
 	th      *thread
 	coro    coro
 	size    int        // of its C stack, as asked for
@@ -213,7 +214,13 @@ func (c *core) execute(t *tree) message {
 	c.run = nil
 	switch m, _ := t.take(); m.kind {
 	case kindValue:
-		v, err := run(m.value)
+		var v any
+		var err error
+		if c.hand != nil {
+			err = c.hand.body.run()
+		} else {
+			v, err = run(m.value)
+		}
 		if err == nil {
 			return message{kind: kindValue, value: v}
 		}

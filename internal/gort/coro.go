@@ -20,9 +20,9 @@ type Coro struct {
 	fast   unsafe.Pointer // owner if it is suspended and plain, else nil: both questions in one load
 	firstG uintptr        // the goroutine that it began with; g is another one in an iter.Pull or a fiber of its own
 	owner  unsafe.Pointer
-	c      *coro  // the runtime's record that its goroutine began with; nil for a root
-	body   func() // until it has begun
-	size   int    // of the C stack that it was made with; 0: none
+	c      *coro       // the runtime's record that its goroutine began with; nil for a root
+	body   func(*Coro) // until it has begun
+	size   int         // of the C stack that it was made with; 0: none
 	root   bool
 
 	// How it is suspended. While it runs, plain is true and the others are false or 0: that is
@@ -73,25 +73,31 @@ func (c *Coro) Stack() *CStack { return c.cs }
 // its own if size is not 0. body must call Exit before it returns, even on
 // runtime.Goexit.
 func (t *Thread) New(size int, body func()) (*Coro, error) {
-	c := &Coro{size: size, plain: size == 0 && !t.official, locks: t.locks, body: body, t: t}
+	c := &Coro{}
+	return c, t.Make(c, size, func(*Coro) { body() })
+}
+
+// Make is New for a zero Coro of the caller's, which body is given.
+func (t *Thread) Make(c *Coro, size int, body func(*Coro)) error {
+	c.size, c.plain, c.locks, c.body, c.t = size, size == 0 && !t.official, t.locks, body, t
 	if t.free {
 		c.size = 0 // the thread's own is large
 	} else if size != 0 {
 		s, err := t.stack(size)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		c.cs = s
 	} else if t.plain == nil && t.inPlace == nil {
 		s, err := t.stack(0)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		t.setPlain(s)
 	}
 	c.c = newcoro(starter(c))
 	c.g, c.firstG = c.c.gp, c.c.gp
-	return c, nil
+	return nil
 }
 
 // starter is what runtime.newcoro is given for c. It is a function of its own so that
@@ -110,7 +116,7 @@ func (c *Coro) begin() {
 	restoreMFn(0)
 	body := c.body
 	c.body = nil
-	body()
+	body(c)
 }
 
 // dieOfEscapedPanic ends the process if a panic has come as far down as to the coroutine's
