@@ -60,7 +60,7 @@ func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 				t = s.c.tree.Load() // it may have been moved
 			}
 			if !s.left(t) {
-				if _, err := s.sent().open(); err != nil {
+				if err := s.came(); err != nil {
 					return in, err
 				}
 			}
@@ -74,7 +74,7 @@ func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 	}
 	s.out = out
 	if !s.hand.yield(t, to) {
-		if _, err := s.sent().open(); err != nil {
+		if err := s.came(); err != nil {
 			return in, err
 		}
 	}

@@ -264,10 +264,27 @@ func (h *hand) yield(t *tree, to *Greenlet) (resumed bool) {
 	return false
 }
 
-// sent is the rest of a yield that was not plain: it returns what came, which is no
-// value but that of a resume.
-func (h *hand) sent() message {
-	m, t := currentTree().take()
+// sent is the rest of a yield that was not plain: it puts into came what did, which is no
+// value but that of a resume. (It is under a body; see worker.run.)
+func (h *hand) sent(came *message) {
+	t := currentTree()
+	t.takeTo(came)
+	if !h.resumed && came.kind == kindValue {
+		h.sendBack(came)
+	}
+	h.parked = false
+}
+
+// takeTo is take, but that the caller has one message and not two.
+//
+//go:noinline
+func (t *tree) takeTo(m *message) { *m, _ = t.take() }
+
+// sendBack refuses what nobody is to send, until something else comes.
+//
+//go:noinline
+func (h *hand) sendBack(m *message) {
+	t := currentTree()
 	for !h.resumed && m.kind == kindValue {
 		// A Switch of somebody who holds our Greenlet: sent back. It may be a child's
 		// result instead: that cannot be delivered, which our heir is to know.
@@ -275,10 +292,18 @@ func (h *hand) sent() message {
 		if to.Dead() {
 			to, refusal = t.deliver(t.current, refusal)
 		}
-		m, t = t.exchange(to, refusal)
+		*m, t = t.exchange(to, refusal)
 	}
-	h.parked = false
-	return m
+}
+
+// came is sent for a yield that has an error to return.
+//
+//go:noinline
+func (h *hand) came() error {
+	var m message
+	h.sent(&m)
+	_, err := m.open()
+	return err
 }
 
 // next is an iterator's next but for the value. It says whether there is one. What
@@ -328,7 +353,9 @@ func (h *hand) refused(err error) {
 
 // give is the rest of an iterator's yield that was not plain.
 func (h *hand) give() {
-	switch m := h.sent(); {
+	var m message
+	h.sent(&m)
+	switch {
 	case m.kind == kindError && exits(m.err):
 		h.stopped = true // killed: end the loop as stop does
 	case m.kind == kindError:

@@ -110,14 +110,15 @@ func (w *worker) serve() {
 		entered.Store(true)
 	}
 	for !w.retired {
-		m := w.run(w.th.tree)
+		var end message
+		w.run(w.th.tree, &end)
 		t := w.th.tree // it may have been moved
 		if t.last() {
-			t.leaveLast(w, m)
+			t.leaveLast(w, &end)
 			return
 		}
 		// The switch is here, and not in a function: see the fields of hand.
-		to := t.leave(w, m)
+		to := t.leave(w, &end)
 		if to == w.coro { // a pending parent starts on this very worker
 			continue
 		}
@@ -138,12 +139,12 @@ func (t *tree) last() bool {
 }
 
 // leaveLast is leave for a worker that ends with it.
-func (t *tree) leaveLast(w *worker, m message) {
+func (t *tree) leaveLast(w *worker, end *message) {
 	g := t.current
-	t.endSections(&m)
+	t.endSections(end)
 	t.die(g.c)
 	w.core = nil
-	target, m := t.deliver(g, m)
+	target, m := t.deliver(g, *end)
 	m.origin = g
 	t.inbox = m
 	t.enter(target)
@@ -152,9 +153,9 @@ func (t *tree) leaveLast(w *worker, m message) {
 
 // leave ends the current greenlet, which w has run: its last message goes to its
 // heir, with which w is to go on.
-func (t *tree) leave(w *worker, m message) coro {
+func (t *tree) leave(w *worker, end *message) coro {
 	g := t.current
-	t.endSections(&m)
+	t.endSections(end)
 	t.die(g.c)
 	w.coro.Drop()
 	if t.free {
@@ -162,7 +163,7 @@ func (t *tree) leave(w *worker, m message) coro {
 	}
 	w.th.exceptions.lose() // a panic of Go's can have left catch blocks of C++ behind
 	w.th.pool.put(w)
-	target, m := t.deliver(g, m)
+	target, m := t.deliver(g, *end)
 	m.origin = g
 	t.inbox = m
 	target.c.count()
@@ -170,17 +171,21 @@ func (t *tree) leave(w *worker, m message) coro {
 	return target.c.coro
 }
 
-// run runs the greenlet that the worker was given, and returns what its end says
+// Under a body, that is in run, recovering and execute, the frames are to be small: a new
+// goroutine has a stack of 2 KiB, of which the runtime keeps half, and to let it grow takes
+// longer than all else.
+
+// run runs the greenlet that the worker was given, and puts into end what that says
 // to its heir. After a runtime.Goexit the worker never goes on.
-func (w *worker) run(t *tree) message {
-	end := message{kind: kindGoexit}
+func (w *worker) run(t *tree, end *message) {
+	end.kind = kindGoexit
 	returned := false
 	leave := w.core.region()
 	defer func() {
 		leave()
 		gort.SetLabels(nil) // the goroutine is to be another's, and the labels may be large
 		if !returned {
-			w.th.tree.leaveForGood(w, end)
+			w.th.tree.leaveForGood(w, *end)
 		}
 	}()
 	w.core.label()
@@ -190,9 +195,8 @@ func (w *worker) run(t *tree) message {
 	if oneM {
 		w.th.one.Clean(w.coro)
 	}
-	w.core.recovering(t, &end)
+	w.core.recovering(t, end)
 	returned = true
-	return end
 }
 
 // recovering is execute with a recover around it. A recovered panic returns to
@@ -204,31 +208,51 @@ func (c *core) recovering(t *tree, end *message) {
 			*end = c.panicMessage(r)
 		}
 	}()
-	*end = c.execute(t)
+	c.execute(t, end)
 }
 
 // execute calls the body with what started the greenlet. A Throw that started it
 // is its end.
-func (c *core) execute(t *tree) message {
+func (c *core) execute(t *tree, end *message) {
 	run := c.run
 	c.run = nil
-	switch m, _ := t.take(); m.kind {
-	case kindValue:
-		var v any
-		var err error
-		if c.hand != nil {
-			err = c.hand.body.run()
-		} else {
-			v, err = run(m.value)
-		}
-		if err == nil {
-			return message{kind: kindValue, value: v}
-		}
-		return failureMessage(err)
-	case kindError:
-		return failureMessage(m.err)
+	v, ok := t.begins(end)
+	var err error
+	switch {
+	case !ok:
+		return
+	case c.hand != nil:
+		v, err = nil, c.hand.body.run()
 	default:
-		return m
+		v, err = run(v)
+	}
+	end.be(v, err)
+}
+
+// begins takes the value with which a greenlet starts. If something else has come, it is
+// its end.
+//
+//go:noinline
+func (t *tree) begins(end *message) (v any, ok bool) {
+	m, _ := t.take()
+	switch m.kind {
+	case kindValue:
+		return m.value, true
+	case kindError:
+		m = failureMessage(m.err)
+	}
+	*end = m
+	return nil, false
+}
+
+// be makes it the end of a body that has returned that.
+//
+//go:noinline
+func (m *message) be(v any, err error) {
+	if err == nil {
+		*m = message{kind: kindValue, value: v}
+	} else {
+		*m = failureMessage(err)
 	}
 }
 
