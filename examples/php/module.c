@@ -173,11 +173,12 @@ static void logged(const char *text, int type)
 }
 
 static void (*next_interrupt)(zend_execute_data *);
+static int ending; /* shutdown functions and destructors run, and are not cut short */
 
 /* Called where a loop begins again, and where a function does, after php_interrupt. */
 static void interrupted(zend_execute_data *frame)
 {
-    if (EG(exception) == NULL && phpEnded())
+    if (!ending && EG(exception) == NULL && phpEnded())
         zend_throw_unwind_exit();
     if (next_interrupt != NULL)
         next_interrupt(frame);
@@ -206,11 +207,13 @@ int php_run(const char *code)
         return -1;
     SG(headers_sent) = 1;
     SG(request_info).no_headers = 1;
+    ending = 0;
     zend_first_try {
         (void)zend_eval_string_ex((char *)code, NULL, "script", true); /* prints what is not caught */
     } zend_catch {
         result = PHP_BAILOUT;
     } zend_end_try();
+    ending = 1;
     php_request_shutdown(NULL);
     return result;
 }

@@ -179,7 +179,7 @@ func phpGive(text *C.char, n C.size_t, a *C.php_answer) C.int {
 		v, err := greenlet.Current().Parent().Switch(C.GoStringN(text, C.int(n)))
 		if err != nil {
 			r.err = err // the greenlet's, when PHP has unwound
-			r.end()     // a fiber that is being destroyed keeps an exit to itself: then it is said again
+			r.end()     // and a fiber that keeps the exit to itself does not go on
 			C.php_interrupt()
 			return "", errExit
 		}

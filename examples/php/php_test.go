@@ -188,6 +188,19 @@ func TestTheContextEndsAScript(t *testing.T) {
 	require.ErrorIs(t, err, cause)
 }
 
+// Whoever waits learns of the end, and is interrupted besides: what runs at the end is not.
+func TestTheContextEndsNoShutdownFunction(t *testing.T) {
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		out, err := php.Run(ctx, `
+			register_shutdown_function(function () { for ($i = 0; $i < 10000; $i++); echo "shutdown"; });
+			while (true) sleep_ms(3600000);`)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, "shutdown", out)
+	}
+}
+
 // It cannot be caught, and what is to run at a script's end does.
 func TestTheContextEndsALoop(t *testing.T) {
 	for _, loop := range []string{

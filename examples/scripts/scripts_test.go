@@ -216,7 +216,7 @@ func TestWhatAScriptHoldsIsClosed(t *testing.T) {
 
 // Lua calls no hook in some places, where a script could loop for ever then.
 func TestNoLoopIsOutOfReach(t *testing.T) {
-	url := serve(t, scripts.Options{Limit: 300 * time.Millisecond}, map[string]string{"well": `write("well")`,
+	url := serve(t, scripts.Options{Limit: 100 * time.Millisecond}, map[string]string{
 		"handler": `xpcall(function() while true do end end, function() while true do end end)`,
 		"thrown":  `xpcall(error, function() while true do end end)`,
 		"gc":      `setmetatable({}, {__gc = function() while true do end end}) while true do collectgarbage() end`,
@@ -254,7 +254,6 @@ func TestNoLoopIsOutOfReach(t *testing.T) {
 			t.Fatal("a script does not end")
 		}
 	}
-	assert.Equal(t, "200 well", get(t, url+"/well"))
 }
 
 // What a script begins in the database ends with its query.
