@@ -46,10 +46,9 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 	}
 	pcs := make([]uintptr, 64)
 	for range patience {
-		before, running := c.switched(), c.tree.Load().runs(c)
-		p := c.peek(pcs)
-		if c.switched() != before || c.tree.Load().runs(c) != running {
-			continue // it may have been another goroutine that it was on
+		p, running, steady := c.watchfulPeek(pcs)
+		if !steady {
+			continue
 		}
 		switch p.State {
 		case gort.SnapshotNothing:
@@ -101,6 +100,15 @@ func (c *core) peek(pcs []uintptr) (p gort.Snapshot) {
 		return p
 	}
 	return c.coro.Snapshot(pcs, t.runs(c))
+}
+
+// watchfulPeek is peek, and says whether the greenlet was the running one all the time, or was
+// not: else it may have been another goroutine that it was on, or a wait of another kind. Whoever
+// goes on is the running one before the switch is counted.
+func (c *core) watchfulPeek(pcs []uintptr) (p gort.Snapshot, running, steady bool) {
+	before, running := c.switched(), c.tree.Load().runs(c)
+	p = c.peek(pcs)
+	return p, running, c.switched() == before && c.tree.Load().runs(c) == running
 }
 
 // visit has a suspended greenlet of this tree call f, which must not switch, and go on

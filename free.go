@@ -284,7 +284,10 @@ func (t *tree) adopt(c *core, from *tree) error {
 // fetch moves c, which is suspended in another tree, and what hangs under it. ok is asked
 // while nobody else can touch c.
 func (t *tree) fetch(c *core, from *tree, ok func() bool) error {
-	if err := from.claim(c); err != nil {
+	from.mu.Lock() // it may end just now: with its thread, in C
+	err := from.claim(c)
+	from.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	if from.one.Bubble() || t.one.Bubble() {
@@ -315,6 +318,7 @@ func (t *tree) fetch(c *core, from *tree, ok func() bool) error {
 	from.gave = true
 	for _, d := range all {
 		from.unlink(d)
+		d.tree.Store(t) // so that who looks on locks the tree in which it can go on, and end
 	}
 	from.mu.Unlock()
 	for _, d := range all {
@@ -364,7 +368,8 @@ func (t *tree) waiting(c *core) bool {
 	})) > 0
 }
 
-// claim takes a started greenlet of this tree, which another goroutine's; see gort.
+// claim takes a started greenlet of this tree, which another goroutine's; see gort. Its caller
+// has locked mu.
 func (t *tree) claim(c *core) error {
 	coro := c.coro
 	if coro == nil {

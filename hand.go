@@ -45,8 +45,8 @@ func (h *hand) swift() *tree {
 // enter comes before the Cross to the body.
 func (h *hand) enter(t *tree, g *Greenlet) {
 	t.hand, t.by = h, t.current
-	g.c.switches++
 	t.current = g
+	g.c.switches++
 }
 
 // entered comes after it, and says whether the body has yielded, and nothing else has

@@ -59,7 +59,14 @@ func (c *core) info(state func() State) Info {
 	if i.State == Suspended {
 		var pcs [len(prefix{})]uintptr
 		for range patience {
-			p := c.peek(pcs[:])
+			p, running, steady := c.watchfulPeek(pcs[:])
+			if !steady {
+				runtime.Gosched()
+				continue
+			}
+			if running {
+				break
+			}
 			if p.State == gort.SnapshotWaiting {
 				if p.Stack != 0 {
 					i.CStack, i.CStackUsed = p.Stack, p.Used

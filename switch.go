@@ -301,8 +301,8 @@ func (t *tree) pass(target *Greenlet) *tree {
 // turn is what comes right before a switch to target.
 func (t *tree) turn(target *Greenlet) {
 	t.inbox.origin = t.current
-	target.c.count()
 	t.enter(target)
+	target.c.count() // after that: see watchfulPeek
 }
 
 // enter makes target the current greenlet.

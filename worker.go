@@ -166,8 +166,8 @@ func (t *tree) leave(w *worker, end *message) coro {
 	target, m := t.deliver(g, *end)
 	m.origin = g
 	t.inbox = m
-	target.c.count()
 	t.enter(target)
+	target.c.count()
 	return target.c.coro
 }
 
@@ -266,8 +266,8 @@ func (t *tree) leaveForGood(w *worker, m message) {
 	target, m := t.deliver(g, m)
 	m.origin = g
 	t.inbox = m
-	target.c.count()
 	t.enter(target)
+	target.c.count()
 	engine.exit(w, target.c.coro)
 }
 
