@@ -75,6 +75,13 @@ func Of(stack []runtime.Frame) string {
 
 // User is the frame that Of names, if there is one.
 func User(stack []runtime.Frame) (f runtime.Frame, ok bool) {
+	// What is above this module is what it has called, such as a lock's wait.
+	for i, f := range stack {
+		if f.File != "" && between(f.File) {
+			stack = stack[i:]
+			break
+		}
+	}
 	for _, f := range stack {
 		if !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "_cgo") && !between(f.File) {
 			return f, true

@@ -1,6 +1,7 @@
 package place_test
 
 import (
+	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
@@ -22,4 +23,21 @@ func TestCaller(t *testing.T) {
 		assert.Regexp(t, `/place_test.go:\d+$`, place.Caller())
 	}
 	assert.Equal(t, "an unknown place", place.Of(nil))
+}
+
+func TestWhatThisModuleCallsIsNotTheUsers(t *testing.T) {
+	_, here, _, _ := runtime.Caller(0)
+	stack := []runtime.Frame{
+		{Function: "sync.runtime_SemacquireMutex", File: "/go/src/runtime/sema.go"},
+		{Function: "internal/sync.(*Mutex).lockSlow", File: "/go/src/internal/sync/mutex.go"},
+		{Function: "github.com/go-greenlet/greenlet.(*tree).start", File: filepath.Join(filepath.Dir(filepath.Dir(filepath.Dir(here))), "switch.go")},
+		{Function: "main.walk", File: "/town/town.go"},
+		{Function: "main.main", File: "/town/main.go"},
+	}
+	f, ok := place.User(stack)
+	assert.True(t, ok)
+	assert.Equal(t, "main.walk", f.Function)
+	f, ok = place.User(stack[3:])
+	assert.True(t, ok)
+	assert.Equal(t, "main.walk", f.Function, "nothing of this module")
 }
