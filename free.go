@@ -371,6 +371,9 @@ func (t *tree) waiting(c *core) bool {
 // claim takes a started greenlet of this tree, which another goroutine's; see gort. Its caller
 // has locked mu.
 func (t *tree) claim(c *core) error {
+	if c.tree.Load() != t { // it is another one's by now, whose lock is another one
+		return errAway
+	}
 	coro := c.coro
 	if coro == nil {
 		return errAway
