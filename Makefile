@@ -26,7 +26,7 @@ SYSTEMS := linux/amd64 darwin/arm64 windows/amd64 freebsd/amd64 netbsd/amd64 ope
 	plan9/amd64 js/wasm wasip1/wasm
 
 .PHONY: help demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint lint-anywhere docker-test deps clean
+	test-musl test-arm64 test-riscv64 test-unknown test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint lint-anywhere docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -75,6 +75,15 @@ test-arm64: ## the short suite on an emulated arm64
 	@scripts/need arm64
 	$(ARM64) $(TEST) -short -exec qemu-aarch64-static ./...
 	$(ARM64) $(TEST) -short -exec qemu-aarch64-static -tags greenlet_foreign ./internal/foreign/cxx
+
+test-riscv64: ## the short suite on an emulated riscv64
+	@scripts/need qemu riscv64
+	scripts/test-cross riscv64
+
+test-unknown: ## the short suite with an empty table of layouts, as for an unknown version of Go: with C and without
+	@scripts/need cc
+	$(TEST) -short -tags greenlet_unknown . ./internal/gort ./internal/capitest ./tasklet
+	CGO_ENABLED=0 $(TEST) -short -tags greenlet_unknown . ./internal/gort ./tasklet
 
 test-nocgo: ## what needs no C, without cgo: on this CPU, on 386, s390x (big-endian) and WebAssembly
 	@scripts/need qemu wasm
@@ -171,7 +180,7 @@ docker-test: ## build the Dockerfile with docker, podman or buildah, and run its
 	scripts/docker-test
 
 deps: ## install the Debian packages for all targets
-	scripts/need cc arm64 qemu cross wasm musl cppcheck shellcheck buildah gdb valgrind chromium python node-api php xml2-curl git2go $(LIBRARIES)
+	scripts/need cc arm64 riscv64 qemu cross wasm musl cppcheck shellcheck buildah gdb valgrind chromium python node-api php xml2-curl git2go $(LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build

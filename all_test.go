@@ -241,6 +241,7 @@ func beginAndEnd(t testing.TB, root *greenlet.Greenlet, r *rand.Rand, stop *atom
 
 func TestStackFromAnyGoroutine(t *testing.T) {
 	needsOneM(t, "from elsewhere it has no answer there")
+	needsC(t)
 	if d := os.Getenv("GODEBUG"); strings.Contains(d, "asyncpreemptoff=1") || strings.Contains(d, "gccheckmark=1") {
 		t.Skip("nobody can stop a loop without calls") // the second implies the first (runtime1.go)
 	}
@@ -341,7 +342,7 @@ func TestInfo(t *testing.T) {
 			assert.Equal(t, greenlet.Running, root.Info().State)
 			assert.Zero(t, root.Info().Parent)
 		})
-		if oneM() {
+		if oneM() && cgotest.Available {
 			c := suspendedInC(t)
 			onAnother(func() {
 				i := c.Info()

@@ -175,7 +175,7 @@ func explainOverflows() (report string) {
 	return ""
 }
 
-// Backend names what switches the C core's own stacks: "amd64", "arm64", "ucontext", or
+// Backend names what switches the C core's own stacks: "amd64", "arm64", "riscv64", "ucontext", or
 // "none" in a build without it.
 func Backend() string { return C.GoString(C.glet_backend()) }
 

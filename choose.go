@@ -49,8 +49,8 @@ var ready = sync.OnceValue(func() error {
 		}
 		engine = e
 		_, yes := e.(lineEngine)
-		lined.Store(yes)
 		oneM = c.name == "one-m"
+		lined.Store(yes || oneM && cStacks == nil)
 		runtimeReport = strings.TrimSuffix(c.report+": "+why, ": ")
 		if oneM {
 			runtimeReport = c.report + ": "
@@ -103,17 +103,21 @@ func unlockThread() {
 }
 
 // Runtime says, for people, how greenlets are run in this process, and why. The rules are
-// the same everywhere, but for one: on all but the first, every root is locked to its thread,
+// the same everywhere, but for one: where it is not "one M", every root is locked to its thread,
 // as in a Run, and nothing that was started leaves its goroutine. So next, stop and Resume are
 // for the goroutine that was the first to call one; what is forgotten ends at the next call of
 // this package there; and what a goroutine leaves behind is dead, without its deferred calls.
-// There are four ways, of which the first one that can be used is taken;
+// There are five ways, of which the first one that can be used is taken;
 // the environment variable GREENLET_RUNTIME=one-m, portable (or plain), coro or pull makes
 // the choice begin with that one.
 //
-// "one M: ..." is the usual case on linux/amd64 and linux/arm64 with cgo: the insides of the
-// program's Go runtime are known and have been checked, and greenlets are goroutines on the
-// M that their root runs on.
+// "one M: ..." is the usual case on linux/amd64, arm64 and riscv64 with cgo: the insides of
+// the program's Go runtime are known and have been checked, and greenlets are goroutines on
+// the M that their root runs on.
+//
+// "one M, without C: ..." is the same for programs without cgo. WithStackSize has nothing to
+// do there. And nobody is told of the end of a thread: greenlets that are suspended in a tree
+// that is locked to its thread, as its goroutine ends, are dead and stay in memory.
 //
 // "portable: ..." is for all other cases with cgo on Linux: a version of Go or a CPU that is
 // not known, a check that failed, a build with ucontext or for AddressSanitizer. There each
@@ -134,8 +138,8 @@ func unlockThread() {
 //     extra M, of which the runtime keeps one ready.
 //   - A root stands a thousand calls of [runtime.UnlockOSThread] too many, and no more.
 //
-// "coroswitch: ..." is for programs without cgo, and for other systems than Linux, on any CPU
-// and with any version of Go: greenlets are coroutines of the runtime's own, as an iter.Pull
+// "coroswitch: ..." is for all other programs without cgo, and for other systems than Linux, on
+// any CPU and with any version of Go: greenlets are coroutines of the runtime's own, as an iter.Pull
 // has them, and nothing is relied on but three functions, which are found by name. The
 // differences:
 //

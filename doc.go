@@ -169,7 +169,7 @@ scheduler, and has a C stack of its own while C code is suspended on it. For tha
 library knows where the runtime keeps some fields, and checks them before the first
 switch. None of that is promised by Go; internal/gort names the fields and functions of
 the runtime that matter, and the tests run on every Go version that is supported: 1.24
-to 1.27, on Linux, on amd64 and arm64.
+to 1.27, on Linux, on amd64, arm64 and riscv64, with cgo and without.
 
 Elsewhere, and where a check fails, there is a portable engine, which knows nothing of the
 runtime's structs: each greenlet is, to the runtime, a C thread of its own that called Go.
@@ -177,8 +177,8 @@ The rules are the same, except that roots are locked to their threads. [Runtime]
 engine is in use and what the portable one cannot do: above all, a greenlet that is still
 suspended when its thread ends stays in memory, and execution traces cannot be read.
 
-Without cgo, and on other systems than Linux, greenlets are coroutines of the Go runtime, on
-every CPU. There, too, roots are locked to their threads, and a switch in a function that C
+Without cgo on other CPUs, and on other systems than Linux, greenlets are coroutines of the
+Go runtime. There, too, roots are locked to their threads, and a switch in a function that C
 calls is an error.
 
 # Glossary

@@ -26,6 +26,13 @@ func TestRuntimeSaysWhichEngineIsInUse(t *testing.T) {
 		want = "iter.Pull: " + because
 	case runtime.GOOS != "linux":
 		want = "coroswitch: the C core is written for Linux"
+	case unknown && !cgotest.Available && hasAssembly:
+		want = "coroswitch: built without cgo, and " + runtime.Version() + " is not known"
+		if asked != "" && asked != "auto" && asked != "one-m" {
+			want = "coroswitch: built without cgo"
+		}
+	case !cgotest.Available && hasAssembly && (asked == "" || asked == "auto" || asked == "one-m"):
+		want = "one M, without C: layout of go1."
 	case !cgotest.Available:
 		want = "coroswitch: built without cgo"
 	case asked == "plain" || asked == "portable":
@@ -34,11 +41,16 @@ func TestRuntimeSaysWhichEngineIsInUse(t *testing.T) {
 		want = "portable: GREENLET_RUNTIME=" + strconv.Quote(asked) + " is none of auto, one-m, portable (or plain), coro and pull"
 	case asan || greenlet.Backend() == "ucontext":
 		want = "portable: built "
-	case runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64":
+	case unknown:
+		want = "portable: " + runtime.Version() + " is not known"
+	case !hasAssembly:
 		want = "portable: there is no assembly for this CPU"
 	}
 	assert.True(t, strings.HasPrefix(greenlet.Runtime(), want), "%s", greenlet.Runtime())
 }
+
+const hasAssembly = runtime.GOOS == "linux" &&
+	(runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" || runtime.GOARCH == "riscv64")
 
 func TestTheEngineThatIsAskedFor(t *testing.T) {
 	for _, v := range []string{"", "auto", "one-m", "plain", "portable", "coro", "pull", "typo"} {

@@ -21,7 +21,7 @@ import (
 // suspended (adopt), and they end what its goroutine leaves behind (orphans.go). What is
 // theirs to touch is the list of those that live, when they have locked it.
 
-// cStacks makes C stacks, on the engine of one M.
+// cStacks makes C stacks, on the engine of one M. Nil: there is no C in this build.
 var cStacks *gort.Stacks
 
 // newFreeTree makes the calling goroutine, which is not locked to its thread, the root of a

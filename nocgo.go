@@ -4,16 +4,49 @@ package greenlet
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"unsafe"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
 // This file stands in for the C core where there is none: without cgo, and on other systems
 // than Linux.
 
-var withC = [2]candidate{{"one-m", "one M", tryC}, {"portable", "portable", tryC}}
+var withC = [2]candidate{{"one-m", "one M, without C", tryOneM}, {"portable", "portable", tryPortable}}
 
-func tryC() (switcher, string, error) { return nil, "", errors.New(noC) }
+// tryOneM needs a root's M to be found out, by which its tree is found.
+func tryOneM() (e switcher, details string, err error) {
+	defer func() { notOneM = err }()
+	if err := gort.Measure(); err != nil {
+		return nil, "", err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ok, why := gort.OneM(0)
+	if !ok {
+		return nil, "", errors.New(why)
+	}
+	if err := gort.NewThread(nil, 0, 0, 0).Try(); err != nil {
+		return nil, "", fmt.Errorf("a switch failed: %w", err)
+	}
+	return oneMEngine{}, why, nil
+}
+
+// notOneM is why tryOneM has refused, if it was asked.
+var notOneM error
+
+// tryPortable says why neither of the two can be used.
+func tryPortable() (switcher, string, error) {
+	if notOneM != nil {
+		return nil, "", fmt.Errorf("%s, and %w", noC, notOneM)
+	}
+	return nil, "", errors.New(noC)
+}
+
+func (*thread) newOne() *gort.Thread { return gort.NewThread(nil, 0, 0, 0) }
+func setFiberThread(*gort.Thread)    {}
 
 // noC is why.
 var noC = func() string {
@@ -23,7 +56,7 @@ var noC = func() string {
 	return "built without cgo"
 }()
 
-// Backend names what switches the C core's own stacks: "amd64", "arm64", "ucontext", or
+// Backend names what switches the C core's own stacks: "amd64", "arm64", "riscv64", "ucontext", or
 // "none" in a build without it.
 func Backend() string { return "none" }
 
@@ -54,6 +87,7 @@ type exceptions struct{}
 func errnoAddress() *int32          { return nil }
 func threadExceptions() *exceptions { return nil }
 func (*exceptions) lose()           {}
+func uintptrOf(*exceptions) uintptr { return 0 }
 
 // inC is what C knows of a greenlet: nothing.
 type inC struct{}

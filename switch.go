@@ -512,7 +512,7 @@ func (t *tree) start(g *Greenlet, k kind) error {
 		err = errWord
 	default:
 		x := c.extra()
-		if (x.stack != 0 || x.words != nil) && t.free {
+		if (x.stack != 0 && cStacks != nil || x.words != nil) && t.free {
 			if t.current == t.root && t.many() == 0 {
 				err = t.bind()
 			} else if x.words != nil {

@@ -11,7 +11,8 @@ import (
 // these that can be used (see ready):
 //
 //   - oneMEngine: a greenlet is a goroutine on its root's own M, and has a C stack while
-//     C is suspended on it. For runtimes that are known; see internal/gort/onem.go.
+//     C is suspended on it. For runtimes that are known, also without C; see
+//     internal/gort/onem.go.
 //   - portableEngine: a greenlet is a thread of its own to the runtime. For all others, where
 //     there is C; see csrc/go_worker.h.
 //   - lineEngine: a greenlet is a goroutine on a coroutine of the runtime's, and is not to
@@ -46,8 +47,9 @@ type switcher interface {
 // engine is set before the first root is made; see ready.
 var engine switcher
 
-// oneM says that it is oneMEngine, and lined that it is a lineEngine, which is asked before
-// anybody has chosen one, too.
+// oneM says that it is oneMEngine. lined says that trees are found by the table of whose.go,
+// as on a lineEngine, and on a oneMEngine without C; it is asked before anybody has chosen one,
+// too.
 var (
 	oneM  bool
 	lined atomic.Bool

@@ -8,7 +8,7 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// Which tree a goroutine belongs to, for the engines that have no thread-local words: a
+// Which tree a goroutine belongs to, where there are no thread-local words: a
 // table, by the M that the goroutine is locked to. All that runs on that M is the tree's, the
 // bodies of its iter.Pulls among it.
 //
@@ -101,7 +101,7 @@ func disown(which func(o *owned) bool, chain *atomic.Pointer[owned]) {
 // ending is t.end, after a look at whether the root's goroutine has ended without Run:
 // nobody tells these engines.
 func (t *tree) ending() int32 {
-	if end := t.end.Load(); !lined.Load() || end != endNot || !t.goroutine.Ended() {
+	if end := t.end.Load(); !lined.Load() || t.free || end != endNot || !t.goroutine.Ended() {
 		return end
 	}
 	owners.mu.Lock()

@@ -1,13 +1,13 @@
 /*
  * backend.h - what coro.c asks of the code that switches stacks.
  *
- * Two backends: a hand-written one per CPU (switch_amd64.S, switch_arm64.S) and
+ * Two backends: a hand-written one per CPU (switch_*.S) and
  * ucontext for all others, or where the build tag greenlet_ucontext asks for it.
  */
 #ifndef GLET_BACKEND_H
 #define GLET_BACKEND_H
 
-#if !defined(GLET_UCONTEXT) && !defined(__x86_64__) && !defined(__aarch64__)
+#if !defined(GLET_UCONTEXT) && !defined(__x86_64__) && !defined(__aarch64__) && !(defined(__riscv) && __riscv_xlen == 64)
 #define GLET_UCONTEXT 1
 #endif
 

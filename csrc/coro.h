@@ -136,7 +136,7 @@ int glet_coro_new(glet_coro **out, size_t stack_size, glet_body body, void *arg)
 /*
  * Switches to a coroutine; returns when somebody switches back.  To the current
  * one: returns at once.  Callee-saved registers and the floating-point control
- * words (MXCSR and x87 on amd64, FPCR on arm64) belong to the coroutine; the
+ * words (MXCSR and x87 on amd64, FPCR on arm64, frm on riscv64) belong to the coroutine; the
  * signal mask, errno and everything else belong to the thread.  (The ucontext
  * backend switches the signal mask too, at the price of two system calls.)
  */
@@ -225,7 +225,7 @@ typedef struct {
 
 void glet_stack_usage(glet_usage *out);
 
-/* "amd64", "arm64" or "ucontext": what switches the stacks. */
+/* "amd64", "arm64", "riscv64" or "ucontext": what switches the stacks. */
 const char *glet_backend(void);
 
 /*

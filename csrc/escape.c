@@ -27,7 +27,7 @@ void glet_exception_free(char *text)
         free(text);
 }
 
-#if defined(__x86_64__) || defined(__aarch64__)
+#if defined(__x86_64__) || defined(__aarch64__) || (defined(__riscv) && __riscv_xlen == 64)
 
 /* In assembly: calls a body; and where the unwinder goes on with a caught exception. */
 int glet_guard(greenlet_body body, void *arg, void *value, void **result, char **exception);

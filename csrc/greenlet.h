@@ -58,7 +58,7 @@
  * C++. Exceptions that are thrown and caught within a body stay its own, whatever is
  * switched to meanwhile. One that leaves a body becomes an error of Go, with the
  * exception's type and, if it has that, what() as its text, and goes to the parent
- * (on amd64 and arm64; elsewhere it ends the process). None gets past a callback to Go.
+ * (on amd64, arm64 and riscv64; elsewhere it ends the process). None gets past a callback to Go.
  */
 #ifndef GREENLET_H
 #define GREENLET_H

@@ -86,4 +86,25 @@ void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 
 const char *glet_backend(void) { return "arm64"; }
 
+#elif defined(__riscv)
+
+/* See the second picture in switch_riscv64.S. */
+struct fresh {
+    void (*start)(void);
+    uint64_t padding;
+    uint64_t frm;
+    void *self;
+};
+
+void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
+{
+    (void)lo;
+    struct fresh *f = (struct fresh *)((char *)hi - sizeof *f);
+    *f = (struct fresh){.start = glet_start, .self = self};
+    __asm__("frrm %0" : "=r"(f->frm));
+    ctx->sp = f;
+}
+
+const char *glet_backend(void) { return "riscv64"; }
+
 #endif

@@ -1,4 +1,4 @@
-//go:build !amd64 && !arm64 && cgo && linux
+//go:build !amd64 && !arm64 && !riscv64 && cgo && linux
 
 #include "cgotest.h"
 

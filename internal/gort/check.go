@@ -1,4 +1,4 @@
-//go:build cgo && linux && (amd64 || arm64)
+//go:build linux && (amd64 || arm64 || riscv64)
 
 package gort
 
@@ -98,6 +98,10 @@ func checkOffsets() error {
 	runtime.LockOSThread()
 	more := r.word(m + mLocks)
 	runtime.UnlockOSThread()
+	framePointers := uint64(1)
+	if runtime.GOARCH == "riscv64" { // where Go has none, and sched.bp stays 0
+		framePointers = 0
+	}
 	between := func(x, lo, hi uintptr) uint64 {
 		if x >= lo && x < hi {
 			return 1
@@ -130,7 +134,7 @@ func checkOffsets() error {
 		{"a suspended one's atomicstatus", uint64(r.half(inside+gStatus)) &^ 0x1000, gWaiting},
 		{"a suspended one's lockedm", uint64(r.word(inside + gLockedM)), 0},
 		{"a suspended one's stack around sched.sp", between(r.word(inside+gSchedSP), r.word(inside), r.word(inside+8)), 1},
-		{"a suspended one's stack around sched.bp", between(r.word(inside+gSchedBP), r.word(inside), r.word(inside+8)), 1},
+		{"a suspended one's stack around sched.bp", between(r.word(inside+gSchedBP), r.word(inside), r.word(inside+8)), framePointers},
 		{"a suspended one's stack around stktopsp", between(r.word(inside+gStktopSP), r.word(inside), r.word(inside+8)), 1},
 		{"a suspended one's sched.ctxt", uint64(r.word(inside + gSchedCtxt)), 0},
 		{"a suspended one's syscallsp", uint64(r.word(inside + gSyscallSP)), 0},

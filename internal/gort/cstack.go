@@ -113,6 +113,9 @@ func (t *Thread) Trim(keep int) {
 		t.spare[last] = nil
 		t.spare = t.spare[:last]
 	}
+	if t.stacks == nil {
+		return
+	}
 	if keep == 0 && t.plain != nil {
 		t.stacks.Free(t.plain.native)
 		t.plain, t.inPlace, t.base = nil, nil, 0

@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build linux
 
 #include "go_asm.h"
 #include "textflag.h"
@@ -19,9 +19,11 @@ TEXT ·landing(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	40(RSP), R0
 	MOVD	const_gM(g), R8
 	MOVD	const_mG0(R8), g
+#ifdef const_inTLS
 	MRS	TPIDR_EL0, R3
 	MOVD	·slot(SB), R4
 	MOVD	g, (R3)(R4)
+#endif
 	MOVD	arrival_cSP(R0), R5
 	MOVD	R5, RSP
 	MOVD	arrival_land(R0), R3

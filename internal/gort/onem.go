@@ -55,6 +55,11 @@ type Thread struct {
 	spare    []*CStack // those that nobody uses
 	c        coro      // the argument of coroswitch
 
+	// Where there is no C, all run on the thread's own stack, which is the plain one, too.
+	only CStack
+	sp   uintptr // its g0.sched.sp, which never changes
+	word uintptr // for what the C core would know
+
 	// Owner is the caller's.
 	Owner unsafe.Pointer
 
@@ -67,7 +72,8 @@ type Thread struct {
 
 // NewThread returns the record of the calling thread. current is the address of the C
 // core's word for who is current there, native the record of the thread's own stack,
-// and exceptions the address of the C++ runtime's, or 0.
+// and exceptions the address of the C++ runtime's, or 0. Without stacks there is no C, and
+// the rest is 0.
 func NewThread(stacks *Stacks, current, native, exceptions uintptr) *Thread {
 	t := &Thread{stacks: stacks, current: current, excs: exceptions}
 	t.own.native = native
@@ -95,6 +101,13 @@ func (t *Thread) Enter() *Coro {
 		t.ncgocall = checkControlWords // it goes back into C
 	}
 	t.noteOwn(*at[uintptr](m + mG0))
+	if t.stacks == nil {
+		t.current, t.own.native = uintptr(unsafe.Pointer(&t.word)), uintptr(unsafe.Pointer(&t.sp))
+		t.word, t.only = t.own.native, t.own
+		t.sp = *at[uintptr](*at[uintptr](m + mG0) + gSchedSP)
+		t.only.base = t.sp
+		t.setPlain(&t.only)
+	}
 	t.root = Coro{root: true, g: g, firstG: g}
 	t.gp = g
 	t.rootG = g

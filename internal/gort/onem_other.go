@@ -1,4 +1,4 @@
-//go:build !(cgo && linux && (amd64 || arm64))
+//go:build !(linux && (amd64 || arm64 || riscv64))
 
 package gort
 
@@ -11,7 +11,7 @@ type coro struct {
 	locks uint64
 }
 
-// There is no assembly for this CPU, and OneM says so.
+// There is no assembly for this CPU or system, and OneM says so.
 var (
 	newcoro           func(func(*coro)) *coro
 	coroswitch        func(*coro)
@@ -36,4 +36,6 @@ func controlWords() uint64                { return 0 }
 func setControlWords(uint64)              {}
 
 // OneM says that the engine of one M cannot be used.
-func OneM(uintptr) (ok bool, why string) { return false, "there is no assembly for this CPU" }
+func OneM(uintptr) (ok bool, why string) {
+	return false, "there is no assembly for this CPU and system"
+}

@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build linux
 
 #include "go_asm.h"
 #include "textflag.h"
@@ -26,7 +26,8 @@
 //   - With sched.lr zero, as mcall leaves it, a traceback would take a word of the
 //     caller's frame for the return address, so it is saved here, and loaded for
 //     everybody: a fresh goroutine has goexit there. It is cleared as gogo clears it.
-//   - g is in R28 and in thread-local storage, at slot, which the C core has found.
+//   - g is in R28 and, where there is C, in thread-local storage, at slot, which the C core
+//     has found.
 //   - The word below SP is the caller's saved frame pointer: nothing is stored there.
 //   - Returns go by the link register, and are not compared: fastSwitch always says Returned.
 //   - Stores are not ordered: the exclusive loads acquire, and the stores release.
@@ -241,9 +242,11 @@ TEXT transfer<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	R8, const_gLockedM(R1)
 unlocked:
 	MOVD	g, R10
+#ifdef const_inTLS
 	MRS	TPIDR_EL0, R3
 	MOVD	·slot(SB), R4
 	MOVD	R1, (R3)(R4)
+#endif
 	MOVD	R1, g
 	MOVD	const_gSchedSP(R1), R3
 	MOVD	R3, RSP

@@ -60,7 +60,7 @@ func TestWithoutGo(t *testing.T) {
 		t.Skip("it compiles C programs for this machine")
 	}
 	out, err := run(t, nil, compile(t, "nogo.c", "", "fiber.c", "fiber_onem.c", "go_m.c", "go_overflow.c", "go_slot.c", "go_thread.c", "go_worker.c", "greenlet.c",
-		"greenlet_stacks.c", "escape.c", "escape_amd64.S", "escape_arm64.S"))
+		"greenlet_stacks.c", "escape.c", "escape_amd64.S", "escape_arm64.S", "escape_riscv64.S"))
 	require.NoError(t, err, "%s", out)
 }
 
@@ -168,7 +168,7 @@ func compile(t *testing.T, program, flags string, more ...string) string {
 	require.NoError(t, err)
 	exe := filepath.Join(t.TempDir(), "exe")
 	args := strings.Fields(string(cc) + " -std=gnu11 -O1 -g -Wall -Wextra -Werror -DGLET_DEBUG=1 -I../../csrc " + flags)
-	for _, f := range append([]string{"coro.c", "stack.c", "switch.c", "fault.c", "switch_amd64.S", "switch_arm64.S"}, more...) {
+	for _, f := range append([]string{"coro.c", "stack.c", "switch.c", "fault.c", "switch_amd64.S", "switch_arm64.S", "switch_riscv64.S"}, more...) {
 		name, assembly := strings.CutSuffix(f, ".S")
 		if !assembly || strings.HasSuffix(name, "_"+runtime.GOARCH) {
 			args = append(args, "../../csrc/"+f)

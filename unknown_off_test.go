@@ -1,0 +1,5 @@
+//go:build !greenlet_unknown
+
+package greenlet_test
+
+const unknown = false
