@@ -14,6 +14,8 @@ PHP_TAGS := greenlet_foreign,greenlet_php
 LIBRARIES := cxx boost boost-fiber st pth ruby pcl lua expat sqlite
 ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static
+RISCV64 := GOARCH=riscv64 CGO_ENABLED=1 CC=riscv64-linux-gnu-gcc CXX=riscv64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/riscv64-linux-gnu \
+	GREENLET_EMULATOR=qemu-riscv64-static
 LIBCXX := MALLOC_PERTURB_=165 CC=clang CXX=clang++ CGO_CXXFLAGS=-stdlib=libc++ CGO_LDFLAGS=-stdlib=libc++
 # What is run with a move of the stack, or a preemption, at every call. That of a goroutine
 # which is locked to its thread takes some 20 us, so it is without what makes thousands.
@@ -79,6 +81,8 @@ test-arm64: ## the short suite on an emulated arm64
 test-riscv64: ## the short suite on an emulated riscv64
 	@scripts/need qemu riscv64
 	scripts/test-cross riscv64
+	$(RISCV64) $(TEST) -short -exec qemu-riscv64-static ./internal/cgotest
+	$(RISCV64) $(TEST) -short -exec qemu-riscv64-static -tags greenlet_foreign ./internal/foreign/cxx
 
 test-unknown: ## the short suite with an empty table of layouts, as for an unknown version of Go: with C and without
 	@scripts/need cc
