@@ -99,6 +99,7 @@ struct fresh {
 void glet_context_init(glet_context *ctx, void *lo, void *hi, void *self)
 {
     (void)lo;
+    GLET_REQUIRE((uintptr_t)hi % 16 == 0);
     struct fresh *f = (struct fresh *)((char *)hi - sizeof *f);
     *f = (struct fresh){.start = glet_start, .self = self};
     __asm__("frrm %0" : "=r"(f->frm));
