@@ -71,6 +71,8 @@ func Cases() []Case {
 			Sides: []Side{resume(), next("iter.Pull", iterPull)}},
 		Case{Name: "life", Op: "make, run, finish", AtMost: 0.8, Procs: []int{1, 2},
 			Sides: []Side{life(), lifeOfPull("iter.Pull", iterPull), lifeOfPull("greenlet.Pull", greenlet.Pull[int]), goAndWait()}},
+		Case{Name: "suspended-life", Op: "make, suspend once, finish", AtMost: 1.2, Procs: []int{1, 2},
+			Sides: []Side{lifeWithSuspension(), lifeOfPull("iter.Pull", iterPull)}},
 		Case{Name: "callback", Op: "Go to C to Go, on a greenlet's stack, against a thread's", AtMost: 1.3, Procs: []int{1, 2},
 			Sides: []Side{callbackOnGreenlet(), callback(), call()}},
 	)

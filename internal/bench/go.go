@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"iter"
 	"math/rand/v2"
 	"sync/atomic"
@@ -291,6 +292,23 @@ func life() Side {
 					if _, e := greenlet.New(func(v any) (any, error) { return v, nil }).Switch(nil); e != nil {
 						err = e
 					}
+				}
+			})
+			return err
+		})
+	}}
+}
+
+// lifeWithSuspension makes a greenlet that is suspended once.
+func lifeWithSuspension() Side {
+	return Side{"greenlet", func(measure func(op func(n int))) error {
+		return greenlet.Run(func(root *greenlet.Greenlet) (err error) {
+			measure(func(n int) {
+				for range n {
+					g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+					_, e1 := g.Switch(nil)
+					_, e2 := g.Switch(nil)
+					err = errors.Join(err, e1, e2)
 				}
 			})
 			return err

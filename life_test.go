@@ -1,0 +1,69 @@
+//go:build cgo && linux
+
+package greenlet_test
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/go-greenlet/greenlet"
+)
+
+// To let a new goroutine's stack grow takes longer than all the rest of a short life. What
+// this package has under a body, and over it at its ends, is to fit into what it begins with.
+func TestANewStackNeedNotGrowForAShortLife(t *testing.T) {
+	needsFree(t)
+	if raceEnabled {
+		t.Skip("the frames are larger")
+	}
+	onGoroutine(func() {
+		var moved bool
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), v int) error {
+			before := stackPointer()
+			_, err := yield(v)
+			moved = stackPointer() != before
+			return err
+		})
+		_, ok, err := c.Resume(1)
+		assert.True(t, ok)
+		assert.NoError(t, err)
+		assert.NoError(t, c.Stop())
+		assert.False(t, moved, "NewCoroutine")
+
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			before := stackPointer()
+			yield(1)
+			moved = stackPointer() != before
+		})
+		next()
+		stop()
+		assert.False(t, moved, "Pull")
+	})
+}
+
+// A Pull outside of a Run makes a tree, a greenlet and a goroutine. The records that these
+// consist of are made in few pieces.
+func TestALifeOfAPullAllocatesLittle(t *testing.T) {
+	needsFree(t)
+	if raceEnabled {
+		t.Skip("the race detector has allocations of its own")
+	}
+	onGoroutine(func() {
+		allocations := testing.AllocsPerRun(100, func() {
+			next, stop := greenlet.Pull(count(2))
+			next()
+			stop()
+		})
+		assert.LessOrEqual(t, allocations, 11.0)
+	})
+}
+
+// stackPointer is an address in the caller's stack, at the same distance in all calls.
+//
+//go:noinline
+func stackPointer() uintptr {
+	var here byte
+	return uintptr(unsafe.Pointer(&here))
+}
