@@ -677,3 +677,80 @@ func TestSetParentRefusesWhatCannotBeMoved(t *testing.T) {
 		value(t, "end")(last.Switch(nil))
 	}
 }
+
+// An iter.Pull of a Run's root works in its greenlets, and the other way round, while C is
+// suspended beside them.
+func TestIterPullOfARunsRootInItsGreenlets(t *testing.T) {
+	needsFree(t)
+	use := func(root *greenlet.Greenlet, inC bool) {
+		if inC {
+			next, stop := greenlet.Pull(countInC(2))
+			next()
+			defer stop()
+		}
+		next, stop := iter.Pull(count(6))
+		v, _ := next()
+		assert.Equal(t, 0, v)
+		var theirs func() (int, bool)
+		var stopTheirs func()
+		g := greenlet.New(func(any) (any, error) {
+			theirs, stopTheirs = iter.Pull(count(4))
+			for i := range 2 {
+				v, _ := next()
+				assert.Equal(t, 2*i+1, v)
+				v, _ = theirs()
+				assert.Equal(t, 2*i, v)
+				value(t, nil)(root.Switch(nil))
+			}
+			return nil, nil
+		})
+		for i := range 2 {
+			value(t, nil)(g.Switch(nil))
+			v, _ = next()
+			assert.Equal(t, 2*i+2, v)
+			v, _ = theirs()
+			assert.Equal(t, 2*i+1, v)
+		}
+		stop()
+		stopTheirs()
+		value(t, nil)(g.Switch(nil))
+	}
+	for _, inC := range []bool{false, true} {
+		onGoroutine(func() {
+			assert.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error { use(root, inC); return nil }))
+		})
+	}
+}
+
+// One UnlockOSThread too many, or some, change nothing about the tie.
+func TestSurplusUnlocksInATiedTree(t *testing.T) {
+	needsFree(t)
+	onGoroutine(func() {
+		unlock := func() {
+			for range 10 {
+				runtime.UnlockOSThread()
+			}
+		}
+		next, stop := greenlet.Pull(countInC(3))
+		next()
+		tid := threadID()
+		unlock()
+		require.True(t, locked())
+		g := greenlet.New(func(any) (any, error) {
+			unlock()
+			assert.True(t, locked())
+			for range 20 {
+				runtime.Gosched()
+				assert.Equal(t, tid, threadID())
+			}
+			return nil, nil
+		})
+		value(t, nil)(g.Switch(nil))
+		v, ok := next()
+		assert.True(t, ok)
+		assert.Equal(t, 1, v)
+		unlock()
+		stop()
+		assert.False(t, locked())
+	})
+}

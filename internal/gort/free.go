@@ -407,10 +407,7 @@ func (t *Thread) exchangeStateFree(from, to *Coro) {
 	}
 	to.tie = 0
 	if t.tied {
-		to.tie = 1 << 32 // an internal one, which no UnlockOSThread takes away
-		if to.root {
-			to.tie = pinCount // external ones, with which its goroutine may end
-		}
+		to.tie = pinCount // the same for all, as in Enter
 	}
 	*locks = to.locks + to.tie
 	to.locks = 0

@@ -88,12 +88,10 @@ func (t *Thread) Enter() *Coro {
 	g := getg()
 	m := *at[uintptr](g + gM)
 	t.m = m
-	// Greenlets run with one internal lock more than the root: no UnlockOSThread of theirs
-	// can unlock the thread. The root keeps its own count, so that its goroutine may end
-	// (gdestroy throws on internal locks). And they have external locks, since with none the
-	// runtime makes new threads from this one (newm, proc.go), and they would have all that
-	// was changed on it: a namespace, the control words.
-	t.locks = (*at[uint64](m + mLocks)>>32+1)<<32 | pinCount
+	// Greenlets run with the root's lock counts, since an iter.Pull is to be used with those
+	// that it was made with (coroswitch_m, coro.go): so one of the root's works in its
+	// greenlets, and the other way round. See Pin.
+	t.locks = *at[uint64](m + mLocks)
 	t.isExtra = *at[uint8](m + mIsExtra) != 0
 	t.official = raceEnabled || *at[uintptr](g + gBubble) != 0
 	t.fpcw, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
