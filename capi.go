@@ -506,12 +506,12 @@ func carryHere(at unsafe.Pointer, size uintptr) error {
 	if err != nil {
 		return err
 	}
-	if t.free { // a variable of a thread needs one
-		if t.current != t.root || t.many() != 0 {
-			return errNotBound
-		}
+	if t.free.Load() { // a variable of a thread needs one
 		if err := t.bind(); err != nil {
 			return err
+		}
+		if t.free.Load() {
+			return errNotBound
 		}
 	}
 	w := []word{{at, size}}

@@ -53,9 +53,9 @@ func (s *coroutine[In, Out]) take() (in In) {
 }
 
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
-	if t := s.leave(); t != nil {
+	if t, to := s.leave(); t != nil {
 		s.out = out
-		if way, by := t.one.SwitchFast(s.waiter.by.c.coro); way != gort.Refused {
+		if way, by := t.one.SwitchFast(to); way != gort.Refused {
 			if by != t.one {
 				t = s.c.tree.Load() // it may have been moved
 			}
@@ -97,10 +97,10 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	}
 	s := c.s
 	p := s.in.Load() // before it is seen whose the body is
-	if t := s.swift(); t != nil && t.quiet() && c.g.c.coro != nil {
+	if t, to := s.swift(), c.g.swift(); t != nil && to != nil && t.quiet() {
 		s.enter(t, c.g)
 		*p = in
-		if way, _ := t.one.SwitchFast(c.g.c.coro); way != gort.Refused {
+		if way, _ := t.one.SwitchFast(to); way != gort.Refused {
 			if s.entered(t) {
 				out, s.out = s.out, out
 				s.release()

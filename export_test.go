@@ -17,7 +17,7 @@ func Plain(g *Greenlet) bool { return g.c.coro.Plain() }
 // FreeTree says whether the calling goroutine runs in a tree that is not bound to a thread, for tests.
 func FreeTree() bool {
 	t := currentTree()
-	return t != nil && t.free
+	return t != nil && t.free.Load()
 }
 
 // InCalls says whether the M takes the running greenlet for one in which C waits.

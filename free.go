@@ -44,7 +44,8 @@ func newFreeTree() *tree {
 	c.coro = th.root
 	c.tree.Store(t)
 	made.g.c, c.held = c, &made.g
-	t.th, t.one, t.free = th, th.one, true
+	t.th, t.one, t.made = th, th.one, engines
+	t.free.Store(true)
 	t.root, t.current = &made.g, &made.g
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
@@ -66,10 +67,19 @@ type freeThread struct {
 
 var freeThreads = sync.Pool{New: func() any { return &freeThread{} }}
 
-// bind makes a free tree in which nothing but the root lives one of the thread's, for a
-// greenlet that is to have a C stack of its own size, or to carry a variable of the thread.
+// bind makes a free tree one of the thread's, for a greenlet that is to have a C stack of
+// its own size, or to carry a variable of the thread. That is only done while nothing but the
+// root lives in it: else it stays as it is.
 func (t *tree) bind() error {
+	if t.current != t.root || t.many() != 0 {
+		return nil
+	}
 	t.th.pool.trim(0, t.th.root)
+	orphans.Lock()
+	defer orphans.Unlock()
+	if t.many() != 0 { // somebody has just given it a greenlet
+		return nil
+	}
 	lockThread()
 	th, err := threadHere()
 	if err != nil {
@@ -79,10 +89,13 @@ func (t *tree) bind() error {
 	roots.remove(t)
 	th.raceAcquire()
 	th.root = engine.enter(th)
+	t.mu.Lock()
 	t.root.c.coro = th.root
-	t.free, t.th, t.one = false, th, th.one
+	t.mu.Unlock()
+	t.th, t.one = th, th.one
 	t.carry()
 	t.tid.Store(int32(th.tid))
+	t.free.Store(false)
 	t.one.Owner = unsafe.Pointer(t)
 	th.root.SetOwner(unsafe.Pointer(t))
 	th.tree = t
@@ -123,7 +136,7 @@ func freeTree() *tree {
 
 // gone says whether the tree is free and its root's goroutine has ended. Any goroutine may
 // ask.
-func (t *tree) gone() bool { return t.free && gort.GoroutineEnded(t.locked, t.id) }
+func (t *tree) gone() bool { return t.free.Load() && gort.GoroutineEnded(t.locked, t.id) }
 
 // roots are the free trees, by their goroutines.
 var roots rootSet
@@ -207,7 +220,7 @@ func (r *rootSet) each(f func(t *tree)) {
 
 // many is how many live. Others may be taking some away.
 func (t *tree) many() int {
-	if raceEnabled && t.free {
+	if raceEnabled && t.made != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 	}
@@ -217,7 +230,7 @@ func (t *tree) many() int {
 // hold makes sure that c, which is suspended in this tree, is not taken away before it is
 // switched to. False: it has been.
 func (t *tree) hold(c *core) bool {
-	if !t.free || c == t.current.c || c == t.root.c {
+	if !t.free.Load() || c == t.current.c || c == t.root.c {
 		return true
 	}
 	coro := c.coro
@@ -238,7 +251,7 @@ func (g *Greenlet) take(op string) (*tree, error) {
 		return g.use(op)
 	}
 	t, o := currentTree(), g.owner()
-	if o == nil || o == t || !o.free || o.end.Load() != endNot {
+	if o == nil || o == t || !o.free.Load() || o.end.Load() != endNot {
 		return g.use(op)
 	}
 	if t == nil {
@@ -290,12 +303,13 @@ func (t *tree) fetch(c *core, from *tree, ok func() bool) error {
 	if err != nil {
 		return err
 	}
-	if from.one.Bubble() || t.one.Bubble() {
-		c.coro.Unclaim(from.one)
+	was := &from.made.one
+	if was.Bubble() || t.one.Bubble() {
+		c.coro.Unclaim(was)
 		return errBubble
 	}
 	if !ok() {
-		c.coro.Unclaim(from.one)
+		c.coro.Unclaim(was)
 		return errAway
 	}
 	from.mu.Lock()
@@ -307,7 +321,7 @@ func (t *tree) fetch(c *core, from *tree, ok func() bool) error {
 			}
 			if err := from.claim(d); err != nil {
 				for _, d := range all {
-					d.coro.Unclaim(from.one)
+					d.coro.Unclaim(was)
 				}
 				from.mu.Unlock()
 				return err
@@ -342,7 +356,7 @@ func (t *tree) give(c *core, p *Greenlet, to *tree) error {
 			return false
 		}
 		to.ask() // it lasts now
-		ends = to.asked.Load() == askedTooLate || to.end.Load() != endNot || to.gone()
+		ends = to.asked.Load() == askedTooLate || to.end.Load() != endNot || to.gone() || !to.free.Load()
 		return !ends
 	})
 	if err != nil {
@@ -368,24 +382,16 @@ func (t *tree) waiting(c *core) bool {
 	})) > 0
 }
 
-// claim takes a started greenlet of this tree, which another goroutine's; see gort. Its caller
-// has locked mu.
+// claim takes a started greenlet of this tree, which is another goroutine's; see gort. Its
+// caller has locked mu, under which greenlets end and leave.
 func (t *tree) claim(c *core) error {
-	if c.tree.Load() != t { // it is another one's by now, whose lock is another one
+	if c.tree.Load() != t || t.made == nil || c.coro == nil {
 		return errAway
 	}
-	coro := c.coro
-	if coro == nil {
-		return errAway
-	}
-	if !coro.Claim(t.one, func() bool { return t.runs(c) }) {
-		if coro.Held() {
+	if !c.coro.Claim(&t.made.one, func() bool { return t.runs(c) }) {
+		if c.coro.Held() {
 			return errHeld
 		}
-		return errAway
-	}
-	if c.tree.Load() != t || c.life.Load() != lifeStarted || c.coro != coro { // it has ended meanwhile
-		coro.Unclaim(t.one)
 		return errAway
 	}
 	return nil

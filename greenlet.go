@@ -308,7 +308,7 @@ func (g *Greenlet) String() string {
 	if !g.valid() {
 		return "greenlet(nil)"
 	}
-	if t := g.c.tree.Load(); t != nil && t.free {
+	if t := g.c.tree.Load(); t != nil && t.free.Load() {
 		return fmt.Sprintf("%s (%v, goroutine %d%s)", who(g.c.called(), g.c.id), g.State(), t.id, t.over())
 	} else if t != nil {
 		return fmt.Sprintf("%s (%v, thread %d%s)", who(g.c.called(), g.c.id), g.State(), t.tid.Load(), t.over())

@@ -71,20 +71,25 @@ func (h *hand) stay(t *tree) {
 
 // The same three for yield.
 
-// leave says to whom a yield can go by a Cross; nil: it has to take the long way.
-func (h *hand) leave() *tree {
+// leave says to whom a yield can go by a Cross, and in which tree; nil: it has to take the
+// long way. (Whoever waits may be taken away just now, and end elsewhere, so its coro is
+// read once. The same goes for the body, where next and Resume read its coro.)
+func (h *hand) leave() (*tree, coro) {
 	if raceEnabled {
-		return nil
+		return nil, nil
 	}
 	t, by := h.t, h.waiter.by
-	if t == nil || !t.quiet() || t.current.c != &h.c || h.c.waiter != &h.waiter || h.waiter.next != nil ||
-		by.c.coro == nil || !by.c.coro.Plain() {
-		return nil
+	if t == nil || !t.quiet() || t.current.c != &h.c || h.c.waiter != &h.waiter || h.waiter.next != nil {
+		return nil, nil
+	}
+	to := by.c.coro
+	if to == nil || !to.Plain() {
+		return nil, nil
 	}
 	h.parked, h.resumed, h.yielded = true, false, true
 	h.ready, t.current = t, by
 	by.c.switches++
-	return t
+	return t, to
 }
 
 // left says whether a resume has ended the wait, and nothing else has come.
@@ -241,6 +246,9 @@ func (h *hand) offer(op string) (t *tree, to *Greenlet, err error) {
 	if err := engine.ready(t.th, t.current.c.coro); err != nil {
 		return nil, nil, fail(op, nil, err, "")
 	}
+	if !t.hold(to.c) {
+		return nil, nil, fail(op, to, ErrWrongThread, "it waited for this one, and was moved away")
+	}
 	return t, to, nil
 }
 
@@ -289,7 +297,7 @@ func (h *hand) sendBack(m *message) {
 		// A Switch of somebody who holds our Greenlet: sent back. It may be a child's
 		// result instead: that cannot be delivered, which our heir is to know.
 		to, refusal := m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")}
-		if to.Dead() {
+		if to.Dead() || !t.hold(to.c) {
 			to, refusal = t.deliver(t.current, refusal)
 		}
 		*m, t = t.exchange(to, refusal)

@@ -124,13 +124,15 @@ func (c *core) watch() {
 	x.forget = runtime.AddCleanup(g, forget, weak.Make(c))
 }
 
-// watchSome does that to the next of the tree's, and not to all: it takes some time.
-func (t *tree) watchSome() {
+// watchSome does that to the next of the tree's, and not to all: it takes some time. It says
+// whether there may be more.
+func (t *tree) watchSome() bool {
 	for range 1000 {
 		if !t.watchNext() {
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // watchNext does it to one, and says whether there was one.
@@ -188,7 +190,7 @@ func forget(p weak.Pointer[core]) {
 		return
 	}
 	if t := c.tree.Load(); t.end.Load() == endNot {
-		if t.free {
+		if t.free.Load() {
 			go endForgotten(c)
 			return
 		}
@@ -230,7 +232,7 @@ func (t *tree) reap() (m message, came bool) {
 	}
 	t.epoch = now
 	t.observe()
-	if t.watchSome(); t.unwatched != nil {
+	if t.watchSome() {
 		t.epoch-- // the next call goes on
 	}
 	if t.forgotten.Load() == nil {

@@ -7,7 +7,7 @@ import "sync"
 
 // endIfOrphan is called after each collection.
 func (t *tree) endIfOrphan() {
-	if t.gone() && t.end.Load() == endNot && !t.one.Bubble() && t.orphaned.CompareAndSwap(false, true) {
+	if t.gone() && t.end.Load() == endNot && !t.made.one.Bubble() && t.orphaned.CompareAndSwap(false, true) {
 		go t.endOrphan()
 	}
 }
@@ -25,6 +25,7 @@ func (t *tree) endOrphan() {
 	t.mu.Lock()
 	for _, c := range left {
 		t.unlink(c)
+		c.tree.Store(mine)
 	}
 	t.mu.Unlock()
 	for _, c := range left {
@@ -93,7 +94,7 @@ func (t *tree) endOne(c *core) {
 		}
 	}()
 	err, goexit := t.kill("the end of its goroutine", g)
-	if c.life.Load() == lifeStarted && c.tree.Load() == t {
+	if c.life.Load() == lifeStarted && c.tree.Load() == t && t.hold(c) {
 		t.drop(c)
 	}
 	if goexit && err == nil {
@@ -123,7 +124,7 @@ func endForgotten(c *core) {
 // has ended there, and what was suspended on the thread's stacks will never go on.
 func (th *thread) endGuest() {
 	t := th.guest.Load()
-	if t == nil || !t.one.TiedTo(th.one) {
+	if t == nil || !t.made.one.TiedTo(th.one) {
 		return
 	}
 	orphans.Lock()
@@ -132,7 +133,7 @@ func (th *thread) endGuest() {
 		t.drop(c)
 	}
 	t.th.pool.sweep()
-	t.one.ThreadEnded()
+	t.made.one.ThreadEnded()
 	if t.many() == 0 && t.orphaned.Load() {
 		t.finish(endThread)
 	}

@@ -39,9 +39,9 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	g := p.newHand(place.PC(seq), p)
 	leave := leaveNext[V]()
 	next = func() (v V, ok bool) {
-		if t := p.swift(); t != nil && t.quiet() && g.c.coro != nil {
+		if t, to := p.swift(), g.swift(); t != nil && to != nil && t.quiet() {
 			p.enter(t, g)
-			if way, _ := t.one.SwitchFast(g.c.coro); way != gort.Refused {
+			if way, _ := t.one.SwitchFast(to); way != gort.Refused {
 				if p.entered(t) {
 					v, p.v = p.v, v
 					p.release()
@@ -73,9 +73,9 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	p := &pull2[K, V]{seq: seq}
 	g := p.newHand(place.PC(seq), p)
 	next = func() (k K, v V, ok bool) {
-		if t := p.swift(); t != nil && t.quiet() && g.c.coro != nil {
+		if t, to := p.swift(), g.swift(); t != nil && to != nil && t.quiet() {
 			p.enter(t, g)
-			if way, _ := t.one.SwitchFast(g.c.coro); way != gort.Refused {
+			if way, _ := t.one.SwitchFast(to); way != gort.Refused {
 				if p.entered(t) || p.unusual(g, "next of Pull2") {
 					k, p.k = p.k, k
 					v, p.v = p.v, v
@@ -167,9 +167,9 @@ func (p *pull[V]) run() error {
 		if p.stopped {
 			return false
 		}
-		if t := p.leave(); t != nil {
+		if t, to := p.leave(); t != nil {
 			p.v = v
-			if way, by := t.one.SwitchFast(p.waiter.by.c.coro); way != gort.Refused {
+			if way, by := t.one.SwitchFast(to); way != gort.Refused {
 				if by != t.one {
 					t = p.c.tree.Load() // it may have been moved
 				}
@@ -205,9 +205,9 @@ func (p *pull2[K, V]) run() error {
 		if p.stopped {
 			return false
 		}
-		if t := p.leave(); t != nil {
+		if t, to := p.leave(); t != nil {
 			p.k, p.v = k, v
-			if way, by := t.one.SwitchFast(p.waiter.by.c.coro); way != gort.Refused {
+			if way, by := t.one.SwitchFast(to); way != gort.Refused {
 				if by != t.one {
 					t = p.c.tree.Load() // it may have been moved
 				}

@@ -92,6 +92,15 @@ func (g *Greenlet) Switch(v any) (any, error) {
 	return g.switchTo(v)
 }
 
+// swift is g's coro, if there is one, for any goroutine that calls. It is read once: another
+// one may be ending g just now.
+func (g *Greenlet) swift() coro {
+	if raceEnabled || !g.valid() {
+		return nil
+	}
+	return g.c.coro
+}
+
 // switchTo is Switch in full.
 //
 //go:noinline
@@ -337,7 +346,7 @@ func (t *tree) take() (message, *tree) {
 // toDo says whether a death leaves something for chore, or done, to do.
 func (t *tree) toDo() bool {
 	p := &t.th.pool
-	return t.implicit || len(p.idle) >= minIdle || len(p.lost) != 0 || oneM && !t.free && t.one.Spare() > minIdle
+	return t.implicit || len(p.idle) >= minIdle || len(p.lost) != 0 || oneM && !t.free.Load() && t.one.Spare() > minIdle
 }
 
 // chore does what is to be done after some deaths, or while there is a tracer.
@@ -349,7 +358,7 @@ func (t *tree) chore() {
 	p.sweep()
 	keep := max(minIdle, t.many())
 	p.trim(keep, t.current.c.coro)
-	if oneM && !t.free {
+	if oneM && !t.free.Load() {
 		t.one.Trim(keep)
 	}
 }
@@ -512,10 +521,8 @@ func (t *tree) start(g *Greenlet, k kind) error {
 		err = errWord
 	default:
 		x := c.extra()
-		if (x.stack != 0 && cStacks != nil || x.words != nil) && t.free {
-			if t.current == t.root && t.many() == 0 {
-				err = t.bind()
-			} else if x.words != nil {
+		if (x.stack != 0 && cStacks != nil || x.words != nil) && t.free.Load() {
+			if err = t.bind(); err == nil && x.words != nil && t.free.Load() {
 				err = errNotBound
 			}
 		}

@@ -47,8 +47,9 @@ type tree struct {
 
 	th   *thread
 	tid  atomic.Int32 // of th, 0 if it is free; to be read by anybody
-	free bool         // it is bound to its goroutine; see free.go
-	id   uint64       // of a free tree: its goroutine's number
+	free atomic.Bool  // it is bound to its goroutine; see free.go
+	made *freeThread  // what it began with, if it was free then; others find its greenlets by it
+	id   uint64       // if it was free: its goroutine's number
 
 	orphaned atomic.Bool // its goroutine has ended, and endOrphan is at work, or has been
 	buries   bool        // it is for the ends of what another one's goroutine has left
@@ -328,7 +329,7 @@ func threadHere() (*thread, error) {
 // The thread may end, or become somebody else's root, as soon as it is unlocked.
 func (t *tree) close(end int32) {
 	t.finish(end)
-	if t.free {
+	if t.free.Load() {
 		t.leaveGoroutine()
 		return
 	}
@@ -348,8 +349,10 @@ func (t *tree) finish(end int32) {
 	t.delist()
 	t.busy |= busyOver
 	t.root.c.life.Store(lifeDead)
-	for t.nlive > 0 {
-		t.drop(t.root.c.prev)
+	for c := t.youngest(); c != nil; c = t.youngest() {
+		if t.hold(c) { // else somebody takes it just now
+			t.drop(c)
+		}
 	}
 	if t.tracer = nil; t.lane != nil {
 		t.lane.Close(gort.Ticks())
@@ -362,6 +365,16 @@ func (t *tree) finish(end int32) {
 		t.layer = nil
 		t.mu.Unlock()
 	}
+}
+
+// youngest is the started greenlet that was started last; nil: there is none.
+func (t *tree) youngest() *core {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.root.c.prev == t.root.c {
+		return nil
+	}
+	return t.root.c.prev
 }
 
 // done is the last thing that an operation does. It ends an implicit tree whose
@@ -391,19 +404,20 @@ func (t *tree) killAll(k *killed) {
 		}
 	}()
 	// Deaths may start greenlets that die hard, too: that has to end some time.
-	for tries := 2*t.nlive + 1000; t.nlive > 0 && tries > 0; tries-- {
-		c := t.root.c.prev
+	c := t.youngest()
+	for tries := 2*t.many() + 1000; c != nil && tries > 0; tries-- {
 		err, goexit := t.kill("the end of Run", c.greenlet())
-		if err != nil {
+		if err != nil && c.tree.Load() == t { // else it was forgotten, and ends elsewhere
 			k.errs = append(k.errs, err)
 		}
 		k.goexit = k.goexit || goexit
-		if c.life.Load() == lifeStarted && c == t.root.c.prev {
+		if c.life.Load() == lifeStarted && c == t.youngest() && t.hold(c) {
 			t.drop(c) // it had its chance
 		}
+		c = t.youngest()
 	}
-	if t.nlive > 0 {
-		k.errs = append(k.errs, fail("Run", t.root.c.prev.greenlet(), errLivesOn, "too many greenlets were started by deaths"))
+	if c != nil {
+		k.errs = append(k.errs, fail("Run", c.greenlet(), errLivesOn, "too many greenlets were started by deaths"))
 	}
 	done = true
 }

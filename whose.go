@@ -101,7 +101,7 @@ func disown(which func(o *owned) bool, chain *atomic.Pointer[owned]) {
 // ending is t.end, after a look at whether the root's goroutine has ended without Run:
 // nobody tells these engines.
 func (t *tree) ending() int32 {
-	if end := t.end.Load(); !lined.Load() || t.free || end != endNot || !t.goroutine.Ended() {
+	if end := t.end.Load(); !lined.Load() || t.free.Load() || end != endNot || !t.goroutine.Ended() {
 		return end
 	}
 	owners.mu.Lock()

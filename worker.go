@@ -135,7 +135,7 @@ func (w *worker) serve() {
 // last says whether the tree will most likely end with its only greenlet: an implicit
 // root's that nobody knows. No idle worker is needed then.
 func (t *tree) last() bool {
-	return t.free && t.many() == 1 && t.asked.Load() == askedNobody && len(t.th.pool.idle) == 0
+	return t.free.Load() && t.many() == 1 && t.asked.Load() == askedNobody && len(t.th.pool.idle) == 0
 }
 
 // leaveLast is leave for a worker that ends with it.
@@ -158,7 +158,7 @@ func (t *tree) leave(w *worker, end *message) coro {
 	t.endSections(end)
 	t.die(g.c)
 	w.coro.Drop()
-	if t.free {
+	if t.free.Load() {
 		t.one.Clean(w.coro)
 	}
 	w.th.exceptions.lose() // a panic of Go's can have left catch blocks of C++ behind

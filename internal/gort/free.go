@@ -75,11 +75,14 @@ func (t *Thread) Free() bool { return t.free }
 // Bubble says whether the tree is in a bubble of testing/synctest.
 func (t *Thread) Bubble() bool { return t.bubble }
 
-// TiedTo says whether t's tree is tied to that thread.
+// TiedTo says whether t's tree is tied to that thread, which ends. Then its goroutine has
+// ended.
+//
+//go:norace
 func (t *Thread) TiedTo(thread *Thread) bool {
 	t.raceAcquire()
 	thread.raceAcquire()
-	return t.osThread == thread
+	return t.tied && t.osThread == thread // a switch that was refused may have left another one in on
 }
 
 // ThreadEnded notes that the thread to which t's tree was tied has ended.

@@ -93,7 +93,8 @@ func (t *Thread) Enter() *Coro {
 	// greenlets, and the other way round. See Pin.
 	t.locks = *at[uint64](m + mLocks)
 	t.isExtra = *at[uint8](m + mIsExtra) != 0
-	t.official = raceEnabled || *at[uintptr](g + gBubble) != 0
+	t.bubble = *at[uintptr](g + gBubble) != 0
+	t.official = raceEnabled || t.bubble
 	t.fpcw, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
 	if t.isExtra || *at[int32](m + mNcgo) > 0 {
 		t.ncgocall = checkControlWords // it goes back into C
