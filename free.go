@@ -251,8 +251,11 @@ func (g *Greenlet) take(op string) (*tree, error) {
 		return g.use(op)
 	}
 	t, o := currentTree(), g.owner()
-	if o == nil || o == t || !o.free.Load() || o.end.Load() != endNot {
+	if o == nil || o == t || !o.free.Load() {
 		return g.use(op)
+	}
+	if end := o.end.Load(); end != endNot && (end != endThread || g.c.life.Load() != lifePending) {
+		return g.use(op) // else it has not begun on the goroutine that has made it, and that has ended
 	}
 	if t == nil {
 		var err error
@@ -337,6 +340,11 @@ func (t *tree) fetch(c *core, from *tree, ok func() bool) error {
 	from.mu.Unlock()
 	for _, d := range all {
 		t.receive(d)
+	}
+	if from.orphaned.Load() { // this may have been the last one
+		orphans.Lock()
+		from.endIfEmpty()
+		orphans.Unlock()
 	}
 	return nil
 }

@@ -39,9 +39,7 @@ func (t *tree) endOrphan() {
 		mine.th.pool.put(w)
 	}
 	t.th.pool.sweep()
-	if t.many() == 0 {
-		t.finish(endThread)
-	}
+	t.endIfEmpty()
 	// Somebody may have looked at one of them just then: the next collection tries again.
 	if len(t.pick(func(c *core) bool { return !c.portable() && !c.coro.Held() })) == 0 {
 		roots.remove(t)
@@ -55,6 +53,15 @@ func (t *tree) endOrphan() {
 		mine.endOne(mine.root.c.prev)
 	}
 	mine.close(endReleased)
+}
+
+// endIfEmpty ends a tree that has no goroutine any more, if nothing lives in it. Its caller
+// has locked orphans.
+func (t *tree) endIfEmpty() {
+	if t.many() == 0 {
+		t.th.raceAcquire() // its goroutine's last call
+		t.finish(endThread)
+	}
 }
 
 // portable says whether any goroutine may go on with c: it is the body of a hand, or hangs
@@ -128,14 +135,14 @@ func (th *thread) endGuest() {
 		return
 	}
 	orphans.Lock()
-	t.th.raceAcquire() // its goroutine's last call
+	t.th.raceAcquire()
 	for _, c := range t.pick(func(c *core) bool { return c.coro.Held() }) {
 		t.drop(c)
 	}
 	t.th.pool.sweep()
 	t.made.one.ThreadEnded()
-	if t.many() == 0 && t.orphaned.Load() {
-		t.finish(endThread)
+	if t.orphaned.Load() {
+		t.endIfEmpty()
 	}
 	orphans.Unlock()
 	t.endIfOrphan()

@@ -328,7 +328,9 @@ func threadHere() (*thread, error) {
 //
 // The thread may end, or become somebody else's root, as soon as it is unlocked.
 func (t *tree) close(end int32) {
-	t.finish(end)
+	if !t.finish(end) {
+		return
+	}
 	if t.free.Load() {
 		t.leaveGoroutine()
 		return
@@ -341,10 +343,12 @@ func (t *tree) close(end int32) {
 	unlockThread()
 }
 
-// finish marks all that belongs to the tree as over.
-func (t *tree) finish(end int32) {
+// finish marks all that belongs to the tree as over. False: it has been over before, and
+// what it had may be somebody else's by now. (The hook that hears of the ends of those that
+// endOrphan kills may use greenlets, and that ends endOrphan's own tree, which is implicit.)
+func (t *tree) finish(end int32) bool {
 	if !t.end.CompareAndSwap(endNot, end) {
-		return // by whoever ends what its goroutine, or its thread, has left
+		return false
 	}
 	t.delist()
 	t.busy |= busyOver
@@ -365,6 +369,7 @@ func (t *tree) finish(end int32) {
 		t.layer = nil
 		t.mu.Unlock()
 	}
+	return true
 }
 
 // youngest is the started greenlet that was started last; nil: there is none.
