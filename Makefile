@@ -5,6 +5,8 @@ GO ?= go
 PREFIX ?= /usr/local
 COUNT ?= 5
 CPUS ?= 1,2,8
+# Of the stress of trees without a thread, each time.
+LASTS ?= 3m
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 C_FILES := $(filter-out examples/php/% internal/foreign/ruby/%,$(wildcard csrc/*.c examples/*/*.c internal/chost/lib/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c internal/foreign/*/*/*.c))
@@ -145,11 +147,13 @@ stress: ## the suite under all that finds mistakes in the dark corners; long
 	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=all=-d=checkptr ./...
 	GODEBUG=gccheckmark=1,clobberfree=1 $(TEST) -timeout 30m ./...
 	GOGC=1 $(TEST) -timeout 30m ./...
+	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -run TestStressOfFreeTrees .
+	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -race -run TestStressOfFreeTrees .
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove $(AT_EACH_CALL)
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackPreempt $(AT_EACH_CALL)
 
 stress-short: ## the same, each with the short suite
-	$(MAKE) --no-print-directory stress TESTFLAGS=-short COUNT=1 CPUS=1,8
+	$(MAKE) --no-print-directory stress TESTFLAGS=-short COUNT=1 CPUS=1,8 LASTS=20s
 
 install: ## the headers for C into $(DESTDIR)$(PREFIX)/include
 	install -d $(DESTDIR)$(PREFIX)/include

@@ -23,7 +23,7 @@ type word struct {
 var (
 	errWord     = errors.New("WithThreadLocal was given no address, the size 0, or more than 1 MiB")
 	errNotBound = errors.New("a greenlet that carries a thread's words needs a tree that is bound to the thread: use Run")
-	errOptions  = errors.New("the only option of a Run is WithThreadLocal")
+	errOptions  = errors.New("the options of a Run are WithThreadLocal and WithoutLock, one of them")
 )
 
 // WithThreadLocal has the greenlet carry size bytes at ptr, a variable of its thread in which
@@ -53,21 +53,26 @@ func (c *core) badWords() bool {
 }
 
 // runOptions are those of Run: for the tree, and not for its root alone.
-func runOptions(options []Option) ([]word, error) {
+func runOptions(options []Option) (words []word, unlocked bool, err error) {
 	if len(options) == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
 	var c core
 	for _, o := range options {
 		before := len(c.extra().words)
-		if o(&c); len(c.extra().words) == before {
-			return nil, errOptions
+		c.more().unlocked = false
+		if o(&c); len(c.extra().words) == before && !c.extra().unlocked {
+			return nil, false, errOptions
 		}
+		unlocked = unlocked || c.extra().unlocked
 	}
 	if c.badWords() {
-		return nil, errWord
+		return nil, false, errWord
 	}
-	return c.extra().words, nil
+	if c.extra().words != nil && unlocked {
+		return nil, false, errOptions
+	}
+	return c.extra().words, unlocked, nil
 }
 
 // take has the coroutine carry some words from now on.

@@ -125,21 +125,24 @@ no thread is held: goroutines with suspended greenlets take no more threads than
 [Run] makes the calling goroutine a root for as long as a function runs. At its end it
 kills the greenlets that are left, and frees what the tree holds. It locks the goroutine to
 its thread from start to end, which user interfaces, OpenGL, and C code that keeps something
-for its thread need. The same is true of a root whose goroutine is locked already, or that
-is in a call from C. Without Run, a root that the program has not asked for (with [Current],
-[Greenlet.Parent] or a tracer) ends with its last greenlet, so that a [Pull] in a handler
-leaves nothing behind; one that it has asked for lasts as long as its goroutine.
+for its thread need; with [WithoutLock] it does not. The same is true of a root whose
+goroutine is locked already, or that is in a call from C. Without Run, a root that the
+program has not asked for (with [Current], [Greenlet.Parent] or a tracer) ends with its last
+greenlet, so that a [Pull] in a handler leaves nothing behind; one that it has asked for lasts
+as long as its goroutine.
 
 A pending greenlet can be moved to another goroutine's tree with SetParent. What Pull and
 [NewCoroutine] make moves by itself to the goroutine that calls its next, stop or Resume,
 with all greenlets that its body has made. Any goroutine may do that, one at a time. While
-it is suspended in C, and if it was begun in a Run, it cannot move: that is ErrWrongThread.
+it is suspended in C it cannot move, nor can it move into a Run or out of one: that is
+ErrWrongThread. (In a goroutine that was locked when it became a root, or in a call from C,
+it stays.)
 
 An [iter.Pull] works beside greenlets, with one exception: Go ends the process if the
 goroutine is locked to its thread when the iter.Pull is made and not when it is used, or the
-other way round. So do not make one before a Run and use it inside, nor before a greenlet of
-the same goroutine is suspended in C and use it meanwhile, nor the other way round. Use
-[Pull] there.
+other way round. So do not make one before a Run and use it inside (WithoutLock, you may),
+nor before a greenlet of the same goroutine is suspended in C and use it meanwhile, nor the
+other way round. Use [Pull] there.
 
 On the portable engine (see [Runtime]) every root is locked to its thread, as in a Run.
 

@@ -27,6 +27,45 @@ func ExampleRun() {
 	// <nil>
 }
 
+// Many goroutines that mostly wait, each with greenlets of its own, hold no threads.
+func ExampleWithoutLock() {
+	answers := make(chan int)
+	done := make(chan error)
+	go func() {
+		done <- greenlet.Run(func(root *greenlet.Greenlet) error {
+			sum := greenlet.New(func(first any) (any, error) {
+				for sum := first.(int); ; {
+					next, err := root.Switch(sum)
+					if err != nil {
+						fmt.Println("Run ends")
+						return nil, err
+					}
+					sum += next.(int)
+				}
+			})
+			for n := range answers {
+				v, err := sum.Switch(n)
+				if err != nil {
+					return err
+				}
+				fmt.Println(v)
+			}
+			return nil
+		}, greenlet.WithoutLock())
+	}()
+	for n := range 3 {
+		answers <- n
+	}
+	close(answers)
+	fmt.Println(<-done)
+	// Output:
+	// 0
+	// 1
+	// 3
+	// Run ends
+	// <nil>
+}
+
 func ExampleCurrent() {
 	_ = greenlet.Run(func(root *greenlet.Greenlet) error {
 		fmt.Println(greenlet.Current() == root, root.IsRoot(), root.Parent() == nil)

@@ -26,7 +26,7 @@ var cStacks *gort.Stacks
 
 // newFreeTree makes the calling goroutine, which is not locked to its thread, the root of a
 // free tree.
-func newFreeTree() *tree {
+func newFreeTree(implicit bool) *tree {
 	made := &struct {
 		t tree
 		c core
@@ -50,7 +50,7 @@ func newFreeTree() *tree {
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
 	c.next, c.prev = c, c
-	t.implicit = true
+	t.implicit = implicit
 	t.locked, t.id = gort.CurrentG()
 	roots.add(t)
 	t.enlist()
@@ -106,6 +106,7 @@ func (t *tree) bind() error {
 // leaveGoroutine is the end of close for a free tree.
 func (t *tree) leaveGoroutine() {
 	t.th.pool.sweep()
+	t.one.Untie()
 	engine.leave(t.th)
 	roots.remove(t)
 	t.raceRelease()
@@ -241,12 +242,14 @@ var (
 	errAway   = errors.New("it runs, or waits in or for a next, a Resume or a Kill")
 	errHeld   = errors.New("it is suspended in C code, or has locked its thread, so it can go on only on its own goroutine")
 	errEnds   = errors.New("the tree there is about to end")
+	errScope  = errors.New("it was begun outside of a Run and is used in it, or the other way round")
 	errBubble = errors.New("one of the two is in a bubble of testing/synctest")
 )
 
 // take is use for operations that any goroutine may do on the body of a hand, which is
-// then moved to the caller's tree.
-func (g *Greenlet) take(op string) (*tree, error) {
+// then moved to the caller's tree. last says that the operation ends the body: else nothing
+// that has begun comes into a Run, at whose end it would be killed, or out of one.
+func (g *Greenlet) take(op string, last bool) (*tree, error) {
 	if !g.valid() || g.c.hand == nil {
 		return g.use(op)
 	}
@@ -259,7 +262,7 @@ func (g *Greenlet) take(op string) (*tree, error) {
 	}
 	if t == nil {
 		var err error
-		if t, err = newTree(true); err != nil {
+		if t, err = newTree(true, true); err != nil {
 			return nil, err
 		}
 	} else if t.sections != 0 {
@@ -267,7 +270,7 @@ func (g *Greenlet) take(op string) (*tree, error) {
 	} else if err := engine.ready(t.th, t.current.c.coro); err != nil {
 		return nil, fail(op, g, err, "")
 	}
-	if err := t.adopt(g.c, o); err != nil {
+	if err := t.adopt(g.c, o, last || t.implicit && o.implicit); err != nil {
 		t.done()
 		return nil, fail(op, g, errors.Join(ErrWrongThread, err), "")
 	}
@@ -275,8 +278,9 @@ func (g *Greenlet) take(op string) (*tree, error) {
 }
 
 // adopt moves the body of a hand from another tree to this one, in which the calling
-// goroutine runs. An error means that nothing was touched.
-func (t *tree) adopt(c *core, from *tree) error {
+// goroutine runs: one that has begun only if begun says so. An error means that nothing was
+// touched.
+func (t *tree) adopt(c *core, from *tree, begun bool) error {
 	for {
 		switch c.life.Load() {
 		case lifeDead:
@@ -288,6 +292,9 @@ func (t *tree) adopt(c *core, from *tree) error {
 				return nil
 			}
 		case lifeStarted:
+			if !begun {
+				return errScope
+			}
 			return t.fetch(c, from, func() bool {
 				h := c.hand
 				return h.waiter.by == nil && c.waiter == nil && h.parked

@@ -3,9 +3,11 @@
 package greenlet_test
 
 import (
+	"errors"
 	"io"
 	"iter"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
@@ -22,14 +24,20 @@ import (
 )
 
 // Trees that are free, tied from time to time, and locked, on many goroutines: their
-// greenlets block, compute, need stack, call C and are suspended there, use iter.Pull, and
-// pass generators to each other; goroutines end in the midst of it; and meanwhile there are
-// collections, profiles and traces.
+// greenlets block, compute, need stack, call C and are suspended there, use iter.Pull, panic,
+// are killed and forgotten, are given away, and pass generators to each other; goroutines end
+// in the midst of it; and meanwhile there are collections, profiles, traces, and lookers-on.
+// GREENLET_STRESS says how long.
 func TestStressOfFreeTrees(t *testing.T) {
 	needsFree(t)
 	lasts := 2 * time.Second
 	if !testing.Short() {
 		lasts = 20 * time.Second
+	}
+	if s := os.Getenv("GREENLET_STRESS"); s != "" {
+		var err error
+		lasts, err = time.ParseDuration(s)
+		require.NoError(t, err)
 	}
 	end := time.Now().Add(lasts)
 	over := func() bool { return time.Now().After(end) || t.Failed() }
@@ -64,7 +72,15 @@ func TestStressOfFreeTrees(t *testing.T) {
 			}
 		})
 	}
-	passed := make(chan *generator, 64)
+	observe(func() {
+		for g := range greenlet.All() {
+			_ = g.String()
+			_ = g.Info()
+			_ = g.Stack()
+		}
+		time.Sleep(5 * time.Millisecond)
+	})
+	passed, homes := make(chan *generator, 64), make(chan *greenlet.Greenlet, 16)
 	var hops, trees atomic.Int64
 	for k := range 16 {
 		all.Add(1)
@@ -73,10 +89,18 @@ func TestStressOfFreeTrees(t *testing.T) {
 			for n := uint64(0); !over(); n++ {
 				r := rand.New(rand.NewPCG(uint64(k), n))
 				onGoroutine(func() {
-					s := &stressed{t: t, r: r, passed: passed, hops: &hops}
-					if r.IntN(4) == 0 {
+					s := &stressed{t: t, r: r, passed: passed, homes: homes, hops: &hops}
+					switch r.IntN(8) {
+					case 0, 1:
+						s.scope = true
 						assert.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error { s.tree(); return nil }))
-					} else {
+					case 2:
+						s.scope = true
+						assert.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error { s.tree(); return nil }, greenlet.WithoutLock()))
+					case 3:
+						runtime.LockOSThread()
+						s.tree()
+					default:
 						s.tree()
 					}
 				})
@@ -99,6 +123,8 @@ type stressed struct {
 	t      *testing.T
 	r      *rand.Rand
 	passed chan *generator
+	homes  chan *greenlet.Greenlet // other roots
+	scope  bool                    // it is in a Run
 	hops   *atomic.Int64
 	root   *greenlet.Greenlet
 	all    []*greenlet.Greenlet
@@ -154,7 +180,7 @@ func (s *stressed) hop() bool {
 }
 
 func (s *stressed) something(depth int) {
-	switch s.r.IntN(11) {
+	switch s.r.IntN(18) {
 	case 0:
 		time.Sleep(time.Duration(s.r.IntN(50)) * time.Microsecond)
 	case 1:
@@ -198,18 +224,97 @@ func (s *stressed) something(depth int) {
 		})
 	case 9, 10:
 		s.pass()
+	case 11:
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), n int) error {
+			_, err := yield(n)
+			assert.NoError(s.t, err)
+			panic(errSome)
+		})
+		out, ok, err := c.Resume(1)
+		assert.True(s.t, ok && err == nil && out == 1)
+		p, _ := recovered(func() { _, _, _ = c.Resume(2) }).(*greenlet.PanicError)
+		assert.True(s.t, p != nil && p.Value == errSome)
+	case 12, 13: // killed, or forgotten, on a stack of its own or in C, now and then
+		var size greenlet.Option
+		if s.r.IntN(3) == 0 {
+			size = greenlet.WithStackSize(128 << 10)
+		}
+		me := greenlet.Current()
+		inC := s.r.IntN(3) == 0
+		g := greenlet.New(func(any) (any, error) {
+			if inC {
+				var err error
+				cgotest.Call(func() { _, err = me.Switch(nil) })
+				return nil, err
+			}
+			return me.Switch(nil)
+		}, size)
+		_, err := g.Switch(nil)
+		assert.NoError(s.t, err)
+		if s.r.IntN(4) != 0 {
+			assert.NoError(s.t, g.Kill())
+		}
+	case 14: // a goroutine ends and leaves some behind
+		go func() {
+			next, _ := greenlet.Pull(count(10))
+			next()
+			root := greenlet.Current()
+			g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+			_, _ = g.Switch(nil)
+		}()
+	case 15:
+		s.give()
+	case 16:
+		var told int
+		previous := greenlet.SetTrace(func(greenlet.Event, *greenlet.Greenlet, *greenlet.Greenlet) { told++ })
+		_, err := greenlet.New(returns(1, nil)).Switch(nil)
+		assert.NoError(s.t, err)
+		greenlet.SetTrace(previous)
+		assert.GreaterOrEqual(s.t, told, 2)
+	case 17:
+		for _, g := range s.all {
+			g.SetName("somebody")
+		}
+	}
+}
+
+// give gives a greenlet to another goroutine's tree, which does not know it: it is found
+// forgotten there. That may be refused.
+func (s *stressed) give() {
+	me := greenlet.Current()
+	g := greenlet.New(func(any) (any, error) { return me.Switch(nil) })
+	_, err := g.Switch(nil)
+	assert.NoError(s.t, err)
+	var to *greenlet.Greenlet
+	select {
+	case to = <-s.homes:
+	default:
+	}
+	select {
+	case s.homes <- s.root:
+	default:
+	}
+	if to == nil || to == s.root {
+		assert.NoError(s.t, g.Kill())
+		return
+	}
+	if err := g.SetParent(to); err != nil {
+		if !errors.Is(err, greenlet.ErrThreadExited) {
+			assert.ErrorIs(s.t, err, greenlet.ErrWrongThread)
+		}
+		assert.NoError(s.t, g.Kill())
 	}
 }
 
 // pass takes a generator that somebody else has left, or makes one, and leaves it for others.
 func (s *stressed) pass() {
+	if s.scope || !greenlet.FreeTree() {
+		return // nothing goes in there, or out
+	}
 	var g *generator
 	select {
 	case g = <-s.passed:
 	default:
-		if currentIsOfRun() {
-			return // they stay in their Run
-		}
 		g = &generator{}
 		g.next, _ = greenlet.Pull(count(1 << 30))
 	}
@@ -220,17 +325,14 @@ func (s *stressed) pass() {
 		}
 		g.want++
 	}
-	if currentIsOfRun() {
-		return
+	if !greenlet.FreeTree() {
+		return // it has become a thread's meanwhile
 	}
 	select {
 	case s.passed <- g:
 	default:
 	}
 }
-
-// currentIsOfRun says whether the calling goroutine's tree is bound to a thread.
-func currentIsOfRun() bool { return !greenlet.FreeTree() }
 
 //go:noinline
 func deepen(n int) int {

@@ -719,6 +719,9 @@ func TestIterPullOfARunsRootInItsGreenlets(t *testing.T) {
 		onGoroutine(func() {
 			assert.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error { use(root, inC); return nil }))
 		})
+		onGoroutine(func() {
+			assert.NoError(t, runFree(func(root *greenlet.Greenlet) error { use(root, inC); return nil }))
+		})
 	}
 }
 

@@ -83,6 +83,8 @@ type rare struct {
 	forget  runtime.Cleanup
 	watched bool // both are set
 
+	unlocked bool // WithoutLock was given
+
 	tracing bool // the tracer runs on it
 	track   *timeline.Track
 	c       *inC // what C knows of it; nil: nothing

@@ -178,7 +178,7 @@ func (h *hand) prepare(g *Greenlet, op string) (*tree, error) {
 	if g.c.life.Load() == lifeDead {
 		return nil, errEnded
 	}
-	t, err := g.take(op)
+	t, err := g.take(op, false)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (g *Greenlet) end(op string) (err error, goexit bool) {
 			return nil, false
 		}
 	}
-	t, err := g.take(op)
+	t, err := g.take(op, true)
 	if err != nil {
 		return err, false
 	}

@@ -18,7 +18,7 @@ var orphans sync.Mutex
 // endOrphan ends the greenlets of a tree whose goroutine has ended, but for those with
 // which any other one may go on, and gives the rest back. Those that hold a thread go on nowhere: they end with their thread, see endGuest.
 func (t *tree) endOrphan() {
-	mine := newFreeTree()
+	mine := newFreeTree(true)
 	mine.buries = true
 	orphans.Lock()
 	left := t.pick(func(c *core) bool { return !c.portable() && t.claim(c) == nil })
@@ -117,7 +117,7 @@ func (t *tree) endOne(c *core) {
 // knows it any more. What cannot be taken away is left to its tree's next call.
 func endForgotten(c *core) {
 	o := c.tree.Load()
-	mine := newFreeTree()
+	mine := newFreeTree(true)
 	err := mine.fetch(c, o, func() bool { return !c.known() })
 	if err == nil {
 		mine.endOne(c)

@@ -53,7 +53,8 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			if t != currentTree() {
 				return g.misused("SetParent", t)
 			}
-			if o := p.owner(); o != nil && o != t && t.free.Load() && o.free.Load() && o.end.Load() == endNot && !o.gone() {
+			if o := p.owner(); o != nil && o != t && t.free.Load() && o.free.Load() &&
+				t.implicit && o.implicit && o.end.Load() == endNot && !o.gone() {
 				if err := t.give(c, p, o); err == errEnds {
 					runtime.Gosched()
 					continue

@@ -20,7 +20,7 @@ import (
 //
 // As with iter.Pull, any goroutine may call next and stop, one at a time. The iteration
 // goes there, with all greenlets that seq has made. It cannot while it is suspended in C, or
-// if it was begun in a [Run] (or on the portable engine; see [Runtime]): then only the
+// if one of the two was in a [Run] (or on the portable engine; see [Runtime]): then only the
 // goroutine may call that made the first call. Another one gets a panic that says so, and so
 // does one that calls while another call is under way, with nothing touched.
 //
@@ -243,7 +243,7 @@ func (h *hand) stop(g *Greenlet, op string) {
 	if c.life.CompareAndSwap(lifePending, lifeDead) || c.life.Load() == lifeDead {
 		return
 	}
-	t, err := g.take(op)
+	t, err := g.take(op, true)
 	if err != nil {
 		panic(err)
 	}

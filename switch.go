@@ -247,7 +247,7 @@ func (g *Greenlet) use(op string) (*tree, error) {
 		return nil, g.misused(op, owner)
 	}
 	if t == nil {
-		return newTree(true)
+		return newTree(true, true)
 	}
 	if t.sections != 0 {
 		return nil, fail(op, g, errSection, "leave it first")
@@ -519,6 +519,8 @@ func (t *tree) start(g *Greenlet, k kind) error {
 		return errDies
 	case c.badWords():
 		err = errWord
+	case c.extra().unlocked:
+		err = errNotRun
 	default:
 		x := c.extra()
 		if (x.stack != 0 && cStacks != nil || x.words != nil) && t.free.Load() {

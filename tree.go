@@ -182,7 +182,7 @@ func Current() *Greenlet {
 	if t := currentTree(); t != nil { // the common case
 		return t.handOut()
 	}
-	t, err := newTree(true)
+	t, err := newTree(true, true)
 	if err != nil {
 		panic(err)
 	}
@@ -204,7 +204,7 @@ func ownTree() (*tree, error) {
 	if t := currentTree(); t != nil {
 		return t, nil
 	}
-	return newTree(true)
+	return newTree(true, true)
 }
 
 // Run makes the calling goroutine a root, locked to its thread, and calls f with
@@ -214,7 +214,9 @@ func ownTree() (*tree, error) {
 // *PanicError, or that it refused to die.
 //
 // An iter.Pull that was made outside of f must not be used in it, nor the other way
-// round: Go ends the process.
+// round: Go ends the process; see [WithoutLock]. What [Pull] or [NewCoroutine] has made, and
+// has begun outside, is refused in f, since it would be killed at the end; and what has begun
+// in f is refused outside. To stop it is allowed.
 //
 // A panic or runtime.Goexit in f goes on after that, and so does a Goexit of a
 // greenlet that Run has killed. Run inside a tree is an error.
@@ -225,11 +227,11 @@ func Run(f func(root *Greenlet) error, options ...Option) (err error) {
 	if currentTree() != nil {
 		return fail("Run", nil, errInTree, "Run belongs around everything else; here, just use New and Switch")
 	}
-	words, err := runOptions(options)
+	words, unlocked, err := runOptions(options)
 	if err != nil {
 		return fail("Run", nil, err, "")
 	}
-	t, err := newTree(false)
+	t, err := newTree(false, unlocked)
 	if err != nil {
 		return err
 	}
@@ -257,16 +259,27 @@ func Run(f func(root *Greenlet) error, options ...Option) (err error) {
 	return err
 }
 
+// WithoutLock is an option of Run, which then does not lock the goroutine to its thread. It is
+// locked only while a greenlet is suspended in C, or has locked its thread, as it is outside of
+// a Run; see "Goroutines and threads". If the goroutine is locked when Run begins, or on the
+// portable engine, Run does as without the option.
+//
+// What is suspended in C at the end of Run, and refuses to end, is given up, and the
+// goroutine is as free as it was before.
+func WithoutLock() Option { return func(c *core) { c.more().unlocked = true } }
+
+var errNotRun = errors.New("WithoutLock is an option of Run")
+
 var rootName = "root"
 
 // newTree makes the goroutine a root. It locks the goroutine to its thread, unless the
-// root is implicit and the goroutine is not locked: then the tree is free.
-func newTree(implicit bool) (*tree, error) {
+// tree is to be free and the goroutine is not locked.
+func newTree(implicit, free bool) (*tree, error) {
 	if err := ready(); err != nil {
 		return nil, err
 	}
-	if implicit && oneM && !gort.Locked() {
-		return newFreeTree(), nil
+	if free && oneM && !gort.Locked() {
+		return newFreeTree(implicit), nil
 	}
 	lockThread()
 	th, err := threadHere()

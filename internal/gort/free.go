@@ -31,6 +31,7 @@ type freeTree struct {
 	bubble   bool
 	tied     bool    // whoever runs is
 	osThread *Thread // the OS thread's, if it is one with C stacks
+	given    bool    // whoever was suspended on the thread's own stack was given up
 }
 
 // osThreadState is what a Thread of an OS thread has besides, for the free tree that is tied to it.
@@ -86,7 +87,18 @@ func (t *Thread) TiedTo(thread *Thread) bool {
 }
 
 // ThreadEnded notes that the thread to which t's tree was tied has ended.
-func (t *Thread) ThreadEnded() { t.osThread, t.tied = nil, false }
+func (t *Thread) ThreadEnded() { t.osThread, t.tied, t.given = nil, false, false }
+
+// Untie is called by the root's goroutine, when nothing else lives in t's tree. Those that
+// were given up with C frames have tied it.
+//
+//go:norace
+func (t *Thread) Untie() {
+	if t.tied {
+		t.exchangeStateFree(&t.root, &t.root)
+		restoreMFn(0)
+	}
+}
 
 // Locked says whether the calling goroutine is locked to its thread.
 func Locked() bool { return *at[uintptr](getg() + gLockedM) != 0 }
@@ -422,6 +434,10 @@ func (t *Thread) exchangeStateFree(from, to *Coro) {
 //
 //go:norace
 func (t *Thread) swapStackFree(on *Thread, g0 uintptr, from, to *Coro) (ours bool) {
+	if t.given {
+		t.given, on.ownKept = false, false
+		*at[uintptr](on.own.native) = on.own.exitSP
+	}
 	old := on.installed
 	if old == nil {
 		old = &on.own
@@ -517,7 +533,8 @@ func (t *Thread) discardFree(c *Coro) {
 	on := t.osThread
 	switch {
 	case c.cs == nil || on == nil:
-	case t.isOwn(c.cs): // its thread has ended
+	case t.isOwn(c.cs): // its thread has ended, or has it back at the next switch
+		t.given = true
 	default:
 		on.releaseStack(c.cs)
 	}
