@@ -1,0 +1,47 @@
+//go:build cgo && linux && go1.25
+
+package greenlet_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet"
+)
+
+// Nothing goes into a bubble of testing/synctest, or out of it, or from one goroutine in it to
+// another one; and what was refused is as it was.
+func TestFreeTreesInABubble(t *testing.T) {
+	needsFree(t)
+	refused := func(f func()) {
+		err, _ := recovered(f).(error)
+		require.ErrorIs(t, err, greenlet.ErrWrongThread)
+	}
+	outside, stopOutside := greenlet.Pull(count(10))
+	outside()
+	synctest.Test(t, func(t *testing.T) {
+		next, stop := greenlet.Pull(count(10))
+		v, _ := next()
+		require.Equal(t, 0, v)
+		refused(func() { outside() })
+		onGoroutine(func() { refused(func() { next() }) }) // of the same bubble
+		v, _ = next()
+		require.Equal(t, 1, v)
+		onGoroutine(func() { // another tree
+			mine, stopMine := greenlet.Pull(func(yield func(int) bool) {
+				time.Sleep(time.Hour)
+				yield(1)
+			})
+			mine()
+			stopMine()
+		})
+		require.NoError(t, greenlet.New(func(any) (any, error) { time.Sleep(time.Hour); return nil, nil }).Kill())
+		stop()
+	})
+	v, _ := outside()
+	require.Equal(t, 1, v)
+	stopOutside()
+}
