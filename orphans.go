@@ -49,8 +49,8 @@ func (t *tree) endOrphan() {
 	for t.watchNext() {
 	}
 	orphans.Unlock()
-	for mine.many() > 0 {
-		mine.endOne(mine.root.c.prev)
+	for c := mine.youngest(); c != nil; c = mine.youngest() {
+		mine.endOne(c)
 	}
 	mine.close(endReleased)
 }
@@ -117,6 +117,9 @@ func (t *tree) endOne(c *core) {
 // knows it any more. What cannot be taken away is left to its tree's next call.
 func endForgotten(c *core) {
 	o := c.tree.Load()
+	if o.buries {
+		return // endOrphan ends it, and is to find it where it is
+	}
 	mine := newFreeTree(true)
 	err := mine.fetch(c, o, func() bool { return !c.known() })
 	if err == nil {

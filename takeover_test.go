@@ -62,7 +62,7 @@ func TestATreeIsBoundWhileOthersLookOn(t *testing.T) {
 func TestATreeIsBoundWhileItIsGivenAGreenlet(t *testing.T) {
 	needsFree(t)
 	given := 0
-	for range 50 {
+	for round := range 50 {
 		var there *greenlet.Greenlet
 		ready, done := make(chan bool), make(chan bool)
 		var at sync.WaitGroup
@@ -96,6 +96,9 @@ func TestATreeIsBoundWhileItIsGivenAGreenlet(t *testing.T) {
 			value(t, nil)(gift.Switch(nil))
 			at.Done()
 			at.Wait()
+			for range round % 10 {
+				runtime.Gosched()
+			}
 			refused = gift.SetParent(there)
 			if refused != nil {
 				assert.ErrorIs(t, refused, greenlet.ErrWrongThread)
