@@ -234,7 +234,14 @@ func (t *tree) hold(c *core) bool {
 	if !t.free.Load() || c == t.current.c || c == t.root.c {
 		return true
 	}
-	coro := c.coro
+	var coro coro
+	if raceEnabled { // it may be ending elsewhere: then it is found gone, or another tree's
+		in := c.lockTree()
+		coro = c.coro
+		in.mu.Unlock()
+	} else {
+		coro = c.coro
+	}
 	return coro != nil && coro.Hold(t.one)
 }
 
