@@ -15,50 +15,50 @@ var trees struct {
 	first, last *tree
 }
 
-// listed is a tree's place in trees.
-type listed struct{ prev, next *tree }
+// treeLinks is a tree's place in trees.
+type treeLinks struct{ prev, next *tree }
 
-func (t *tree) enlist() {
+func (t *tree) register() {
 	trees.mu.Lock()
 	defer trees.mu.Unlock()
-	t.list.prev = trees.last
+	t.links.prev = trees.last
 	if trees.last == nil {
 		trees.first = t
 	} else {
-		trees.last.list.next = t
+		trees.last.links.next = t
 	}
 	trees.last = t
 }
 
-func (t *tree) delist() {
+func (t *tree) unregister() {
 	trees.mu.Lock()
 	defer trees.mu.Unlock()
-	if t.list.prev == nil {
-		trees.first = t.list.next
+	if t.links.prev == nil {
+		trees.first = t.links.next
 	} else {
-		t.list.prev.list.next = t.list.next
+		t.links.prev.links.next = t.links.next
 	}
-	if t.list.next == nil {
-		trees.last = t.list.prev
+	if t.links.next == nil {
+		trees.last = t.links.prev
 	} else {
-		t.list.next.list.prev = t.list.prev
+		t.links.next.links.prev = t.links.prev
 	}
-	t.list = listed{}
+	t.links = treeLinks{}
 }
 
 // allTrees is a copy of the list.
 func allTrees() (all []*tree) {
 	trees.mu.Lock()
 	defer trees.mu.Unlock()
-	for t := trees.first; t != nil; t = t.list.next {
+	for t := trees.first; t != nil; t = t.links.next {
 		all = append(all, t)
 	}
 	return all
 }
 
-// cores are the tree's started greenlets, without the root, the oldest first. Any goroutine
+// living are the tree's started greenlets, without the root, the oldest first. Any goroutine
 // may ask.
-func (t *tree) cores() []*core {
+func (t *tree) living() []*core {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := make([]*core, 0, t.nlive)
@@ -81,20 +81,6 @@ func (c *core) lockTree() *tree {
 	}
 }
 
-// usersOwn returns the user's reference to c, if c lives and somebody may have one. Any
-// goroutine may ask. It makes none, as greenlet does: the collector has found then that
-// the greenlet is forgotten, and it is going to be killed.
-func (c *core) usersOwn() *Greenlet {
-	defer c.lockTree().mu.Unlock()
-	switch {
-	case c.life.Load() != lifeStarted:
-		return nil
-	case c.held != nil:
-		return c.held
-	}
-	return c.extra().self.Value()
-}
-
 // All yields the roots and the started, living greenlets of the process: one tree after
 // the other, each root before its greenlets, those in the order in which they were
 // started. Any goroutine may call it, while the trees run: what begins meanwhile may be
@@ -109,8 +95,8 @@ func All() iter.Seq[*Greenlet] {
 			if t.end.Load() == endNot && !yield(t.root) {
 				return
 			}
-			for _, c := range t.cores() {
-				if g := c.usersOwn(); g != nil && !yield(g) {
+			for _, c := range t.living() {
+				if g := c.livingRef(); g != nil && !yield(g) {
 					return
 				}
 			}
@@ -129,11 +115,11 @@ func (g *Greenlet) Children() (children []*Greenlet) {
 		search = []*tree{t} // else a greenlet of another tree can be one's that was moved
 	}
 	for _, t := range search {
-		for _, c := range t.cores() {
+		for _, c := range t.living() {
 			if p := c.parent.Load(); p == nil || p.c != g.c {
 				continue
 			}
-			if child := c.usersOwn(); child != nil {
+			if child := c.livingRef(); child != nil {
 				children = append(children, child)
 			}
 		}
@@ -145,14 +131,14 @@ func (g *Greenlet) Children() (children []*Greenlet) {
 // is one: unlike Current it makes no root.
 func LookupCurrent() (*Greenlet, bool) {
 	if t := currentTree(); t != nil {
-		return t.handOut(), true
+		return t.currentRef(), true
 	}
 	return nil, false
 }
 
-// count notes a switch to c, by its own thread. Others read the number, so the race
+// countSwitch notes a switch to c, by its own thread. Others read the number, so the race
 // detector is to find no ordinary write; where it is not there, that takes less.
-func (c *core) count() {
+func (c *core) countSwitch() {
 	if raceEnabled {
 		atomic.AddUint64(&c.switches, 1)
 	} else {
@@ -160,25 +146,5 @@ func (c *core) count() {
 	}
 }
 
-// SetValue keeps one value of the user's with the greenlet, in place of what a subclass of
-// Python's greenlet has. It may lead to the greenlet itself, which can be forgotten all the
-// same; it is not seen any more by the deferred calls of a greenlet that was killed since it
-// was forgotten. Any goroutine may call it.
-func (g *Greenlet) SetValue(v any) {
-	if g.valid() {
-		g.value.Store(&v)
-	}
-}
-
-// Value returns what SetValue has set; nil: nothing. Any goroutine may call it.
-func (g *Greenlet) Value() any {
-	if g.valid() {
-		if v := g.value.Load(); v != nil {
-			return *v
-		}
-	}
-	return nil
-}
-
-// switched is that number. Any goroutine may ask.
-func (c *core) switched() uint64 { return atomic.LoadUint64(&c.switches) }
+// switchCount is that number. Any goroutine may ask.
+func (c *core) switchCount() uint64 { return atomic.LoadUint64(&c.switches) }

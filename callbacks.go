@@ -37,13 +37,13 @@ func greenletEnter(h C.uintptr_t) {
 // for thread-local keys; or elsewhere, by a thread that was made for that.
 //
 //export greenletThreadExit
-func greenletThreadExit(h C.uintptr_t, elsewhere C.int) { mustValue[*thread](h).exit(elsewhere != 0) }
+func greenletThreadExit(h C.uintptr_t, elsewhere C.int) { mustValue[*thread](h).ended(elsewhere != 0) }
 
 // greenletReady is called before a thread's first fiber.
 //
 //export greenletReady
 func greenletReady() C.int {
-	if ready() != nil || lined.Load() || oneM && useFibers() != nil {
+	if chooseEngine() != nil || onLines.Load() || oneM && useFibers() != nil {
 		return C.GLET_EWORD
 	}
 	return C.GLET_OK

@@ -46,9 +46,9 @@ func newC(fn, arg uintptr, opts ...Option) *Greenlet {
 	return g
 }
 
-// inC is what C knows of a greenlet.
-type inC struct {
-	self handle.Handle // what greenlet_self returns; 0: nobody has asked
+// cState is what C knows of a greenlet.
+type cState struct {
+	handle handle.Handle // what greenlet_self returns; 0: nobody has asked
 	// The last ones of Go that C was told of in it.
 	err      error
 	panicked *PanicError
@@ -66,40 +66,40 @@ func (c *core) runC(fn, arg uintptr, v any) (any, error) {
 	}
 	if code == C.GREENLET_OK {
 		v, h := fromC(uintptr(result))
-		consume(h)
+		releaseValue(h)
 		return v, nil
 	}
-	return nil, c.errorOf(code)
+	return nil, c.errorOfCode(code)
 }
 
-// leaveC forgets what C was told of a greenlet that ends.
-func (c *core) leaveC() {
-	x := c.more()
-	if x.c.self != 0 {
-		if err := x.c.self.Delete(); err != nil {
+// releaseCState forgets what C was told of a greenlet that ends.
+func (c *core) releaseCState() {
+	x := c.makeRare()
+	if x.cState.handle != 0 {
+		if err := x.cState.handle.Delete(); err != nil {
 			panic(err)
 		}
 	}
-	x.c = nil
+	x.cState = nil
 }
 
-// errorOf is the error that a code stands for in this greenlet. A panic or Goexit goes
+// errorOfCode is the error that a code stands for in this greenlet. A panic or Goexit goes
 // on.
-func (c *core) errorOf(code C.int) error {
-	x := c.extra()
+func (c *core) errorOfCode(code C.int) error {
+	x := c.rareFields()
 	switch code {
 	case C.GREENLET_EXIT:
 		return ErrExit
 	case C.GREENLET_EGO:
-		if x.c != nil && x.c.err != nil {
-			return x.c.err
+		if x.cState != nil && x.cState.err != nil {
+			return x.cState.err
 		}
 	case C.GREENLET_EPANIC:
-		if x.c != nil && x.c.panicked != nil {
-			panic(x.c.panicked)
+		if x.cState != nil && x.cState.panicked != nil {
+			panic(x.cState.panicked)
 		}
 	case C.GREENLET_EGOEXIT:
-		if x.c != nil && x.c.exited {
+		if x.cState != nil && x.cState.exited {
 			runtime.Goexit()
 		}
 	}
@@ -134,12 +134,12 @@ var codes = []struct {
 
 var errOwnReference = errors.New("it is the greenlet's own reference, from greenlet_self, which is not to be freed")
 
-// tell returns the code for an error, and leaves the words for greenlet_message.
-func tell(err error) C.int {
+// reportError returns the code for an error, and leaves the words for greenlet_message.
+func reportError(err error) C.int {
 	if err == nil {
 		return C.GREENLET_OK
 	}
-	code, text := inWords(err)
+	code, text := describeError(err)
 	var size C.size_t
 	if p := C.glet_message(code, &size); p != nil {
 		room := unsafe.Slice((*byte)(unsafe.Pointer(p)), size)
@@ -148,19 +148,19 @@ func tell(err error) C.int {
 	if t := currentTree(); t != nil && t.current != t.root { // a root has no body that could pass it on
 		switch code {
 		case C.GREENLET_EGO:
-			t.current.c.knownToC().err = err
+			t.current.c.ensureCState().err = err
 		case C.GREENLET_EPANIC:
-			t.current.c.knownToC().panicked = err.(*PanicError)
+			t.current.c.ensureCState().panicked = err.(*PanicError)
 		case C.GREENLET_EGOEXIT:
-			t.current.c.knownToC().exited = true
+			t.current.c.ensureCState().exited = true
 		}
 	}
 	return code
 }
 
-// inWords is an error's code and text. It calls methods of the program's own, and if
+// describeError is an error's code and text. It calls methods of the program's own, and if
 // they panic, that is what there is to be said.
-func inWords(err error) (code C.int, text string) {
+func describeError(err error) (code C.int, text string) {
 	code, text = C.GREENLET_EGO, fmt.Sprintf("an error of Go, a %T, whose methods panic", err)
 	defer func() { _ = recover() }()
 	text = err.Error()
@@ -176,14 +176,14 @@ func inWords(err error) (code C.int, text string) {
 	switch {
 	case errors.As(err, &own) && own > 0:
 		code = C.int(own)
-	case exits(err):
+	case isExit(err):
 		code = C.GREENLET_EXIT
 	}
 	return code, text
 }
 
-// guarded is around what C calls: no panic may go on from here, through C's frames.
-func guarded(f func() error) (code C.int) {
+// recoverToCode is around what C calls: no panic may go on from here, through C's frames.
+func recoverToCode(f func() error) (code C.int) {
 	defer func() {
 		if r := recover(); r != nil {
 			c := &core{} // nobody, if there is no tree
@@ -194,18 +194,18 @@ func guarded(f func() error) (code C.int) {
 			if err == nil {
 				err = ErrExit
 			}
-			code = tell(err)
+			code = reportError(err)
 		}
 	}()
-	return tell(f())
+	return reportError(f())
 }
 
-func (c *core) knownToC() *inC {
-	x := c.more()
-	if x.c == nil {
-		x.c = &inC{}
+func (c *core) ensureCState() *cState {
+	x := c.makeRare()
+	if x.cState == nil {
+		x.cState = &cState{}
 	}
-	return x.c
+	return x.cState
 }
 
 // toC is the value as C gets it.
@@ -218,7 +218,7 @@ func toC(v any) uintptr {
 	case uintptr:
 		return v
 	case error:
-		if exits(v) {
+		if isExit(v) {
 			return 0
 		}
 	}
@@ -244,9 +244,9 @@ func fromC(p uintptr) (v any, h handle.Handle) {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&p)), 0
 }
 
-// consume deletes the handle of a value that was passed on. That it is gone already can
+// releaseValue deletes the handle of a value that was passed on. That it is gone already can
 // only be by another thread of C, which has sent the same.
-func consume(h handle.Handle) {
+func releaseValue(h handle.Handle) {
 	if h != 0 {
 		_ = h.Delete()
 	}
@@ -259,12 +259,12 @@ type reference struct {
 	c *core
 }
 
-func refer(g *Greenlet) *C.greenlet {
+func newReference(g *Greenlet) *C.greenlet {
 	h := handle.New(reference{g: g})
 	return *(**C.greenlet)(unsafe.Pointer(&h))
 }
 
-func lookup(p *C.greenlet) (reference, error) {
+func lookupReference(p *C.greenlet) (reference, error) {
 	v, err := handle.Handle(uintptr(unsafe.Pointer(p))).Value()
 	if err != nil {
 		return reference{}, err
@@ -275,9 +275,9 @@ func lookup(p *C.greenlet) (reference, error) {
 	return reference{}, handle.ErrStale
 }
 
-// referred returns what p names, for an operation on it.
-func referred(p *C.greenlet) (*Greenlet, error) {
-	r, err := lookup(p)
+// greenletOf returns what p names, for an operation on it.
+func greenletOf(p *C.greenlet) (*Greenlet, error) {
+	r, err := lookupReference(p)
 	if err != nil || r.g != nil {
 		return r.g, err
 	}
@@ -287,39 +287,39 @@ func referred(p *C.greenlet) (*Greenlet, error) {
 	case c == t.current.c:
 		return t.current, nil
 	default:
-		return c.greenlet(), nil
+		return c.userRef(), nil
 	}
 }
 
-// kept is referred for a greenlet that is to be somebody's parent.
-func kept(op string, p *C.greenlet) (*Greenlet, error) {
-	r, err := lookup(p)
+// parentOf is referred for a greenlet that is to be somebody's parent.
+func parentOf(op string, p *C.greenlet) (*Greenlet, error) {
+	r, err := lookupReference(p)
 	if err == nil && r.g == nil && r.c.tree.Load() != currentTree() {
 		return nil, fail(op, &Greenlet{c: r.c}, ErrWrongThread, "what greenlet_self returned names a parent on its own thread only")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return referred(p)
+	return greenletOf(p)
 }
 
-// made hands out a new greenlet, with what C has said of it.
-func made(out **C.greenlet, parent *C.greenlet, size C.size_t, make func(opts ...Option) *Greenlet) C.int {
+// makeForC hands out a new greenlet, with what C has said of it.
+func makeForC(out **C.greenlet, parent *C.greenlet, size C.size_t, make func(opts ...Option) *Greenlet) C.int {
 	opts := []Option{WithStackSize(int(min(size, C.size_t(maxStackSize)+1)))}
 	if parent != nil {
-		p, err := kept("greenlet_new", parent)
+		p, err := parentOf("greenlet_new", parent)
 		if err != nil {
-			return tell(err)
+			return reportError(err)
 		}
 		opts = append(opts, WithParent(p))
 	}
-	*out = refer(make(opts...))
+	*out = newReference(make(opts...))
 	return C.GREENLET_OK
 }
 
 //export greenletMake
 func greenletMake(out **C.greenlet, body, arg C.uintptr_t, parent *C.greenlet, size C.size_t) C.int {
-	return made(out, parent, size, func(opts ...Option) *Greenlet { return newC(uintptr(body), uintptr(arg), opts...) })
+	return makeForC(out, parent, size, func(opts ...Option) *Greenlet { return newC(uintptr(body), uintptr(arg), opts...) })
 }
 
 //export greenletMakeGo
@@ -327,17 +327,17 @@ func greenletMakeGo(out **C.greenlet, f C.uintptr_t, parent *C.greenlet, size C.
 	h := handle.Handle(f)
 	v, err := h.Value()
 	if err != nil {
-		return tell(err)
+		return reportError(err)
 	}
 	run, ok := v.(Func)
 	if !ok {
 		if run, ok = v.(func(any) (any, error)); !ok {
-			return tell(fmt.Errorf("greenlet: greenlet_new_go of a %T, which is no greenlet.Func", v))
+			return reportError(fmt.Errorf("greenlet: greenlet_new_go of a %T, which is no greenlet.Func", v))
 		}
 	}
-	code := made(out, parent, size, func(opts ...Option) *Greenlet { return New(run, opts...) })
+	code := makeForC(out, parent, size, func(opts ...Option) *Greenlet { return New(run, opts...) })
 	if code == C.GREENLET_OK {
-		return tell(h.Delete())
+		return reportError(h.Delete())
 	}
 	return code
 }
@@ -347,15 +347,15 @@ func greenletFree(p *C.greenlet) C.int {
 	h := handle.Handle(uintptr(unsafe.Pointer(p)))
 	v, err := h.Value()
 	if err != nil {
-		return tell(err)
+		return reportError(err)
 	}
 	switch r, ok := v.(reference); {
 	case !ok:
-		return tell(handle.ErrStale)
+		return reportError(handle.ErrStale)
 	case r.g == nil:
-		return tell(fmt.Errorf("greenlet: greenlet_free: %w", errOwnReference))
+		return reportError(fmt.Errorf("greenlet: greenlet_free: %w", errOwnReference))
 	}
-	return tell(h.Delete())
+	return reportError(h.Delete())
 }
 
 //export greenletFreeValue
@@ -363,19 +363,19 @@ func greenletFreeValue(p C.uintptr_t) C.int {
 	h := handle.Handle(p)
 	if v, err := h.Value(); err == nil {
 		if _, ok := v.(reference); ok {
-			return tell(fmt.Errorf("greenlet: greenlet_free_value of a greenlet: %w", handle.ErrStale))
+			return reportError(fmt.Errorf("greenlet: greenlet_free_value of a greenlet: %w", handle.ErrStale))
 		}
 	}
-	return tell(h.Delete())
+	return reportError(h.Delete())
 }
 
 //export greenletCurrent
 func greenletCurrent(out **C.greenlet) C.int {
 	t, err := ownTree()
 	if err == nil {
-		*out = refer(t.handOut())
+		*out = newReference(t.currentRef())
 	}
-	return tell(err)
+	return reportError(err)
 }
 
 //export greenletSelf
@@ -384,17 +384,17 @@ func greenletSelf() *C.greenlet {
 	if t == nil || t.current == t.root {
 		return nil
 	}
-	c := t.current.c.knownToC()
-	if c.self == 0 {
-		c.self = handle.New(reference{c: t.current.c})
+	c := t.current.c.ensureCState()
+	if c.handle == 0 {
+		c.handle = handle.New(reference{c: t.current.c})
 	}
-	return *(**C.greenlet)(unsafe.Pointer(&c.self))
+	return *(**C.greenlet)(unsafe.Pointer(&c.handle))
 }
 
 //export greenletPass
 func greenletPass(p *C.greenlet, code C.int, value C.uintptr_t, result *C.uintptr_t) C.int {
-	return guarded(func() error {
-		g, err := referred(p)
+	return recoverToCode(func() error {
+		g, err := greenletOf(p)
 		if err != nil {
 			return err
 		}
@@ -402,7 +402,7 @@ func greenletPass(p *C.greenlet, code C.int, value C.uintptr_t, result *C.uintpt
 		switch {
 		case code == 0:
 			v, h := fromC(uintptr(value))
-			m, err = g.transfer("Switch", message{kind: kindValue, value: v}, func() { consume(h) })
+			m, err = g.transfer("Switch", message{kind: kindValue, value: v}, func() { releaseValue(h) })
 		case code == C.GREENLET_EXIT:
 			m, err = g.transfer("Throw", message{kind: kindError, err: ErrExit}, nil)
 		default:
@@ -424,12 +424,12 @@ func greenletPass(p *C.greenlet, code C.int, value C.uintptr_t, result *C.uintpt
 
 //export greenletKill
 func greenletKill(p *C.greenlet) C.int {
-	return guarded(func() error {
-		g, err := referred(p)
+	return recoverToCode(func() error {
+		g, err := greenletOf(p)
 		if err != nil {
 			return err
 		}
-		err, goexit := g.end("Kill")
+		err, goexit := g.killFor("Kill")
 		if goexit {
 			err = errors.Join(err, fail("Kill", g, errGoexit, ""))
 		}
@@ -439,35 +439,35 @@ func greenletKill(p *C.greenlet) C.int {
 
 //export greenletParent
 func greenletParent(p *C.greenlet, out **C.greenlet) C.int {
-	g, err := referred(p)
+	g, err := greenletOf(p)
 	if err != nil {
-		return tell(err)
+		return reportError(err)
 	}
 	*out = nil
 	if parent := g.Parent(); parent != nil {
-		*out = refer(parent)
+		*out = newReference(parent)
 	}
 	return C.GREENLET_OK
 }
 
 //export greenletSetParent
 func greenletSetParent(p, parent *C.greenlet) C.int {
-	g, err := referred(p)
+	g, err := greenletOf(p)
 	if err != nil {
-		return tell(err)
+		return reportError(err)
 	}
-	to, err := kept("SetParent", parent)
+	to, err := parentOf("SetParent", parent)
 	if err != nil {
-		return tell(err)
+		return reportError(err)
 	}
-	return tell(g.SetParent(to))
+	return reportError(g.SetParent(to))
 }
 
 //export greenletAsk
 func greenletAsk(p *C.greenlet, what C.int) C.int {
-	g, err := referred(p)
+	g, err := greenletOf(p)
 	if err != nil {
-		return tell(err)
+		return reportError(err)
 	}
 	yes := false
 	switch what {
@@ -488,15 +488,15 @@ func greenletAsk(p *C.greenlet, what C.int) C.int {
 
 //export greenletCarry
 func greenletCarry(at C.uintptr_t, size C.size_t) C.int {
-	return tell(carryHere(*(*unsafe.Pointer)(unsafe.Pointer(&at)), uintptr(size)))
+	return reportError(carryHere(*(*unsafe.Pointer)(unsafe.Pointer(&at)), uintptr(size)))
 }
 
 //export greenletSection
 func greenletSection(enter C.int) C.int {
 	if enter != 0 {
-		return tell(enterSection())
+		return reportError(enterSection())
 	}
-	return tell(leaveSection())
+	return reportError(leaveSection())
 }
 
 // carryHere is greenlet_carry: the calling greenlet, the root, and those that begin later on
@@ -507,20 +507,20 @@ func carryHere(at unsafe.Pointer, size uintptr) error {
 		return err
 	}
 	if t.free.Load() { // a variable of a thread needs one
-		if err := t.bind(); err != nil {
+		if err := t.bindToThread(); err != nil {
 			return err
 		}
 		if t.free.Load() {
 			return errNotBound
 		}
 	}
-	w := []word{{at, size}}
-	if !slices.Contains(t.th.words, w[0]) {
-		t.th.words = append(t.th.words, w[0])
+	w := []tlsSlot{{at, size}}
+	if !slices.Contains(t.th.slots, w[0]) {
+		t.th.slots = append(t.th.slots, w[0])
 	}
-	take(t.current.c.coro, w)
+	addSlots(t.current.c.coro, w)
 	if t.current != t.root {
-		take(t.root.c.coro, w)
+		addSlots(t.root.c.coro, w)
 	}
 	return nil
 }

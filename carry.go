@@ -14,14 +14,14 @@ import (
 // maxWord is far more than a library's variable takes, and little enough to be copied; as in csrc/greenlet.c.
 const maxWord = 1 << 20
 
-// A word is a place in memory to be carried.
-type word struct {
+// A tlsSlot is a place in memory to be carried.
+type tlsSlot struct {
 	at   unsafe.Pointer
 	size uintptr
 }
 
 var (
-	errWord     = errors.New("WithThreadLocal was given no address, the size 0, or more than 1 MiB")
+	errSlot     = errors.New("WithThreadLocal was given no address, the size 0, or more than 1 MiB")
 	errNotBound = errors.New("a greenlet that carries a thread's words needs a tree that is bound to the thread: use Run")
 	errOptions  = errors.New("the options of a Run are WithThreadLocal and WithoutLock, one of them")
 )
@@ -37,14 +37,14 @@ var (
 // or of Run. Words may overlap, and one that is given twice is carried once.
 func WithThreadLocal(ptr unsafe.Pointer, size uintptr) Option {
 	return func(c *core) {
-		x := c.more()
-		x.words = append(x.words, word{ptr, size})
+		x := c.makeRare()
+		x.slots = append(x.slots, tlsSlot{ptr, size})
 	}
 }
 
-// badWords says whether one of the greenlet's words cannot be carried.
-func (c *core) badWords() bool {
-	for _, w := range c.extra().words {
+// hasBadSlots says whether one of the greenlet's words cannot be carried.
+func (c *core) hasBadSlots() bool {
+	for _, w := range c.rareFields().slots {
 		if w.at == nil || w.size == 0 || w.size > maxWord {
 			return true
 		}
@@ -53,30 +53,30 @@ func (c *core) badWords() bool {
 }
 
 // runOptions are those of Run: for the tree, and not for its root alone.
-func runOptions(options []Option) (words []word, unlocked bool, err error) {
+func runOptions(options []Option) (words []tlsSlot, unlocked bool, err error) {
 	if len(options) == 0 {
 		return nil, false, nil
 	}
 	var c core
 	for _, o := range options {
-		before := len(c.extra().words)
-		c.more().unlocked = false
-		if o(&c); len(c.extra().words) == before && !c.extra().unlocked {
+		before := len(c.rareFields().slots)
+		c.makeRare().unlocked = false
+		if o(&c); len(c.rareFields().slots) == before && !c.rareFields().unlocked {
 			return nil, false, errOptions
 		}
-		unlocked = unlocked || c.extra().unlocked
+		unlocked = unlocked || c.rareFields().unlocked
 	}
-	if c.badWords() {
-		return nil, false, errWord
+	if c.hasBadSlots() {
+		return nil, false, errSlot
 	}
-	if c.extra().words != nil && unlocked {
+	if c.rareFields().slots != nil && unlocked {
 		return nil, false, errOptions
 	}
-	return c.extra().words, unlocked, nil
+	return c.rareFields().slots, unlocked, nil
 }
 
-// take has the coroutine carry some words from now on.
-func take(c coro, words []word) {
+// addSlots has the coroutine carry some words from now on.
+func addSlots(c coro, words []tlsSlot) {
 	for _, w := range words {
 		c.Carry(w.at, w.size)
 	}
@@ -85,12 +85,12 @@ func take(c coro, words []word) {
 // carry has the root of a tree that is bound to a thread carry the thread's words, and no others.
 func (t *tree) carry() {
 	t.root.c.coro.Words = nil
-	take(t.root.c.coro, t.th.words)
+	addSlots(t.root.c.coro, t.th.slots)
 }
 
-// carry is called as the worker begins to run a greenlet.
-func (w *worker) carry(t *tree) {
-	take(w.coro, w.th.words)
-	take(w.coro, t.words)
-	take(w.coro, w.core.extra().words)
+// carrySlots is called as the worker begins to run a greenlet.
+func (w *worker) carrySlots(t *tree) {
+	addSlots(w.coro, w.th.slots)
+	addSlots(w.coro, t.slots)
+	addSlots(w.coro, w.core.rareFields().slots)
 }

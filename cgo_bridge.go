@@ -84,8 +84,8 @@ const defaultStackSize = C.GLET_STACK_DEFAULT
 
 var _ [0]struct{} = [maxStackSize - C.GLET_STACK_MAX]struct{}{}
 
-// localOffset is where the two thread-local words of wordTree and wordThread are.
-var localOffset = uintptr(C.glet_go_local_offset())
+// slotOffset is where the two thread-local words of wordTree and wordThread are.
+var slotOffset = uintptr(C.glet_go_local_offset())
 
 func init() {
 	gort.ReleaseContext = releaseContext
@@ -95,7 +95,7 @@ func init() {
 			return nil, err
 		}
 		th.raceAcquire()
-		th.guest.Store(currentTree())
+		th.tiedTree.Store(currentTree())
 		return th.one, nil
 	}
 	bound, bindm := gort.Hooks()
@@ -282,8 +282,8 @@ func errnoAddress() *int32 { return (*int32)(unsafe.Pointer(C.bridge_errno())) }
 // threadExceptions returns the calling thread's; nil: there is no C++ in this program.
 func threadExceptions() *exceptions { return (*exceptions)(C.bridge_exceptions()) }
 
-// lose forgets them: whoever was to end them never will.
-func (e *exceptions) lose() {
+// clear forgets them: whoever was to end them never will.
+func (e *exceptions) clear() {
 	if e != nil && (e.caught != nil || e.uncaught != 0) {
 		*e = exceptions{}
 	}
@@ -294,7 +294,7 @@ type attachment = handle.Handle
 
 // attach makes the thread's end known to greenletThreadExit.
 func (th *thread) attach() error {
-	if lined.Load() {
+	if onLines.Load() {
 		return nil
 	}
 	elsewhere := 0
@@ -310,7 +310,7 @@ func (th *thread) attach() error {
 
 // detach forgets it: it has ended.
 func (th *thread) detach() {
-	if lined.Load() {
+	if onLines.Load() {
 		return
 	}
 	if err := th.handle.Delete(); err != nil {
@@ -318,26 +318,26 @@ func (th *thread) detach() {
 	}
 }
 
-// local reads one of the thread's two words; see gort.LoadLocal.
-func local(word uintptr) unsafe.Pointer {
-	if lined.Load() {
-		return placed(word)
+// loadSlot reads one of the thread's two words; see gort.LoadLocal.
+func loadSlot(word uintptr) unsafe.Pointer {
+	if onLines.Load() {
+		return lookupOwner(word)
 	}
 	if gort.HasLocal {
-		return gort.LoadLocal(localOffset + word*unsafe.Sizeof(word))
+		return gort.LoadLocal(slotOffset + word*unsafe.Sizeof(word))
 	}
 	return C.glet_go_local(C.int(word))
 }
 
-// setLocal writes one of them. The goroutine must be locked to its thread, and
+// storeSlot writes one of them. The goroutine must be locked to its thread, and
 // what v points to is kept alive by the thread's handle.
-func setLocal(word uintptr, v unsafe.Pointer) {
-	if lined.Load() {
-		setPlaced(word, v)
+func storeSlot(word uintptr, v unsafe.Pointer) {
+	if onLines.Load() {
+		setOwner(word, v)
 		return
 	}
 	if gort.HasLocal {
-		gort.StoreLocal(localOffset+word*unsafe.Sizeof(word), v)
+		gort.StoreLocal(slotOffset+word*unsafe.Sizeof(word), v)
 		return
 	}
 	C.bridge_local_set(C.int(word), C.uintptr_t(uintptr(v))) // a number, since cgo's check allows no pointer

@@ -19,11 +19,11 @@ type Coroutine[In, Out any] struct {
 
 // coroutine is what the body may hold; see hand.
 type coroutine[In, Out any] struct {
-	hand
-	in  atomic.Pointer[In] // what the body is to find, where the tree that it is in leaves it
-	out Out
-	own In // for the first tree
-	f   func(yield func(Out) (In, error), first In) error
+	asymmetric
+	in      atomic.Pointer[In] // what the body is to find, where the tree that it is in leaves it
+	out     Out
+	firstIn In // for the first tree
+	f       func(yield func(Out) (In, error), first In) error
 }
 
 // NewCoroutine makes a coroutine that will run body, and does not start it. The
@@ -34,51 +34,51 @@ type coroutine[In, Out any] struct {
 // called Stop; else, an error was thrown at it, or no Resume waits any more. What the body returns ends the coroutine; ErrExit counts as nil.
 func NewCoroutine[In, Out any](body func(yield func(Out) (In, error), first In) error) *Coroutine[In, Out] {
 	s := &coroutine[In, Out]{f: body}
-	s.in.Store(&s.own)
-	return &Coroutine[In, Out]{s.newHand(place.PC(body), s), s}
+	s.in.Store(&s.firstIn)
+	return &Coroutine[In, Out]{s.newGreenlet(place.PC(body), s), s}
 }
 
 func (s *coroutine[In, Out]) run() error {
 	f := s.f
 	s.f = nil
-	return f(s.yield, s.take())
+	return f(s.yield, s.takeIn())
 }
 
 func (s *coroutine[In, Out]) moved() { s.in.Store(new(In)) } // what another one may be writing comes too late
 
-func (s *coroutine[In, Out]) take() (in In) {
+func (s *coroutine[In, Out]) takeIn() (in In) {
 	p := s.in.Load()
 	in, *p = *p, in
 	return in
 }
 
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
-	if t, to := s.leave(); t != nil {
+	if t, to := s.beginFastYield(); t != nil {
 		s.out = out
 		if way, by := t.one.SwitchFast(to); way != gort.Refused {
 			if by != t.one {
 				t = s.c.tree.Load() // it may have been moved
 			}
-			if !s.left(t) {
-				if err := s.came(); err != nil {
+			if !s.endFastYield(t) {
+				if err := s.yieldError(); err != nil {
 					return in, err
 				}
 			}
-			return s.take(), nil
+			return s.takeIn(), nil
 		}
-		s.leftNot(t)
+		s.undoFastYield(t)
 	}
-	t, to, err := s.offer("yield")
+	t, to, err := s.checkYield("yield")
 	if err != nil {
 		return in, err
 	}
 	s.out = out
-	if !s.hand.yield(t, to) {
-		if err := s.came(); err != nil {
+	if !s.asymmetric.yield(t, to) {
+		if err := s.yieldError(); err != nil {
 			return in, err
 		}
 	}
-	return s.take(), nil
+	return s.takeIn(), nil
 }
 
 // Resume hands in a value and lets the body go on, until it yields: then Resume
@@ -97,20 +97,20 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	}
 	s := c.s
 	p := s.in.Load() // before it is seen whose the body is
-	if t, to := s.swift(), c.g.swift(); t != nil && to != nil && t.quiet() {
-		s.enter(t, c.g)
+	if t, to := s.fastTree(), c.g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
+		s.beginFastResume(t, c.g)
 		*p = in
 		if way, _ := t.one.SwitchFast(to); way != gort.Refused {
-			if s.entered(t) {
+			if s.endFastResume(t) {
 				out, s.out = s.out, out
-				s.release()
+				s.endResume()
 				return out, true, nil
 			}
-			return s.rest(c.g, s.back(c.g))
+			return s.resumeOutcome(c.g, s.resumeResult(c.g))
 		}
-		s.stay(t)
+		s.undoFastResume(t)
 	}
-	t, err := s.prepare(c.g, "Resume")
+	t, err := s.checkResume(c.g, "Resume")
 	if err == errEnded {
 		return out, false, nil
 	}
@@ -123,16 +123,16 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	*s.in.Load() = in
 	var m message
 	if !s.resume(t, c.g) {
-		m = s.back(c.g)
+		m = s.resumeResult(c.g)
 	}
-	return s.rest(c.g, m)
+	return s.resumeOutcome(c.g, m)
 }
 
-// rest is what Resume returns after m.
-func (s *coroutine[In, Out]) rest(g *Greenlet, m message) (out Out, ok bool, err error) {
+// resumeOutcome is what Resume returns after m.
+func (s *coroutine[In, Out]) resumeOutcome(g *Greenlet, m message) (out Out, ok bool, err error) {
 	if s.yielded {
 		out, s.out = s.out, out
-		s.release()
+		s.endResume()
 		return out, true, nil
 	}
 	_, err = m.open()
@@ -149,7 +149,7 @@ func (c *Coroutine[In, Out]) Stop() error {
 	if c == nil {
 		return fail("Stop", nil, errNil, "make a Coroutine with NewCoroutine")
 	}
-	err, goexit := c.g.end("Stop")
+	err, goexit := c.g.killFor("Stop")
 	if goexit {
 		runtime.Goexit()
 	}

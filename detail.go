@@ -32,11 +32,11 @@ type birth struct {
 	pcs [12]uintptr // of New and its callers
 }
 
-// bear records c's creation; make has called it.
-func (c *core) bear() {
+// recordBirth records c's creation; make has called it.
+func (c *core) recordBirth() {
 	if Detail(details.Load())&DetailCreation != 0 {
 		born := &birth{at: time.Now()}
 		runtime.Callers(3, born.pcs[:])
-		c.more().born = born
+		c.makeRare().birth = born
 	}
 }

@@ -1,93 +1,62 @@
-//go:build cgo && linux
-
 package greenlet
 
 import (
-	"errors"
+	"sync/atomic"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
-	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
-// The portable engine, and what the engine of one M needs of the C core.
-
-type portableEngine struct{}
-
-func (portableEngine) enterThread(*thread) {}
-
-func (portableEngine) enter(th *thread) coro {
-	if th.root == nil {
-		th.root = &gort.Coro{Native: uintptr(currentNative())}
-	}
-	return th.root
+// A switcher is an engine: how a greenlet gives way to another one of its thread. The rules of
+// switching are above it, and the same for all. There is one for the process, the first of
+// these that can be used (see ready):
+//
+//   - oneMEngine: a greenlet is a goroutine on its root's own M, and has a C stack while
+//     C is suspended on it. For runtimes that are known, also without C; see
+//     internal/gort/onem.go.
+//   - portableEngine: a greenlet is a thread of its own to the runtime. For all others, where
+//     there is C; see csrc/go_worker.h.
+//   - lineEngine: a greenlet is a goroutine on a coroutine of the runtime's, and is not to
+//     be suspended in a call from C. For all others; see internal/gort/lines.go. It has two
+//     forms, by the runtime's own functions and by those of package iter.
+type switcher interface {
+	// enterThread is called for the record of a new thread.
+	enterThread(th *thread)
+	// enter is called on a locked goroutine that becomes a root, and returns its coroutine.
+	enterRoot(th *thread) coro
+	// leave is called when the root is one no more, and no worker is left in use.
+	leaveRoot(th *thread)
+	// end is called as the thread ends, from a goroutine that is no root.
+	endThread(th *thread)
+	// newWorker makes w's coroutine, which runs w.serve at the first switch to it.
+	newWorker(w *worker) error
+	// ready makes sure that the running coroutine can be suspended.
+	canSuspend(th *thread, from coro) error
+	// switchTo does that, and goes on with to.
+	switchTo(th *thread, from, to coro)
+	// exit ends the running worker's goroutine, which is in runtime.Goexit, in favour of
+	// to. It may return: then what is deferred below goes on.
+	exitTo(w *worker, to coro)
+	// retire ends an idle worker of the calling thread, on which by runs.
+	retire(w *worker, by coro)
+	// discard ends a suspended worker whatever is on its stacks, or forgets it.
+	destroy(w *worker)
+	// cStack is the C stack that c owns, or 0.
+	cStack(c coro) native
 }
 
-func (portableEngine) leave(th *thread) { th.pool.trim(minIdle, th.root) }
+// engine is set before the first root is made; see ready.
+var engine switcher
 
-func (portableEngine) end(th *thread) { th.pool.trim(0, th.root) }
+// oneM says that it is oneMEngine. lined says that trees are found by the table of whose.go,
+// as on a lineEngine, and on a oneMEngine without C; it is asked before anybody has chosen one,
+// too.
+var (
+	oneM    bool
+	onLines atomic.Bool
+)
 
-func (portableEngine) newWorker(w *worker) error {
-	w.handle = handle.New(w)
-	c, err := newNative(w.size, w.handle)
-	if err != nil {
-		return errors.Join(err, w.handle.Delete())
-	}
-	w.coro = &gort.Coro{Native: uintptr(c)}
-	return nil
-}
+// A coro is a coroutine as the engine knows it.
+type coro = *gort.Coro
 
-func (portableEngine) switchTo(th *thread, from, to coro) {
-	e := *th.errno
-	from.Park()
-	switchNative(native(to.Native))
-	from.Unpark()
-	*th.errno = e
-}
-
-func (portableEngine) ready(*thread, coro) error { return nil }
-
-// exit never returns: the end of its goroutine is what the runtime does not allow an
-// extra M (gdestroy, proc.go). Such a worker never goes on.
-func (e portableEngine) exit(w *worker, to coro) {
-	w.th.pool.abandon(w)
-	e.switchTo(w.th, w.coro, to)
-	panic("greenlet: internal error: a worker went on after runtime.Goexit")
-}
-
-func (portableEngine) retire(w *worker, _ coro) {
-	w.retired = true
-	retireNative(native(w.coro.Native))
-	if err := w.handle.Delete(); err != nil {
-		panic(err)
-	}
-}
-
-// discard cannot give the worker's M back, so that and its stacks are lost.
-func (portableEngine) discard(w *worker) {
-	if err := w.handle.Delete(); err != nil {
-		panic(err)
-	}
-}
-
-func (portableEngine) cStack(c coro) native { return native(c.Native) }
-
-// newOne makes what the engine of one M keeps for the calling thread.
-func (th *thread) newOne() *gort.Thread {
-	one := gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(th.exceptions))
-	setFiberThread(one)
-	return one
-}
-
-func init() { cStacks = &stacks }
-
-var stacks = gort.Stacks{
-	New:   newStack,
-	Reach: stackReach,
-	Free:  freeStack,
-	Leave: leaveFiber,
-	Trim: func(record uintptr) {
-		if measuring.Load() {
-			trimStack(native(record))
-		}
-	},
-}
+// A native is a coroutine of the C core, as a number: C's memory, not Go's.
+type native uintptr

@@ -28,19 +28,19 @@ func tryLines(e lineEngine) (switcher, string, error) {
 	err := gort.Measure()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	byGoroutine = gort.LockedTo() == 0
+	keyedByGoroutine = gort.LockedTo() == 0
 	l := &lineThread{}
 	root, a := &lineCoro{}, &lineCoro{}
 	began, ended := 0, 0
 	a.own = gort.NewLine(e.public, func() {
 		began++
-		l.pass(a, root)
+		l.switchTo(a, root)
 		ended++
 		l.running = root
 	})
 	a.on, l.running = a.own, root
-	l.pass(root, a)
-	l.pass(root, a)
+	l.switchTo(root, a)
+	l.switchTo(root, a)
 	if began != 1 || ended != 1 {
 		return nil, "", errors.New("a switch failed")
 	}
@@ -68,10 +68,10 @@ type lineThread struct {
 	external, internal uint32    // lock counts of m, with which all lines are made and crossed
 }
 
-// pass suspends from, which runs, and goes on with to. It returns when somebody has gone on
+// switchTo suspends from, which runs, and goes on with to. It returns when somebody has gone on
 // with from. An end wakes whoever is blocked on the line of the one that ends, and that one
 // goes on with who is meant.
-func (l *lineThread) pass(from, to *lineCoro) {
+func (l *lineThread) switchTo(from, to *lineCoro) {
 	l.running = to
 	for l.running != from {
 		next := l.running
@@ -82,20 +82,20 @@ func (l *lineThread) pass(from, to *lineCoro) {
 	from.on = nil
 }
 
-// even brings the external lock count to what it is for the whole tree, since a line is to be
+// levelLocks brings the external lock count to what it is for the whole tree, since a line is to be
 // crossed with the counts that it was made with. What a greenlet has locked and unlocked
 // besides is its own: uneven brings it back. The thread stays locked all the while.
-func (l *lineThread) even() (besides int) {
+func (l *lineThread) levelLocks() (besides int) {
 	if l.m == 0 {
 		return 0
 	}
 	external, _ := gort.Locks(l.m)
 	besides = int(int32(external - l.external))
-	l.uneven(-besides)
+	l.addLocks(-besides)
 	return besides
 }
 
-func (l *lineThread) uneven(besides int) {
+func (l *lineThread) addLocks(besides int) {
 	for ; besides > 0; besides-- {
 		runtime.LockOSThread()
 	}
@@ -106,25 +106,25 @@ func (l *lineThread) uneven(besides int) {
 
 func (lineEngine) enterThread(*thread) {}
 
-func (lineEngine) enter(th *thread) coro {
+func (lineEngine) enterRoot(th *thread) coro {
 	l := &th.lines
 	*l = lineThread{running: &lineCoro{}}
-	if !byGoroutine {
+	if !keyedByGoroutine {
 		l.m = gort.LockedTo()
 		l.external, l.internal = gort.Locks(l.m)
 	}
 	return &l.running.Coro
 }
 
-func (e lineEngine) leave(th *thread) { th.pool.trim(0, th.root) }
+func (e lineEngine) leaveRoot(th *thread) { th.pool.trim(0, th.root) }
 
-// end is never called: nobody tells of the end of a thread.
-func (lineEngine) end(*thread) {}
+// endThread is never called: nobody tells of the end of a thread.
+func (lineEngine) endThread(*thread) {}
 
 var errInCallback = errors.New("this is a function that C, or the system, calls back, and it cannot be left here")
 
-// ready refuses what the runtime would end the process for.
-func (lineEngine) ready(th *thread, _ coro) error {
+// canSuspend refuses what the runtime would end the process for.
+func (lineEngine) canSuspend(th *thread, _ coro) error {
 	if l := &th.lines; l.m != 0 {
 		if _, internal := gort.Locks(l.m); internal != l.internal {
 			return errInCallback
@@ -135,7 +135,7 @@ func (lineEngine) ready(th *thread, _ coro) error {
 
 func (e lineEngine) newWorker(w *worker) error {
 	l := &w.th.lines
-	defer l.uneven(l.even())
+	defer l.addLocks(l.levelLocks())
 	c := &lineCoro{w: w}
 	tree := w.th.tree
 	c.own = gort.NewLine(e.public, func() {
@@ -143,10 +143,10 @@ func (e lineEngine) newWorker(w *worker) error {
 			l.running = c.heir
 			return
 		}
-		if byGoroutine {
+		if keyedByGoroutine {
 			id := gort.GoroutineID()
-			own(id, tree)
-			defer own(id, nil)
+			recordOwner(id, tree)
+			defer recordOwner(id, nil)
 		}
 		w.serve()
 		if w.retirer != nil {
@@ -159,26 +159,26 @@ func (e lineEngine) newWorker(w *worker) error {
 
 func (lineEngine) switchTo(th *thread, from, to coro) {
 	l, c := &th.lines, lineCoroOf(from)
-	besides := l.even()
-	l.pass(c, lineCoroOf(to))
+	besides := l.levelLocks()
+	l.switchTo(c, lineCoroOf(to))
 	if c.heir != nil {
-		if byGoroutine {
-			own(gort.GoroutineID(), nil)
+		if keyedByGoroutine {
+			recordOwner(gort.GoroutineID(), nil)
 		}
 		l.running = c.heir
 		c.own.Exit()
 	}
 	if c.w == nil || c.w.core != nil { // else the one that had locked it has ended
-		l.uneven(besides)
+		l.addLocks(besides)
 	}
 }
 
-// exit has the goroutine's end wake somebody who goes on with to. On a line of iter.Pull
+// exitTo has the goroutine's end wake somebody who goes on with to. On a line of iter.Pull
 // that has to be somebody who waits in yield, since next would hand the Goexit on; one is
 // made who takes the place of whoever waits in next.
-func (e lineEngine) exit(w *worker, to coro) {
+func (e lineEngine) exitTo(w *worker, to coro) {
 	l, c := &w.th.lines, lineCoroOf(w.coro)
-	l.even()
+	l.levelLocks()
 	if e.public && c.own.Goexits() {
 		helper := &lineCoro{}
 		helper.own = gort.NewLine(true, func() {
@@ -186,7 +186,7 @@ func (e lineEngine) exit(w *worker, to coro) {
 			c.own.Cross()
 		})
 		helper.on = helper.own
-		l.pass(c, helper)
+		l.switchTo(c, helper)
 	}
 	l.running = lineCoroOf(to)
 }
@@ -196,17 +196,17 @@ func (e lineEngine) retire(w *worker, by coro) {
 	e.switchTo(w.th, by, w.coro)
 }
 
-// discard ends the worker without its deferred calls, by the runtime's own function for
+// destroy ends the worker without its deferred calls, by the runtime's own function for
 // that. Package iter has none: then it stays where it is.
-func (e lineEngine) discard(w *worker) {
+func (e lineEngine) destroy(w *worker) {
 	l, c := &w.th.lines, lineCoroOf(w.coro)
 	if e.public || w.th.tree != nil && w.th.tree.end.Load() == endThread {
 		return
 	}
-	besides := l.even()
+	besides := l.levelLocks()
 	c.heir = l.running
-	l.pass(c.heir, c)
-	l.uneven(besides)
+	l.switchTo(c.heir, c)
+	l.addLocks(besides)
 }
 
 // cStack is 0: C code runs on the thread's own.

@@ -12,20 +12,20 @@ type oneMEngine struct{}
 
 func (oneMEngine) enterThread(th *thread) { th.one = th.newOne() }
 
-func (oneMEngine) enter(th *thread) coro { return th.one.Enter() }
+func (oneMEngine) enterRoot(th *thread) coro { return th.one.Enter() }
 
-func (oneMEngine) leave(th *thread) {
+func (oneMEngine) leaveRoot(th *thread) {
 	th.pool.trim(0, th.root)
 	if !th.one.Free() {
 		th.one.Trim(maxSpare)
 	}
 }
 
-func (e oneMEngine) end(th *thread) {
+func (e oneMEngine) endThread(th *thread) {
 	setFiberThread(nil)
 	th.one.SetExceptions(uintptrOf(th.exceptions))
 	for _, w := range th.pool.idle {
-		e.discard(w)
+		e.destroy(w)
 	}
 	th.pool.idle = nil
 	th.one.Trim(0)
@@ -67,16 +67,16 @@ func (oneMEngine) switchTo(th *thread, from, to coro) {
 	*at = e
 }
 
-func (oneMEngine) ready(th *thread, from coro) error { return th.one.Ready(from) }
+func (oneMEngine) canSuspend(th *thread, from coro) error { return th.one.Ready(from) }
 
-func (oneMEngine) exit(w *worker, to coro) { w.th.one.Exit(w.coro, to) }
+func (oneMEngine) exitTo(w *worker, to coro) { w.th.one.Exit(w.coro, to) }
 
 func (oneMEngine) retire(w *worker, by coro) {
 	w.retired, w.retirer = true, by
 	w.th.one.Switch(by, w.coro)
 }
 
-func (oneMEngine) discard(w *worker) { w.th.one.Discard(w.coro) }
+func (oneMEngine) destroy(w *worker) { w.th.one.Discard(w.coro) }
 
 func (oneMEngine) cStack(c coro) native {
 	if s := c.Stack(); s != nil {

@@ -48,7 +48,7 @@ var (
 	errAwaited     = errors.New("an earlier next or Resume still waits for the coroutine")
 	errNobody      = errors.New("nobody waits for what the coroutine yields: the next or Resume that had let it go on has ended")
 	errInterrupted = errors.New("somebody else switched to the caller before the coroutine yielded")
-	errPassedBy    = errors.New("somebody else switched to the caller before it was done")
+	errOvertaken   = errors.New("somebody else switched to the caller before it was done")
 	errNotYours    = errors.New("it waits in a yield and goes on by its own next or Resume only")
 )
 
@@ -117,7 +117,7 @@ func (e *PanicError) Error() string {
 	if e.ID == 0 {
 		return fmt.Sprintf("greenlet: panic: %v\n\n%s", e.Value, e.Stack)
 	}
-	by := who(e.Name, e.ID)
+	by := nameAndID(e.Name, e.ID)
 	if e.Body != "" {
 		by += " (" + e.Body + ")"
 	}

@@ -1,14 +1,14 @@
 package greenlet
 
-// SomeForgotten says whether the collector has found forgotten greenlets of the
+// SomeUnreachable says whether the collector has found forgotten greenlets of the
 // calling goroutine's tree, for tests. It looks at them as the tree's next call does.
-func SomeForgotten() bool {
+func SomeUnreachable() bool {
 	t := currentTree()
 	if t == nil {
 		return false
 	}
 	t.watchSome()
-	return t.forgotten.Load() != nil
+	return t.unreachable.Load() != nil
 }
 
 // Plain says whether the short switch goes to g, which is suspended.

@@ -36,17 +36,17 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 	if own := t != nil && c.tree.Load() == t; own {
 		t.raceRelease()
 		if c == t.current.c {
-			return ownFrames(2), layer.InGo // without Stack, which has called this
+			return callerFrames(2), layer.InGo // without Stack, which has called this
 		}
 		// On its own thread the greenlet can be asked, on both engines.
-		if t.sections == 0 && engine.ready(t.th, t.current.c.coro) == nil {
-			t.visit(c.greenlet(), func() { stack = fromOperation(ownFrames(1)) })
+		if t.sections == 0 && engine.canSuspend(t.th, t.current.c.coro) == nil {
+			t.callOn(c.userRef(), func() { stack = withoutMachinery(callerFrames(1)) })
 			return stack, layer.Unknown
 		}
 	}
 	pcs := make([]uintptr, 64)
-	for range patience {
-		p, running, steady := c.watchfulPeek(pcs)
+	for range maxPeeks {
+		p, running, steady := c.steadyPeek(pcs)
 		if !steady {
 			continue
 		}
@@ -58,11 +58,11 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 				pcs = make([]uintptr, 4*len(pcs))
 				continue
 			}
-			stack = framesOf(pcs[:p.N])
+			stack = bodyFrames(pcs[:p.N])
 			if !running {
-				stack = fromOperation(stack)
+				stack = withoutMachinery(stack)
 			}
-			return stack, doings[p.State]
+			return stack, activities[p.State]
 		case gort.SnapshotRunning:
 			// A stop of the world takes whoever runs off its processor. It needs a moment to
 			// get one again, and until then it waits.
@@ -74,23 +74,23 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 	return nil, layer.Unknown
 }
 
-var doings = [...]layer.Doing{
+var activities = [...]layer.Doing{
 	gort.SnapshotNothing: layer.Unknown, gort.SnapshotRunning: layer.InGo, gort.SnapshotReady: layer.InGo, gort.SnapshotInC: layer.InC,
 	gort.SnapshotWaiting: layer.Blocked, gort.SnapshotBusy: layer.Unknown,
 }
 
-// doing is layer.DoingOf.
-func (c *core) doing(stack *[]runtime.Frame) layer.Doing {
+// activity is layer.DoingOf.
+func (c *core) activity(stack *[]runtime.Frame) layer.Doing {
 	if stack == nil {
-		return doings[c.peek(nil).State]
+		return activities[c.peek(nil).State]
 	}
 	var d layer.Doing
 	*stack, d = c.stackNow()
 	return d
 }
 
-// patience is how often stackNow tries.
-const patience = 100
+// maxPeeks is how often stackNow tries.
+const maxPeeks = 100
 
 // peek is gort.Snapshot of a greenlet that is alive. Any goroutine may call it.
 func (c *core) peek(pcs []uintptr) (p gort.Snapshot) {
@@ -102,19 +102,19 @@ func (c *core) peek(pcs []uintptr) (p gort.Snapshot) {
 	return c.coro.Snapshot(pcs, t.runs(c))
 }
 
-// watchfulPeek is peek, and says whether the greenlet was the running one all the time, or was
+// steadyPeek is peek, and says whether the greenlet was the running one all the time, or was
 // not: else it may have been another goroutine that it was on, or a wait of another kind. Whoever
 // goes on is the running one before the switch is counted.
-func (c *core) watchfulPeek(pcs []uintptr) (p gort.Snapshot, running, steady bool) {
-	before, running := c.switched(), c.tree.Load().runs(c)
+func (c *core) steadyPeek(pcs []uintptr) (p gort.Snapshot, running, steady bool) {
+	before, running := c.switchCount(), c.tree.Load().runs(c)
 	p = c.peek(pcs)
-	return p, running, c.switched() == before && c.tree.Load().runs(c) == running
+	return p, running, c.switchCount() == before && c.tree.Load().runs(c) == running
 }
 
-// visit has a suspended greenlet of this tree call f, which must not switch, and go on
+// callOn has a suspended greenlet of this tree call f, which must not switch, and go on
 // waiting: only a goroutine itself can walk its stack, and change its labels.
-func (t *tree) visit(g *Greenlet, f func()) {
-	if !t.hold(g.c) {
+func (t *tree) callOn(g *Greenlet, f func()) {
+	if !t.pin(g.c) {
 		return
 	}
 	from := t.current
@@ -124,8 +124,8 @@ func (t *tree) visit(g *Greenlet, f func()) {
 	t.raceRelease()
 }
 
-// answer is what the visited one does. It returns the tree that it is in by then.
-func (t *tree) answer(m message) *tree {
+// answerProbe is what the visited one does. It returns the tree that it is in by then.
+func (t *tree) answerProbe(m message) *tree {
 	m.value.(func())()
 	from := t.current.c
 	t.enter(m.origin)
@@ -133,22 +133,22 @@ func (t *tree) answer(m message) *tree {
 	return from.tree.Load()
 }
 
-// inside matches our own machinery under an operation, and what the runtime has on top.
-var inside = regexp.MustCompile(`^(runtime\.|github\.com/go-greenlet/greenlet(/internal/gort\.|\.(\(\*tree\)\.|\w*Engine\.|\(\*Greenlet\)\.(send|transfer|switchTo)$)))`)
+// machinery matches our own machinery under an operation, and what the runtime has on top.
+var machinery = regexp.MustCompile(`^(runtime\.|github\.com/go-greenlet/greenlet(/internal/gort\.|\.(\(\*tree\)\.|\w*Engine\.|\(\*Greenlet\)\.(send|transfer|switchSlow)$)))`)
 
-// fromOperation is the stack of a suspended greenlet without that.
-func fromOperation(stack []runtime.Frame) []runtime.Frame {
+// withoutMachinery is the stack of a suspended greenlet without that.
+func withoutMachinery(stack []runtime.Frame) []runtime.Frame {
 	for i, f := range stack {
-		if !inside.MatchString(f.Function) {
+		if !machinery.MatchString(f.Function) {
 			return stack[i:]
 		}
 	}
 	return stack
 }
 
-// ownFrames are those of the calling goroutine, without this function and the skipped ones
+// callerFrames are those of the calling goroutine, without this function and the skipped ones
 // that have called it.
-func ownFrames(skip int) []runtime.Frame {
+func callerFrames(skip int) []runtime.Frame {
 	skip += 2 // runtime.Callers and this
 	pcs := make([]uintptr, 64)
 	n := runtime.Callers(skip, pcs)
@@ -156,11 +156,11 @@ func ownFrames(skip int) []runtime.Frame {
 		pcs = make([]uintptr, 2*len(pcs))
 		n = runtime.Callers(skip, pcs)
 	}
-	return framesOf(pcs[:n])
+	return bodyFrames(pcs[:n])
 }
 
-// framesOf are the frames at those addresses, down to the greenlet's body.
-func framesOf(pcs []uintptr) (frames []runtime.Frame) {
+// bodyFrames are the frames at those addresses, down to the greenlet's body.
+func bodyFrames(pcs []uintptr) (frames []runtime.Frame) {
 	const below = "github.com/go-greenlet/greenlet.(*core).execute"
 	it := runtime.CallersFrames(pcs)
 	for more := len(pcs) > 0; more; {
@@ -196,7 +196,7 @@ func (g *Greenlet) StackUsed() (int, error) {
 		return 0, nil
 	}
 	if t := g.c.tree.Load(); t != currentTree() {
-		return 0, g.misused("StackUsed", t)
+		return 0, g.ownershipError("StackUsed", t)
 	}
 	if n := engine.cStack(g.c.coro); n != 0 {
 		return stackUsed(n)

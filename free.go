@@ -1,9 +1,7 @@
 package greenlet
 
 import (
-	"errors"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,7 +31,7 @@ func newFreeTree(implicit bool) *tree {
 		g Greenlet
 	}{}
 	t, c := &made.t, &made.c
-	engines := freeThreads.Get().(*freeThread)
+	engines := freeRecords.Get().(*freeRecord)
 	th := &engines.th
 	c.id = lastID.Add(1)
 	c.name.Store(&rootName)
@@ -43,41 +41,41 @@ func newFreeTree(implicit bool) *tree {
 	th.root = th.one.EnterFree()
 	c.coro = th.root
 	c.tree.Store(t)
-	made.g.c, c.held = c, &made.g
-	t.th, t.one, t.made = th, th.one, engines
+	made.g.c, c.strongRef = c, &made.g
+	t.th, t.one, t.record = th, th.one, engines
 	t.free.Store(true)
 	t.root, t.current = &made.g, &made.g
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
 	c.next, c.prev = c, c
 	t.implicit = implicit
-	t.locked, t.id = gort.CurrentG()
+	t.rootG, t.rootGoid = gort.CurrentG()
 	roots.add(t)
-	t.enlist()
-	t.observe()
+	t.register()
+	t.updateObservers()
 	return t
 }
 
-// A freeThread is a free tree's engine. It is used again, since it is large, and trees come
+// A freeRecord is a free tree's engine. It is used again, since it is large, and trees come
 // and go with a Pull.
-type freeThread struct {
+type freeRecord struct {
 	th  thread
 	one gort.Thread
 }
 
-var freeThreads = sync.Pool{New: func() any { return &freeThread{} }}
+var freeRecords = sync.Pool{New: func() any { return &freeRecord{} }}
 
-// bind makes a free tree one of the thread's, for a greenlet that is to have a C stack of
+// bindToThread makes a free tree one of the thread's, for a greenlet that is to have a C stack of
 // its own size, or to carry a variable of the thread. That is only done while nothing but the
 // root lives in it: else it stays as it is.
-func (t *tree) bind() error {
-	if t.current != t.root || t.many() != 0 {
+func (t *tree) bindToThread() error {
+	if t.current != t.root || t.liveCount() != 0 {
 		return nil
 	}
 	t.th.pool.trim(0, t.th.root)
-	orphans.Lock()
-	defer orphans.Unlock()
-	if t.many() != 0 { // somebody has just given it a greenlet
+	endingOrphans.Lock()
+	defer endingOrphans.Unlock()
+	if t.liveCount() != 0 { // somebody has just given it a greenlet
 		return nil
 	}
 	lockThread()
@@ -88,7 +86,7 @@ func (t *tree) bind() error {
 	}
 	roots.remove(t)
 	th.raceAcquire()
-	th.root = engine.enter(th)
+	th.root = engine.enterRoot(th)
 	t.mu.Lock()
 	t.root.c.coro = th.root
 	t.mu.Unlock()
@@ -99,28 +97,28 @@ func (t *tree) bind() error {
 	t.one.Owner = unsafe.Pointer(t)
 	th.root.SetOwner(unsafe.Pointer(t))
 	th.tree = t
-	setLocal(wordTree, unsafe.Pointer(t))
+	storeSlot(slotTree, unsafe.Pointer(t))
 	return nil
 }
 
-// leaveGoroutine is the end of close for a free tree.
-func (t *tree) leaveGoroutine() {
-	t.th.pool.sweep()
+// releaseGoroutine is the end of close for a free tree.
+func (t *tree) releaseGoroutine() {
+	t.th.pool.freeOrphans()
 	t.one.Untie()
-	engine.leave(t.th)
+	engine.leaveRoot(t.th)
 	roots.remove(t)
 	t.raceRelease()
 	t.mu.Lock()
 	// Who was moved away, and has not run since, still tells by the record whether it was.
-	again := !t.gave
+	again := !t.movedSomeOut
 	t.mu.Unlock()
-	if again && len(t.th.pool.idle) == 0 && len(t.th.pool.lost) == 0 && t.th.guest.Load() == nil {
-		freeThreads.Put((*freeThread)(unsafe.Pointer(t.th)))
+	if again && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 && t.th.tiedTree.Load() == nil {
+		freeRecords.Put((*freeRecord)(unsafe.Pointer(t.th)))
 	}
 }
 
-// freeTree is the free tree that the calling goroutine runs in, or nil.
-func freeTree() *tree {
+// treeOfGoroutine is the free tree that the calling goroutine runs in, or nil.
+func treeOfGoroutine() *tree {
 	g, id := gort.CurrentG()
 	if t := roots.find(g, id); t != nil {
 		return t
@@ -135,9 +133,9 @@ func freeTree() *tree {
 	return nil
 }
 
-// gone says whether the tree is free and its root's goroutine has ended. Any goroutine may
+// rootGone says whether the tree is free and its root's goroutine has ended. Any goroutine may
 // ask.
-func (t *tree) gone() bool { return t.free.Load() && gort.GoroutineEnded(t.locked, t.id) }
+func (t *tree) rootGone() bool { return t.free.Load() && gort.GoroutineEnded(t.rootG, t.rootGoid) }
 
 // roots are the free trees, by their goroutines.
 var roots rootSet
@@ -162,7 +160,7 @@ func (r *rootSet) place(g uintptr) *atomic.Pointer[tree] {
 
 func (r *rootSet) add(t *tree) {
 	r.n.Add(1)
-	if r.place(t.locked).CompareAndSwap(nil, t) {
+	if r.place(t.rootG).CompareAndSwap(nil, t) {
 		return
 	}
 	r.mu.Lock()
@@ -170,19 +168,19 @@ func (r *rootSet) add(t *tree) {
 	if r.more == nil {
 		r.more = map[uint64]*tree{}
 	}
-	r.more[t.id] = t
+	r.more[t.rootGoid] = t
 	r.nmore.Add(1)
 }
 
 // remove takes t out, if it is there.
 func (r *rootSet) remove(t *tree) {
-	if !r.place(t.locked).CompareAndSwap(t, nil) {
+	if !r.place(t.rootG).CompareAndSwap(t, nil) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.more[t.id] != t {
+		if r.more[t.rootGoid] != t {
 			return
 		}
-		delete(r.more, t.id)
+		delete(r.more, t.rootGoid)
 		r.nmore.Add(-1)
 	}
 	r.n.Add(-1)
@@ -190,7 +188,7 @@ func (r *rootSet) remove(t *tree) {
 
 // find returns the tree of a goroutine; nil: it has none.
 func (r *rootSet) find(g uintptr, id uint64) *tree {
-	if t := r.place(g).Load(); t != nil && t.locked == g && t.id == id {
+	if t := r.place(g).Load(); t != nil && t.rootG == g && t.rootGoid == id {
 		return t
 	}
 	if r.nmore.Load() == 0 {
@@ -219,18 +217,18 @@ func (r *rootSet) each(f func(t *tree)) {
 	}
 }
 
-// many is how many live. Others may be taking some away.
-func (t *tree) many() int {
-	if raceEnabled && t.made != nil {
+// liveCount is how many live. Others may be taking some away.
+func (t *tree) liveCount() int {
+	if raceEnabled && t.record != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 	}
 	return t.nlive
 }
 
-// hold makes sure that c, which is suspended in this tree, is not taken away before it is
+// pin makes sure that c, which is suspended in this tree, is not taken away before it is
 // switched to. False: it has been.
-func (t *tree) hold(c *core) bool {
+func (t *tree) pin(c *core) bool {
 	if !t.free.Load() || c == t.current.c || c == t.root.c {
 		return true
 	}
@@ -243,204 +241,4 @@ func (t *tree) hold(c *core) bool {
 		coro = c.coro
 	}
 	return coro != nil && coro.Hold(t.one)
-}
-
-var (
-	errAway   = errors.New("it runs, or waits in or for a next, a Resume or a Kill")
-	errHeld   = errors.New("it is suspended in C code, or has locked its thread, so it can go on only on its own goroutine")
-	errEnds   = errors.New("the tree there is about to end")
-	errScope  = errors.New("it was begun outside of a Run and is used in it, or the other way round")
-	errBubble = errors.New("one of the two is in a bubble of testing/synctest")
-)
-
-// take is use for operations that any goroutine may do on the body of a hand, which is
-// then moved to the caller's tree. last says that the operation ends the body: else nothing
-// that has begun comes into a Run, at whose end it would be killed, or out of one.
-func (g *Greenlet) take(op string, last bool) (*tree, error) {
-	if !g.valid() || g.c.hand == nil {
-		return g.use(op)
-	}
-	t, o := currentTree(), g.owner()
-	if o == nil || o == t || !o.free.Load() {
-		return g.use(op)
-	}
-	if end := o.end.Load(); end != endNot && (end != endThread || g.c.life.Load() != lifePending) {
-		return g.use(op) // else it has not begun on the goroutine that has made it, and that has ended
-	}
-	if t == nil {
-		var err error
-		if t, err = newTree(true, true); err != nil {
-			return nil, err
-		}
-	} else if t.sections != 0 {
-		return nil, fail(op, g, errSection, "leave it first")
-	} else if err := engine.ready(t.th, t.current.c.coro); err != nil {
-		return nil, fail(op, g, err, "")
-	}
-	if err := t.adopt(g.c, o, last || t.implicit && o.implicit); err != nil {
-		t.done()
-		return nil, fail(op, g, errors.Join(ErrWrongThread, err), "")
-	}
-	return t, nil
-}
-
-// adopt moves the body of a hand from another tree to this one, in which the calling
-// goroutine runs: one that has begun only if begun says so. An error means that nothing was
-// touched.
-func (t *tree) adopt(c *core, from *tree, begun bool) error {
-	for {
-		switch c.life.Load() {
-		case lifeDead:
-			return nil
-		case lifePending:
-			if c.life.CompareAndSwap(lifePending, lifeMoving) {
-				c.parent.Store(nil) // the root that it is first used from
-				c.life.Store(lifePending)
-				return nil
-			}
-		case lifeStarted:
-			if !begun {
-				return errScope
-			}
-			return t.fetch(c, from, func() bool {
-				h := c.hand
-				return h.waiter.by == nil && c.waiter == nil && h.parked
-			})
-		}
-		runtime.Gosched()
-	}
-}
-
-// fetch moves c, which is suspended in another tree, and what hangs under it. ok is asked
-// while nobody else can touch c.
-func (t *tree) fetch(c *core, from *tree, ok func() bool) error {
-	from.mu.Lock() // it may end just now: with its thread, in C
-	err := from.claim(c)
-	from.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	was := &from.made.one
-	if was.Bubble() || t.one.Bubble() {
-		c.coro.Unclaim(was)
-		return errBubble
-	}
-	if !ok() {
-		c.coro.Unclaim(was)
-		return errAway
-	}
-	from.mu.Lock()
-	all := []*core{c}
-	if c.kids.Load() {
-		for d := from.root.c.next; d != from.root.c; d = d.next {
-			if d == c || !d.under(c) {
-				continue
-			}
-			if err := from.claim(d); err != nil {
-				for _, d := range all {
-					d.coro.Unclaim(was)
-				}
-				from.mu.Unlock()
-				return err
-			}
-			all = append(all, d)
-		}
-	}
-	from.gave = true
-	for _, d := range all {
-		from.unlink(d)
-		d.tree.Store(t) // so that who looks on locks the tree in which it can go on, and end
-	}
-	from.mu.Unlock()
-	for _, d := range all {
-		t.receive(d)
-	}
-	if from.orphaned.Load() { // this may have been the last one
-		orphans.Lock()
-		from.endIfEmpty()
-		orphans.Unlock()
-	}
-	return nil
-}
-
-// give moves c, a started greenlet of the calling goroutine's tree, and what hangs under it
-// to the tree of p, its new parent.
-func (t *tree) give(c *core, p *Greenlet, to *tree) error {
-	if c == t.current.c {
-		return errAway
-	}
-	orphans.Lock() // so that nobody ends that tree meanwhile but its own goroutine
-	defer orphans.Unlock()
-	old := c.parent.Swap(p) // before anybody can go on with it
-	ends := false
-	err := to.fetch(c, t, func() bool {
-		if t.waiting(c) {
-			return false
-		}
-		to.ask() // it lasts now
-		ends = to.asked.Load() == askedTooLate || to.end.Load() != endNot || to.gone() || !to.free.Load()
-		return !ends
-	})
-	if err != nil {
-		c.parent.Store(old)
-	}
-	if ends {
-		return errEnds
-	}
-	return err
-}
-
-// waiting says whether c, or what hangs under it, waits for somebody's end or yield, or is
-// waited for, elsewhere.
-func (t *tree) waiting(c *core) bool {
-	in := func(d *core) bool { return d == c || d.under(c) }
-	return len(t.pick(func(d *core) bool {
-		for w := d.waiter; w != nil; w = w.next {
-			if in(w.by.c) || in(d) {
-				return true
-			}
-		}
-		return false
-	})) > 0
-}
-
-// claim takes a started greenlet of this tree, which is another goroutine's; see gort. Its
-// caller has locked mu, under which greenlets end and leave.
-func (t *tree) claim(c *core) error {
-	if c.tree.Load() != t || t.made == nil || c.coro == nil {
-		return errAway
-	}
-	if !c.coro.Claim(&t.made.one, func() bool { return t.runs(c) }) {
-		if c.coro.Held() {
-			return errHeld
-		}
-		return errAway
-	}
-	return nil
-}
-
-// under says whether c hangs under top.
-func (c *core) under(top *core) bool {
-	for p := c.parent.Load(); p != nil; p = p.c.parent.Load() {
-		if p.c == top {
-			return true
-		}
-	}
-	return false
-}
-
-// receive ends the move of a claimed greenlet, which is in no list.
-func (t *tree) receive(c *core) {
-	c.worker.th = t.th
-	if h := c.hand; h != nil {
-		h.t, h.ready = t, nil
-		h.body.moved()
-	}
-	t.mu.Lock()
-	t.link(c)
-	t.mu.Unlock()
-	if p := c.parent.Load(); p != nil && p.owner() != t {
-		c.parent.Store(t.root)
-	}
-	c.coro.Place(t.one, unsafe.Pointer(t))
 }

@@ -51,57 +51,57 @@ type core struct {
 	name     atomic.Pointer[string] // nil: none; csrc/go_overflow.c reads it
 	body     uintptr                // where the code of what it runs begins; see place.Body
 
-	run    Func           // nil once started
-	labels unsafe.Pointer // the maker's, for profiles
-	life   atomic.Uint32
-	kids   atomic.Bool              // it is or was the parent of some that were started
-	parent atomic.Pointer[Greenlet] // nil: a root, or the root it is first used from
-	tree   atomic.Pointer[tree]     // nil: never started; belongs where its parents belong
-	rare   atomic.Pointer[rare]     // nil: nothing of it; see extra and more
+	run         Func           // nil once started
+	labels      unsafe.Pointer // the maker's, for profiles
+	life        atomic.Uint32
+	hasChildren atomic.Bool              // it is or was the parent of some that were started
+	parent      atomic.Pointer[Greenlet] // nil: a root, or the root it is first used from
+	tree        atomic.Pointer[tree]     // nil: never started; belongs where its parents belong
+	rare        atomic.Pointer[rare]     // nil: nothing of it; see extra and more
 
 	// The rest is the own thread's business. But from the start to the end others look at
 	// coro and at the next four, and at what watch sets, under tree.mu, so they are written
 	// under that.
 	worker     *worker   // while it runs
-	held       *Greenlet // the user's reference, until the collector has run; see watch
+	strongRef  *Greenlet // the user's reference, until the collector has run; see watch
 	prev, next *core     // in the ring of those of its tree that live
 
-	waiter *waiter // who is to get control back in place of the parent
-	hand   *hand   // it is the body of one
+	waiter *waiter     // who is to get control back in place of the parent
+	asym   *asymmetric // it is the body of one
 }
 
 // rare is what few greenlets have, or only those that live long.
 type rare struct {
-	since int64  // nanotime of the last switch to or from it; 0: no clock was on
-	stack int    // asked for, in bytes; 0: the default
-	words []word // it carries them, besides its tree's
+	since int64     // nanotime of the last switch to or from it; 0: no clock was on
+	stack int       // asked for, in bytes; 0: the default
+	slots []tlsSlot // it carries them, besides its tree's
 	ctx   atomic.Pointer[context.Context]
-	born  *birth // nil: it was not recorded
+	birth *birth // nil: it was not recorded
 
 	// Since the collector has found that it lives; see watch.
-	self    weak.Pointer[Greenlet] // the user's reference
-	forget  runtime.Cleanup
+	weakRef weak.Pointer[Greenlet] // the user's reference
+	cleanup runtime.Cleanup
 	watched bool // both are set
 
 	unlocked bool // WithoutLock was given
 
 	tracing bool // the tracer runs on it
 	track   *timeline.Track
-	c       *inC // what C knows of it; nil: nothing
+	cState  *cState // what C knows of it; nil: nothing
 }
 
 var noneRare rare
 
-// extra is what c has of all that, to be read only.
-func (c *core) extra() *rare {
+// rareFields is what c has of all that, to be read only.
+func (c *core) rareFields() *rare {
 	if r := c.rare.Load(); r != nil {
 		return r
 	}
 	return &noneRare
 }
 
-// more is the same to be written to. Any goroutine may be the first to ask.
-func (c *core) more() *rare {
+// makeRare is the same to be written to. Any goroutine may be the first to ask.
+func (c *core) makeRare() *rare {
 	if r := c.rare.Load(); r != nil {
 		return r
 	}
@@ -116,14 +116,6 @@ const (
 	lifeStarted
 	lifeDead
 )
-
-// A waiter stands in for the parent for some time: Kill, or a Resume or next.
-// Waiters of one greenlet form a stack.
-type waiter struct {
-	by   *Greenlet
-	kill bool // a Kill, which SetParent overrides
-	next *waiter
-}
 
 // State is what a greenlet is doing.
 type State int
@@ -174,7 +166,7 @@ func WithParent(p *Greenlet) Option {
 // until its end. In a tree with other greenlets in it, and outside of a Run, C runs on the
 // thread's own stack, and the size says nothing. How large that one is the C library
 // decides: with glibc mostly 8 MiB, with musl 128 KiB.
-func WithStackSize(bytes int) Option { return func(c *core) { c.more().stack = bytes } }
+func WithStackSize(bytes int) Option { return func(c *core) { c.makeRare().stack = bytes } }
 
 // WithName sets a name for people: it shows in String, in errors, and as the
 // label "greenlet" in goroutine and CPU profiles.
@@ -184,7 +176,7 @@ func WithName(name string) Option { return func(c *core) { c.name.Store(&name) }
 func WithContext(ctx context.Context) Option {
 	return func(c *core) {
 		if ctx != nil {
-			c.more().ctx.Store(&ctx)
+			c.makeRare().ctx.Store(&ctx)
 		}
 	}
 }
@@ -202,12 +194,12 @@ var lastID atomic.Uint64
 // New(nil) makes a greenlet whose first Switch or Throw returns ErrNoRun.
 func New(run Func, opts ...Option) *Greenlet {
 	g := &Greenlet{c: &core{run: run, body: place.PC(run)}}
-	g.c.make(opts)
+	g.c.initPending(opts)
 	return g
 }
 
-// make is the rest of New.
-func (c *core) make(opts []Option) {
+// initPending is the rest of New.
+func (c *core) initPending(opts []Option) {
 	c.id, c.labels = lastID.Add(1), gort.Labels()
 	for _, o := range opts {
 		if o != nil {
@@ -221,7 +213,7 @@ func (c *core) make(opts []Option) {
 		}
 	}
 	if details.Load() != 0 {
-		c.bear()
+		c.recordBirth()
 	}
 }
 
@@ -234,7 +226,7 @@ func (g *Greenlet) State() State {
 		return Dead
 	}
 	if t := g.c.tree.Load(); t != nil {
-		t.ending()
+		t.endState()
 	}
 	switch g.c.life.Load() {
 	case lifeDead:
@@ -277,10 +269,10 @@ func (g *Greenlet) Name() string {
 	if !g.valid() {
 		return ""
 	}
-	return g.c.called()
+	return g.c.nameText()
 }
 
-func (c *core) called() string {
+func (c *core) nameText() string {
 	if p := c.name.Load(); p != nil {
 		return *p
 	}
@@ -299,8 +291,8 @@ func (g *Greenlet) SetName(name string) {
 	case t == nil || c.life.Load() != lifeStarted || c.tree.Load() != t || c.isRoot():
 	case c == t.current.c:
 		c.label()
-	case engine.ready(t.th, t.current.c.coro) == nil: // else the labels stay, without which it goes on as well
-		t.visit(g, c.label)
+	case engine.canSuspend(t.th, t.current.c.coro) == nil: // else the labels stay, without which it goes on as well
+		t.callOn(g, c.label)
 	}
 }
 
@@ -311,15 +303,15 @@ func (g *Greenlet) String() string {
 		return "greenlet(nil)"
 	}
 	if t := g.c.tree.Load(); t != nil && t.free.Load() {
-		return fmt.Sprintf("%s (%v, goroutine %d%s)", who(g.c.called(), g.c.id), g.State(), t.id, t.over())
+		return fmt.Sprintf("%s (%v, goroutine %d%s)", nameAndID(g.c.nameText(), g.c.id), g.State(), t.rootGoid, t.endedText())
 	} else if t != nil {
-		return fmt.Sprintf("%s (%v, thread %d%s)", who(g.c.called(), g.c.id), g.State(), t.tid.Load(), t.over())
+		return fmt.Sprintf("%s (%v, thread %d%s)", nameAndID(g.c.nameText(), g.c.id), g.State(), t.tid.Load(), t.endedText())
 	}
-	return fmt.Sprintf("%s (%v)", who(g.c.called(), g.c.id), g.State())
+	return fmt.Sprintf("%s (%v)", nameAndID(g.c.nameText(), g.c.id), g.State())
 }
 
-// who is a name for people: the greenlet's own, if it has one, and its number.
-func who(name string, id uint64) string {
+// nameAndID is a name for people: the greenlet's own, if it has one, and its number.
+func nameAndID(name string, id uint64) string {
 	if name == "" {
 		name = "greenlet"
 	}
@@ -329,7 +321,7 @@ func who(name string, id uint64) string {
 // Context returns the greenlet's context.
 func (g *Greenlet) Context() context.Context {
 	if g.valid() {
-		if p := g.c.extra().ctx.Load(); p != nil {
+		if p := g.c.rareFields().ctx.Load(); p != nil {
 			return *p
 		}
 	}
@@ -347,7 +339,7 @@ func (g *Greenlet) SetContext(ctx context.Context) error {
 	case g.State() == Running && g.c.tree.Load() != currentTree():
 		return fail("SetContext", g, ErrWrongThread, "it is running there")
 	}
-	g.c.more().ctx.Store(&ctx)
+	g.c.makeRare().ctx.Store(&ctx)
 	return nil
 }
 
@@ -365,7 +357,7 @@ func (g *Greenlet) Parent() *Greenlet {
 		p = g.c.heir()
 	}
 	if p != nil && p.c.isRoot() {
-		p.c.tree.Load().ask()
+		p.c.tree.Load().referenceRoot()
 	}
 	return p
 }
@@ -375,58 +367,22 @@ func (c *core) isRoot() bool {
 	return t != nil && t.root.c == c
 }
 
-// heir is who gets control when c ends: the waiter, or the parent. nil stands for
-// the root of the tree it is used in.
-func (c *core) heir() *Greenlet {
-	if by := c.awaited(); by != nil {
-		return by
+// SetValue keeps one value of the user's with the greenlet, in place of what a subclass of
+// Python's greenlet has. It may lead to the greenlet itself, which can be forgotten all the
+// same; it is not seen any more by the deferred calls of a greenlet that was killed since it
+// was forgotten. Any goroutine may call it.
+func (g *Greenlet) SetValue(v any) {
+	if g.valid() {
+		g.value.Store(&v)
 	}
-	return c.parent.Load()
 }
 
-// awaited is who waits for c, the last one first. nil: nobody.
-func (c *core) awaited() *Greenlet {
-	for w := c.waiter; w != nil; w = c.waiter {
-		if w.by.c.life.Load() != lifeDead {
-			return w.by
+// Value returns what SetValue has set; nil: nothing. Any goroutine may call it.
+func (g *Greenlet) Value() any {
+	if g.valid() {
+		if v := g.value.Load(); v != nil {
+			return *v
 		}
-		c.remove(w) // of one that refused to die and was given up
 	}
 	return nil
-}
-
-func (c *core) push(w *waiter) {
-	w.next = c.waiter
-	c.waiter = w
-}
-
-// remove takes w out, wherever in the stack it is by now.
-func (c *core) remove(w *waiter) {
-	for p := &c.waiter; *p != nil; p = &(*p).next {
-		if *p == w {
-			*p = w.next
-			break
-		}
-	}
-	w.by, w.next = nil, nil
-}
-
-// runs says whether c is the one of its tree that runs. Any goroutine may ask.
-func (t *tree) runs(c *core) bool {
-	return t.end.Load() == endNot && t.running().c == c
-}
-
-// running is the current greenlet, for any goroutine.
-func (t *tree) running() *Greenlet {
-	return (*Greenlet)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&t.current))))
-}
-
-// setCurrent makes g the one that runs. An ordinary store does, but for the race detector:
-// whoever reads it in runs finds one or the other.
-func (t *tree) setCurrent(g *Greenlet) {
-	if raceEnabled {
-		atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&t.current)), unsafe.Pointer(g))
-		return
-	}
-	t.current = g
 }

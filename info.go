@@ -42,7 +42,7 @@ func (g *Greenlet) Info() Info {
 func (c *core) state() State { return (&Greenlet{c: c}).State() }
 
 func (c *core) info(state func() State) Info {
-	i := Info{ID: c.id, Name: c.called(), State: state(), Switches: c.switched()}
+	i := Info{ID: c.id, Name: c.nameText(), State: state(), Switches: c.switchCount()}
 	if p := c.parent.Load(); p != nil {
 		i.Parent = p.c.id
 	}
@@ -50,16 +50,16 @@ func (c *core) info(state func() State) Info {
 	if t != nil {
 		i.Thread, i.Root = int(t.tid.Load()), t.root.c.id
 	}
-	if b := c.extra().born; b != nil {
+	if b := c.rareFields().birth; b != nil {
 		i.Created, i.CreatedAt = b.at, placeOf(b.pcs[:], nil)
 	}
-	if since := atomic.LoadInt64(&c.extra().since); since != 0 && Detail(details.Load())&DetailTimes != 0 {
+	if since := atomic.LoadInt64(&c.rareFields().since); since != 0 && Detail(details.Load())&DetailTimes != 0 {
 		i.Since = time.Duration(gort.Nanotime() - since)
 	}
 	if i.State == Suspended {
 		var pcs [len(prefix{})]uintptr
-		for range patience {
-			p, running, steady := c.watchfulPeek(pcs[:])
+		for range maxPeeks {
+			p, running, steady := c.steadyPeek(pcs[:])
 			if !steady {
 				runtime.Gosched()
 				continue
@@ -112,7 +112,7 @@ func placeOf(pcs []uintptr, c *core) (f runtime.Frame) {
 
 // findPlace is placeOf for one that is not known.
 func findPlace(key prefix, n int, c *core) runtime.Frame {
-	f, found := place.User(framesOf(key[:n]))
+	f, found := place.User(bodyFrames(key[:n]))
 	if !found && c != nil { // deeper
 		stack, _ := c.stackNow()
 		f, _ = place.User(stack)
@@ -140,7 +140,7 @@ func Dump(w io.Writer) error {
 }
 
 func (t *tree) dump(out *bufio.Writer) {
-	cores := t.cores()
+	cores := t.living()
 	below := map[*core][]*core{}
 	lives := map[*core]bool{t.root.c: true}
 	for _, c := range cores {
@@ -153,7 +153,7 @@ func (t *tree) dump(out *bufio.Writer) {
 		}
 		below[parent] = append(below[parent], c)
 	}
-	fmt.Fprintf(out, "\nthe tree of %s, thread %d: %d greenlets\n", who(t.root.c.called(), t.root.c.id), t.tid.Load(), len(cores))
+	fmt.Fprintf(out, "\nthe tree of %s, thread %d: %d greenlets\n", nameAndID(t.root.c.nameText(), t.root.c.id), t.tid.Load(), len(cores))
 	written := map[*core]bool{}
 	var line func(c *core, depth int)
 	line = func(c *core, depth int) {
@@ -165,7 +165,7 @@ func (t *tree) dump(out *bufio.Writer) {
 		if i.State == Dead {
 			return
 		}
-		text := fmt.Sprintf("%s%s", strings.Repeat("  ", min(depth, maxIndent)), who(i.Name, i.ID))
+		text := fmt.Sprintf("%s%s", strings.Repeat("  ", min(depth, maxIndent)), nameAndID(i.Name, i.ID))
 		fmt.Fprintf(out, "%-32s %-9s", text, i.State)
 		if i.SuspendedAt.Function != "" {
 			fmt.Fprintf(out, " at %s:%d in %s", i.SuspendedAt.File, i.SuspendedAt.Line, i.SuspendedAt.Function)

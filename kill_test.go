@@ -446,7 +446,7 @@ func TestAnErrorJoinedWithErrExitIsNotLost(t *testing.T) {
 func forget(t testing.TB, end func() error) {
 	t.Helper()
 	suspended(t, func(any, error) (any, error) { return nil, end() })
-	waitFor(t, greenlet.SomeForgotten)
+	waitFor(t, greenlet.SomeUnreachable)
 }
 
 // What the deferred calls of a forgotten greenlet send to whoever happens to make the
@@ -537,7 +537,7 @@ func TestAPanickingUnraisableHookLosesNobody(t *testing.T) {
 			require.Less(t, tries, 500)
 			runtime.GC()
 			runtime.Gosched()
-			for greenlet.SomeForgotten() {
+			for greenlet.SomeUnreachable() {
 				assert.Equal(t, "from the hook", recovered(func() { _, _ = root.Switch(nil) }))
 			}
 		}

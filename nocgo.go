@@ -86,16 +86,16 @@ type exceptions struct{}
 
 func errnoAddress() *int32          { return nil }
 func threadExceptions() *exceptions { return nil }
-func (*exceptions) lose()           {}
+func (*exceptions) clear()          {}
 func uintptrOf(*exceptions) uintptr { return 0 }
 
-// inC is what C knows of a greenlet: nothing.
-type inC struct{}
+// cState is what C knows of a greenlet: nothing.
+type cState struct{}
 
-func (*core) leaveC() {}
+func (*core) releaseCState() {}
 
 func stackUsed(native) (int, error) { return 0, nil }
 func trimStack(native)              {}
 
-func local(word uintptr) unsafe.Pointer       { return placed(word) }
-func setLocal(word uintptr, v unsafe.Pointer) { setPlaced(word, v) }
+func loadSlot(word uintptr) unsafe.Pointer     { return lookupOwner(word) }
+func storeSlot(word uintptr, v unsafe.Pointer) { setOwner(word, v) }

@@ -26,97 +26,97 @@ func init() {
 			g := t.running()
 			t.mu.Lock()
 			all = append(all, layer.Tree{Root: t.root.c.id, Running: unsafe.Pointer(g), IsRoot: g == t.root,
-				Switches: g.c.switched(), Living: t.nlive, Kept: t.layer})
+				Switches: g.c.switchCount(), Living: t.nlive, Kept: t.layer})
 			t.mu.Unlock()
 		}
 		return all
 	}
-	layer.DoingOf = func(g unsafe.Pointer, stack *[]runtime.Frame) layer.Doing { return (*Greenlet)(g).c.doing(stack) }
+	layer.DoingOf = func(g unsafe.Pointer, stack *[]runtime.Frame) layer.Doing { return (*Greenlet)(g).c.activity(stack) }
 	layer.Mark = func(text string) {
 		if t := currentTree(); t != nil {
-			t.observe()
+			t.updateObservers()
 			if t.lane != nil {
-				t.lane.Mark(gort.Ticks(), t.current.c.trackOf(), text)
+				t.lane.Mark(gort.Ticks(), t.current.c.timelineTrack(), text)
 			}
 			t.raceRelease()
 		}
 	}
 }
 
-// observe looks what is wanted. It is called on the tree's thread.
-func (t *tree) observe() {
+// updateObservers looks what is wanted. It is called on the tree's thread.
+func (t *tree) updateObservers() {
 	r := timeline.Active()
 	if r == nil {
 		t.lane, t.recording = nil, nil
 	} else if r != t.recording {
 		t.recording = r
-		t.lane = r.Lane(t.root.c.trackOf(), int(t.tid.Load()))
-		t.lane.Add(gort.Ticks(), nil, t.current.c.trackOf(), timeline.Begin)
+		t.lane = r.Lane(t.root.c.timelineTrack(), int(t.tid.Load()))
+		t.lane.Add(gort.Ticks(), nil, t.current.c.timelineTrack(), timeline.Begin)
 	}
 	if r != nil || Detail(details.Load())&DetailTimes != 0 {
-		if t.busy |= busyObserved; t.ran == nil {
-			t.ran = t.current.c
+		if t.slow |= slowObserved; t.noted == nil {
+			t.noted = t.current.c
 		}
 	} else {
-		t.busy &^= busyObserved
-		t.ran = nil
+		t.slow &^= slowObserved
+		t.noted = nil
 	}
 }
 
-// observed is called by the current greenlet as it goes on, with a message of that kind.
-func (t *tree) observed(k kind) {
-	from, to := t.ran, t.current.c
+// noteSwitch is called by the current greenlet as it goes on, with a message of that kind.
+func (t *tree) noteSwitch(k kind) {
+	from, to := t.noted, t.current.c
 	if from == to {
 		return // it has switched to itself, or was only asked something
 	}
-	t.ran = to
+	t.noted = to
 	if l := t.lane; l != nil {
-		l.Add(gort.Ticks(), from.trackOf(), to.trackOf(), timeline.Switch+timeline.Kind(k))
+		l.Add(gort.Ticks(), from.timelineTrack(), to.timelineTrack(), timeline.Switch+timeline.Kind(k))
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
 		now := gort.Nanotime()
-		share(&from.more().since, now)
-		share(&to.more().since, now)
+		storeShared(&from.makeRare().since, now)
+		storeShared(&to.makeRare().since, now)
 	}
 }
 
-// plainAndNoted says, after a Cross, whether nothing but a value has come; if it is wanted, it
+// gotPlainValueNoted says, after a Cross, whether nothing but a value has come; if it is wanted, it
 // was noted.
-func (t *tree) plainAndNoted() bool {
-	if t.busy == busyObserved && t.inbox.kind == kindValue {
-		t.observed(kindValue)
+func (t *tree) gotPlainValueNoted() bool {
+	if t.slow == slowObserved && t.inbox.kind == kindValue {
+		t.noteSwitch(kindValue)
 		return true
 	}
-	return t.plain()
+	return t.gotPlainValue()
 }
 
-// born and ended note a greenlet's start and end.
-func (t *tree) born(c *core) {
+// noteBirth and ended note a greenlet's start and end.
+func (t *tree) noteBirth(c *core) {
 	if t.lane != nil {
-		t.lane.Add(gort.Ticks(), nil, c.trackOf(), timeline.Birth)
+		t.lane.Add(gort.Ticks(), nil, c.timelineTrack(), timeline.Birth)
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
-		share(&c.more().since, gort.Nanotime())
+		storeShared(&c.makeRare().since, gort.Nanotime())
 	}
 }
 
-func (t *tree) ended(c *core) {
+func (t *tree) noteEnd(c *core) {
 	if t.lane != nil {
-		t.lane.Add(gort.Ticks(), nil, c.trackOf(), timeline.End)
+		t.lane.Add(gort.Ticks(), nil, c.timelineTrack(), timeline.End)
 	}
 }
 
-// trackOf is c in time lines. It is called on c's thread.
-func (c *core) trackOf() *timeline.Track {
-	x := c.more()
+// timelineTrack is c in time lines. It is called on c's thread.
+func (c *core) timelineTrack() *timeline.Track {
+	x := c.makeRare()
 	if x.track == nil {
 		x.track = timeline.NewTrack(c.id, &c.name)
 	}
 	return x.track
 }
 
-// share writes a word that only its own thread writes, and others read; see count.
-func share(p *int64, v int64) {
+// storeShared writes a word that only its own thread writes, and others read; see count.
+func storeShared(p *int64, v int64) {
 	if raceEnabled {
 		atomic.StoreInt64(p, v)
 	} else {
@@ -128,7 +128,7 @@ func share(p *int64, v int64) {
 // by that: as a region of its goroutine.
 func (c *core) region() (end func()) {
 	if trace.IsEnabled() {
-		if name := c.called(); name != "" {
+		if name := c.nameText(); name != "" {
 			return trace.StartRegion(context.Background(), name).End
 		}
 	}

@@ -51,11 +51,11 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 		case lifeStarted:
 			t := c.tree.Load()
 			if t != currentTree() {
-				return g.misused("SetParent", t)
+				return g.ownershipError("SetParent", t)
 			}
 			if o := p.owner(); o != nil && o != t && t.free.Load() && o.free.Load() &&
-				t.implicit && o.implicit && o.end.Load() == endNot && !o.gone() {
-				if err := t.give(c, p, o); err == errEnds {
+				t.implicit && o.implicit && o.end.Load() == endNot && !o.rootGone() {
+				if err := t.moveOut(c, p, o); err == errEnds {
 					runtime.Gosched()
 					continue
 				} else if err != nil {
@@ -63,7 +63,7 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 				}
 				return nil
 			}
-			if err := t.foreign(p); err != nil {
+			if err := t.whyNotMine(p); err != nil {
 				return fail("SetParent", g, err, "the new parent is "+p.String())
 			}
 		case lifeDead:

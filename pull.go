@@ -36,31 +36,31 @@ import (
 // forgotten greenlet; but call stop. See PullContext for one that a context ends.
 func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	p := &pull[V]{seq: seq}
-	g := p.newHand(place.PC(seq), p)
-	leave := leaveNext[V]()
+	g := p.newGreenlet(place.PC(seq), p)
+	leave := returnFromNext[V]()
 	next = func() (v V, ok bool) {
-		if t, to := p.swift(), g.swift(); t != nil && to != nil && t.quiet() {
-			p.enter(t, g)
+		if t, to := p.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
+			p.beginFastResume(t, g)
 			if way, _ := t.one.SwitchFast(to); way != gort.Refused {
-				if p.entered(t) {
+				if p.endFastResume(t) {
 					v, p.v = p.v, v
-					p.release()
+					p.endResume()
 					if way == gort.Jumped && leave != nil {
 						return leave(v, true)
 					}
 					return v, true
 				}
-				if p.unusual(g, "next of Pull") {
+				if p.finishNext(g, "next of Pull") {
 					v, p.v = p.v, v
 					return v, true
 				}
 				return v, false
 			}
-			p.stay(t)
+			p.undoFastResume(t)
 		}
 		if p.next(g, "next of Pull") {
 			v, p.v = p.v, v
-			p.release()
+			p.endResume()
 			return v, true
 		}
 		return v, false
@@ -71,25 +71,25 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 // Pull2 is Pull for iterators over pairs.
 func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()) {
 	p := &pull2[K, V]{seq: seq}
-	g := p.newHand(place.PC(seq), p)
+	g := p.newGreenlet(place.PC(seq), p)
 	next = func() (k K, v V, ok bool) {
-		if t, to := p.swift(), g.swift(); t != nil && to != nil && t.quiet() {
-			p.enter(t, g)
+		if t, to := p.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
+			p.beginFastResume(t, g)
 			if way, _ := t.one.SwitchFast(to); way != gort.Refused {
-				if p.entered(t) || p.unusual(g, "next of Pull2") {
+				if p.endFastResume(t) || p.finishNext(g, "next of Pull2") {
 					k, p.k = p.k, k
 					v, p.v = p.v, v
-					p.release()
+					p.endResume()
 					return k, v, true
 				}
 				return k, v, false
 			}
-			p.stay(t)
+			p.undoFastResume(t)
 		}
 		if p.next(g, "next of Pull2") {
 			k, p.k = p.k, k
 			v, p.v = p.v, v
-			p.release()
+			p.endResume()
 			return k, v, true
 		}
 		return k, v, false
@@ -97,10 +97,10 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	return next, func() { p.stop(g, "stop of Pull2") }
 }
 
-var leaveYield = gort.Return[func(bool) bool]()
+var returnFromYield = gort.Return[func(bool) bool]()
 
-// leaveNext returns from next, if what it returns is passed in registers.
-func leaveNext[V any]() func(V, bool) (V, bool) {
+// returnFromNext returns from next, if what it returns is passed in registers.
+func returnFromNext[V any]() func(V, bool) (V, bool) {
 	switch reflect.TypeFor[V]().Kind() {
 	case reflect.Array, reflect.Struct:
 		return nil
@@ -116,7 +116,7 @@ func leaveNext[V any]() func(V, bool) (V, bool) {
 // Use it in place of context.AfterFunc(ctx, stop), which calls stop on a goroutine of its
 // own, maybe while a next is under way: stop panics there, and nobody recovers that.
 func PullContext[V any](ctx context.Context, seq iter.Seq[V]) (next func() (V, bool), stop func()) {
-	needs(ctx, "PullContext")
+	requireContext(ctx, "PullContext")
 	pulled, stop := Pull(seq)
 	return func() (v V, ok bool) {
 		if ctx.Err() != nil {
@@ -129,7 +129,7 @@ func PullContext[V any](ctx context.Context, seq iter.Seq[V]) (next func() (V, b
 
 // Pull2Context is PullContext for iterators over pairs.
 func Pull2Context[K, V any](ctx context.Context, seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()) {
-	needs(ctx, "Pull2Context")
+	requireContext(ctx, "Pull2Context")
 	pulled, stop := Pull2(seq)
 	return func() (k K, v V, ok bool) {
 		if ctx.Err() != nil {
@@ -140,21 +140,21 @@ func Pull2Context[K, V any](ctx context.Context, seq iter.Seq2[K, V]) (next func
 	}, stop
 }
 
-// needs panics as package context does when there is none.
-func needs(ctx context.Context, op string) {
+// requireContext panics as package context does when there is none.
+func requireContext(ctx context.Context, op string) {
 	if ctx == nil {
 		panic(fail(op, nil, errNilContext, "use context.Background()"))
 	}
 }
 
 type pull[V any] struct {
-	hand
+	asymmetric
 	seq iter.Seq[V] // nil once it runs
 	v   V
 }
 
 type pull2[K, V any] struct {
-	hand
+	asymmetric
 	seq iter.Seq2[K, V] // nil once it runs
 	k   K
 	v   V
@@ -167,29 +167,29 @@ func (p *pull[V]) run() error {
 		if p.stopped {
 			return false
 		}
-		if t, to := p.leave(); t != nil {
+		if t, to := p.beginFastYield(); t != nil {
 			p.v = v
 			if way, by := t.one.SwitchFast(to); way != gort.Refused {
 				if by != t.one {
 					t = p.c.tree.Load() // it may have been moved
 				}
-				if !p.left(t) {
-					p.give()
+				if !p.endFastYield(t) {
+					p.finishYield()
 				} else if way == gort.Jumped {
-					return leaveYield(!p.stopped)
+					return returnFromYield(!p.stopped)
 				}
 				return !p.stopped
 			}
-			p.leftNot(t)
+			p.undoFastYield(t)
 		}
-		t, to, err := p.offer("yield")
+		t, to, err := p.checkYield("yield")
 		if err != nil {
-			p.refused(err)
+			p.yieldRefused(err)
 			return false
 		}
 		p.v = v
 		if !p.yield(t, to) {
-			p.give()
+			p.finishYield()
 		}
 		return !p.stopped
 	})
@@ -205,29 +205,29 @@ func (p *pull2[K, V]) run() error {
 		if p.stopped {
 			return false
 		}
-		if t, to := p.leave(); t != nil {
+		if t, to := p.beginFastYield(); t != nil {
 			p.k, p.v = k, v
 			if way, by := t.one.SwitchFast(to); way != gort.Refused {
 				if by != t.one {
 					t = p.c.tree.Load() // it may have been moved
 				}
-				if !p.left(t) {
-					p.give()
+				if !p.endFastYield(t) {
+					p.finishYield()
 				} else if way == gort.Jumped {
-					return leaveYield(!p.stopped)
+					return returnFromYield(!p.stopped)
 				}
 				return !p.stopped
 			}
-			p.leftNot(t)
+			p.undoFastYield(t)
 		}
-		t, to, err := p.offer("yield")
+		t, to, err := p.checkYield("yield")
 		if err != nil {
-			p.refused(err)
+			p.yieldRefused(err)
 			return false
 		}
 		p.k, p.v = k, v
 		if !p.yield(t, to) {
-			p.give()
+			p.finishYield()
 		}
 		return !p.stopped
 	})
@@ -238,36 +238,36 @@ func (p *pull2[K, V]) moved() {}
 
 // stop ends an iterator: its yield returns false. A body that waits elsewhere, which
 // is only so when its next has ended or was called by somebody else, is killed.
-func (h *hand) stop(g *Greenlet, op string) {
+func (h *asymmetric) stop(g *Greenlet, op string) {
 	c := g.c
 	if c.life.CompareAndSwap(lifePending, lifeDead) || c.life.Load() == lifeDead {
 		return
 	}
-	t, err := g.take(op, true)
+	t, err := g.beginTakeover(op, true)
 	if err != nil {
 		panic(err)
 	}
-	if m, came := t.reap(); came {
-		panic(t.passedBy(g, op, m))
+	if m, came := t.killUnreachable(); came {
+		panic(t.overtaken(g, op, m))
 	}
 	if c.life.Load() == lifeDead {
-		t.done()
+		t.endOperation()
 		return
 	}
 	if c == t.current.c { // it goes on, to its own end
 		h.stopped = true
 		return
 	}
-	if h.parked && !h.stopped && !h.awaited() && t.hold(c) {
+	if h.parked && !h.stopped && !h.awaited() && t.pin(c) {
 		h.stopped = true
-		if h.resume(t, g) || h.unusual(g, op) {
-			h.release()
+		if h.resume(t, g) || h.finishNext(g, op) {
+			h.endResume()
 		}
 		return
 	}
 	h.stopped = true
 	err, goexit := t.kill(op, g)
-	t.done()
+	t.endOperation()
 	if goexit {
 		runtime.Goexit()
 	}

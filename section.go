@@ -20,7 +20,7 @@ func enterSection() error {
 		return err
 	}
 	t.sections++
-	t.busy |= busySection
+	t.slow |= slowSection
 	return nil
 }
 
@@ -31,8 +31,8 @@ func leaveSection() error {
 		return fail("leaving a section", nil, errNoSection, "")
 	}
 	if t.sections--; t.sections == 0 {
-		t.busy &^= busySection
-		t.done()
+		t.slow &^= slowSection
+		t.endOperation()
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func leaveSection() error {
 // leaveSections leaves all.
 func (t *tree) leaveSections() {
 	t.sections = 0
-	t.busy &^= busySection
+	t.slow &^= slowSection
 }
 
 // endSections is called when the current greenlet ends: the section was its own.

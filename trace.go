@@ -29,9 +29,9 @@ type Tracer func(e Event, origin, target *Greenlet)
 // SetTrace sets the tracer of the calling thread's tree and returns the one
 // before; nil removes it. Like Current, it makes the goroutine a root.
 func SetTrace(f Tracer) (previous Tracer) {
-	t := treeOfCaller()
+	t := ownReferencedTree()
 	previous, t.tracer = t.tracer, f
-	t.busy |= busyChores
+	t.slow |= slowHousekeeping
 	t.raceRelease()
 	return previous
 }
@@ -45,11 +45,11 @@ func GetTrace() Tracer {
 	return nil
 }
 
-// treeOfCaller is Current for those that need the tree.
-func treeOfCaller() *tree {
+// ownReferencedTree is Current for those that need the tree.
+func ownReferencedTree() *tree {
 	Current()
 	t := currentTree()
-	t.ask()
+	t.referenceRoot()
 	return t
 }
 
@@ -58,10 +58,10 @@ func (t *tree) trace(k kind, origin, target *Greenlet) {
 	if k == kindValue {
 		e = EventSwitch
 	}
-	origin.askIfRoot()
-	target.askIfRoot()
+	origin.referenceIfRoot()
+	target.referenceIfRoot()
 	g := t.current
-	x := g.c.more()
+	x := g.c.makeRare()
 	x.tracing = true
 	returned := false
 	defer func() {
@@ -74,8 +74,8 @@ func (t *tree) trace(k kind, origin, target *Greenlet) {
 	returned = true
 }
 
-func (g *Greenlet) askIfRoot() {
+func (g *Greenlet) referenceIfRoot() {
 	if g.c.isRoot() {
-		g.c.tree.Load().ask()
+		g.c.tree.Load().referenceRoot()
 	}
 }

@@ -274,7 +274,7 @@ def trees():
         return
     while int(tree) != 0:
         yield tree
-        tree = tree["list"]["next"]
+        tree = tree["links"]["next"]
 
 
 def greenlets():

@@ -20,10 +20,10 @@ type candidate struct {
 
 var withoutC = []candidate{{"coro", "coroswitch", tryCoro}, {"pull", "iter.Pull", tryPull}}
 
-// ready chooses the engine: the first one that can be used, from the one on that
+// chooseEngine chooses the engine: the first one that can be used, from the one on that
 // GREENLET_RUNTIME asks for. It runs before the first root is made and not at init, since a
 // program that merely imports the package should not pay for it.
-var ready = sync.OnceValue(func() error {
+var chooseEngine = sync.OnceValue(func() error {
 	candidates, why := append(withC[:], withoutC...), ""
 	if asked := os.Getenv("GREENLET_RUNTIME"); asked != "" && asked != "auto" {
 		name := asked
@@ -50,7 +50,7 @@ var ready = sync.OnceValue(func() error {
 		engine = e
 		_, yes := e.(lineEngine)
 		oneM = c.name == "one-m"
-		lined.Store(yes || oneM && cStacks == nil)
+		onLines.Store(yes || oneM && cStacks == nil)
 		runtimeReport = strings.TrimSuffix(c.report+": "+why, ": ")
 		if oneM {
 			runtimeReport = c.report + ": "
@@ -73,7 +73,7 @@ const spareLocks = 1000
 // LockOSThread, so there are programs with one too many; a root's lock is not theirs to
 // undo: its greenlets would stay behind, for whoever comes to the thread next.
 func lockThread() {
-	if lined.Load() && byGoroutine {
+	if onLines.Load() && keyedByGoroutine {
 		return
 	}
 	runtime.LockOSThread()
@@ -89,7 +89,7 @@ func lockThread() {
 // unlockThread takes lockThread back. What the program has locked or unlocked besides
 // counts as it would have without.
 func unlockThread() {
-	if lined.Load() && byGoroutine {
+	if onLines.Load() && keyedByGoroutine {
 		return
 	}
 	if oneM {
@@ -156,7 +156,7 @@ func unlockThread() {
 // "iter.Pull: ..." is the same by means of package iter only, should one of the functions not
 // be found. There, greenlets that are given up stay in memory always.
 func Runtime() string {
-	if err := ready(); err != nil {
+	if err := chooseEngine(); err != nil {
 		return err.Error()
 	}
 	return runtimeReport
