@@ -119,7 +119,7 @@ func (t *tree) callOn(g *Greenlet, f func()) {
 	}
 	from := t.current
 	t.inbox = message{kind: kindProbe, value: f, origin: from}
-	t.enter(g)
+	t.setCurrent(g)
 	engine.switchTo(t.th, from.c.coro, g.c.coro)
 	t.raceRelease()
 }
@@ -128,7 +128,7 @@ func (t *tree) callOn(g *Greenlet, f func()) {
 func (t *tree) answerProbe(m message) *tree {
 	m.value.(func())()
 	from := t.current.c
-	t.enter(m.origin)
+	t.setCurrent(m.origin)
 	engine.switchTo(t.th, from.coro, m.origin.c.coro)
 	return from.tree.Load()
 }

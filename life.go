@@ -101,12 +101,7 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 	}
 	w.th.exceptions.clear() // a panic of Go's can have left catch blocks of C++ behind
 	w.th.pool.put(w)
-	target, m := t.deliver(g, *end)
-	m.origin = g
-	t.inbox = m
-	t.enter(target)
-	target.c.countSwitch()
-	return target.c.coro
+	return t.deliverLast(g, *end).c.coro
 }
 
 // endLastGreenlet is leave for a worker that ends with it.
@@ -115,11 +110,7 @@ func (t *tree) endLastGreenlet(w *worker, end *message) {
 	t.endSections(end)
 	t.markDead(g.c)
 	w.core = nil
-	target, m := t.deliver(g, *end)
-	m.origin = g
-	t.inbox = m
-	t.enter(target)
-	w.retirer = target.c.coro
+	w.retirer = t.deliverLast(g, *end).c.coro
 }
 
 // endByGoexit is leave for a worker whose goroutine is in runtime.Goexit.
@@ -129,12 +120,18 @@ func (t *tree) endByGoexit(w *worker, m message) {
 	t.markDead(g.c)
 	t.slow |= slowHousekeeping // w is given up after that
 	w.coro.Drop()
+	engine.exitTo(w, t.deliverLast(g, m).c.coro)
+}
+
+// deliverLast leaves the last message of g, which is dead, to whoever gets it, and makes that
+// one the current greenlet.
+func (t *tree) deliverLast(g *Greenlet, m message) *Greenlet {
 	target, m := t.deliver(g, m)
 	m.origin = g
 	t.inbox = m
-	t.enter(target)
+	t.setCurrent(target)
 	target.c.countSwitch()
-	engine.exitTo(w, target.c.coro)
+	return target
 }
 
 // markDead ends the current greenlet.
@@ -169,20 +166,23 @@ func (t *tree) removeLive(c *core) {
 	t.nlive--
 }
 
-// resolve finds who is to get a message that the user addressed to g, and makes
-// it what arrives there. Pending greenlets on the way start or die as the rules
-// say. An error means that nothing was touched.
+// resolve finds the greenlet that gets m, which was addressed to g, and makes m what
+// arrives there. Pending greenlets on the way start or die as the rules say; a dead one
+// stands for its parent. On an error nothing was touched, and the greenlet that is returned is
+// the one that could not take m.
 func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 	for {
 		c := g.c
-		life := c.life.Load() // before it is asked whose g is: whoever starts it does it the other way round
+		// The state is read before the owner: start writes them in the opposite order, so a
+		// greenlet that is seen as started is seen with its owner.
+		life := c.life.Load()
 		if err := t.whyNotMine(g); err != nil {
-			return nil, m, err
+			return g, m, err
 		}
 		switch life {
 		case lifeStarted:
 			if !t.pin(c) {
-				return nil, m, ErrWrongThread
+				return g, m, ErrWrongThread
 			}
 			return g, m, nil
 		case lifeDead:
@@ -190,22 +190,25 @@ func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 				m = errorMessage(m.err) // ErrExit arrives as a value
 			}
 			if c.isRoot() {
-				return t.root, m, nil // a released one stands for the present one
+				return t.root, m, nil // the root of a released tree stands for the present one
 			}
 			g = t.heirOrRoot(c)
 		case lifePending:
 			switch err := t.start(g, m.kind); err {
 			case nil:
 				return g, m, nil
-			case errDiesPending:
-				target, m := t.deliver(g, errorMessage(m.err))
+			case errDiesPending: // by now it has died, so there is no way back
+				if m.kind == kindError {
+					m = errorMessage(m.err)
+				}
+				target, m := t.deliver(g, m)
 				return target, m, nil
-			case errLostRace:
+			case errLostRace: // look again
 			default:
-				return nil, m, err
+				return g, m, err
 			}
 		default:
-			runtime.Gosched() // being moved by another thread, for an instant
+			runtime.Gosched() // lifeMoving is held for a few instructions
 		}
 	}
 }
@@ -221,50 +224,29 @@ func (t *tree) whyNotMine(g *Greenlet) error {
 	return ErrThreadExited
 }
 
-// deliver finds who gets the last message of g, which is dead. Unlike resolve it
-// cannot fail: an error on the way goes to the next ancestor in place of the
-// message, and the root always lives.
+// deliver finds the greenlet that gets the last message of g, which is dead. Unlike resolve
+// it cannot fail: an error on the way goes to the next ancestor in place of the message,
+// and the root can always take it.
 func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 	next := t.heirOrRoot(g.c)
 	if t.heir != nil {
 		next, t.heir = t.heir, nil
 	}
 	for {
-		g, c := next, next.c
-		life := c.life.Load() // see resolve
-		err := t.whyNotMine(g)
-		if c.isRoot() {
-			if err != nil {
-				m.fail(fail("a greenlet's end", g, err, "its parent was moved there"))
-			}
+		target, resolved, err := t.resolve(next, m)
+		if err == nil {
+			return target, resolved
+		}
+		detail := "it should have started with its child's result"
+		if errors.Is(err, ErrWrongThread) || errors.Is(err, ErrThreadExited) {
+			detail = "its parent was moved there"
+		}
+		m = resolved
+		m.fail(fail("a greenlet's end", target, err, detail))
+		if target.c.isRoot() {
 			return t.root, m
 		}
-		next = t.heirOrRoot(c)
-		if err != nil {
-			m.fail(fail("a greenlet's end", g, err, "its parent was moved there"))
-			continue
-		}
-		switch life {
-		case lifeStarted:
-			if t.pin(c) {
-				return g, m
-			}
-			m.fail(fail("a greenlet's end", g, ErrWrongThread, "its parent was moved there"))
-		case lifeDead:
-		case lifePending:
-			switch err := t.start(g, m.kind); err {
-			case nil:
-				return g, m
-			case errDiesPending: // and passes it on
-			case errLostRace:
-				next = g
-			default:
-				m.fail(fail("a greenlet's end", g, err, "it should have started with its child's result"))
-			}
-		default:
-			runtime.Gosched()
-			next = g
-		}
+		next = t.heirOrRoot(target.c)
 	}
 }
 

@@ -287,13 +287,8 @@ func (t *tree) switchTo(target *Greenlet) *tree {
 // announceSwitch is what comes right before a switch to target.
 func (t *tree) announceSwitch(target *Greenlet) {
 	t.inbox.origin = t.current
-	t.enter(target)
-	target.c.countSwitch() // after that: see watchfulPeek
-}
-
-// enter makes target the current greenlet.
-func (t *tree) enter(target *Greenlet) {
 	t.setCurrent(target)
+	target.c.countSwitch() // after that: see steadyPeek
 }
 
 // receive is the first thing that a greenlet does when it goes on: it takes the
