@@ -229,3 +229,14 @@ func TestNamesAreRegionsInExecutionTraces(t *testing.T) {
 	}
 	assert.Len(t, regexp.MustCompile(`RegionBegin `).FindAllString(text, -1), 3)
 }
+
+// goTool skips the test where there is no go command, as under an emulator.
+func goTool(t testing.TB) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command here")
+	}
+	if testing.Short() {
+		t.Skip("runs a tool of Go's")
+	}
+}

@@ -1,4 +1,4 @@
-package greenlet_test
+package e2e_test
 
 import (
 	"os"

@@ -1,6 +1,6 @@
 //go:build cgo && linux
 
-package greenlet_test
+package e2e_test
 
 import (
 	"os/exec"
@@ -16,16 +16,13 @@ import (
 // gdb's script lists greenlets and shows where suspended ones wait: in a process,
 // and in its core. The backtrace of one that runs ends at its entry.
 func TestGdb(t *testing.T) {
-	if testing.Short() || raceEnabled || emulator != "" {
-		t.Skip("it runs gdb on a process of this machine")
-	}
-	if _, err := exec.LookPath("gdb"); err != nil {
+		if _, err := exec.LookPath("gdb"); err != nil {
 		t.Skip("needs gdb")
 	}
 	goTool(t)
 	dir := t.TempDir()
 	exe, core := filepath.Join(dir, "exe"), filepath.Join(dir, "core")
-	out, err := exec.Command("go", "build", "-o", exe, "./testdata/gdb").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", exe, "./internal/e2e/testdata/gdb").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
 	look := []string{"greenlets", "greenlet-bt 1 2", "greenlet-bt 99"}
@@ -73,16 +70,15 @@ func TestGdb(t *testing.T) {
 
 // delve's does, too.
 func TestDelve(t *testing.T) {
-	if testing.Short() || raceEnabled || emulator != "" {
-		t.Skip("it runs delve on a process of this machine")
-	}
 	if _, err := exec.LookPath("dlv"); err != nil {
 		t.Skip("needs dlv: go install github.com/go-delve/delve/cmd/dlv@latest")
 	}
-	needsOneM(t, "delve does not find from C's stack to a goroutine's")
+	if !oneM() {
+		t.Skip("delve does not find from C's stack to a goroutine's")
+	}
 	goTool(t)
 	exe := filepath.Join(t.TempDir(), "exe")
-	out, err := exec.Command("go", "build", "-o", exe, "./testdata/gdb").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", exe, "./internal/e2e/testdata/gdb").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	cmd := exec.Command("dlv", "exec", "--allow-non-terminal-interactive=true", exe)
 	cmd.Stdin = strings.NewReader("break main.runs\ncontinue\nsource scripts/greenlet.star\ngreenlets\nexit\n")

@@ -1,4 +1,4 @@
-package greenlet_test
+package e2e_test
 
 import (
 	"go/build"
@@ -88,16 +88,5 @@ func TestAConsumerOnEverySystem(t *testing.T) {
 				assert.Equal(t, without.SFiles, p.SFiles, "%s: %s", system, dir)
 			}
 		}
-	}
-}
-
-// goTool skips the test where there is no go command, as under an emulator.
-func goTool(t testing.TB) {
-	t.Helper()
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no go command here")
-	}
-	if testing.Short() {
-		t.Skip("builds programs")
 	}
 }
