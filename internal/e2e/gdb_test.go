@@ -16,7 +16,7 @@ import (
 // gdb's script lists greenlets and shows where suspended ones wait: in a process,
 // and in its core. The backtrace of one that runs ends at its entry.
 func TestGdb(t *testing.T) {
-		if _, err := exec.LookPath("gdb"); err != nil {
+	if _, err := exec.LookPath("gdb"); err != nil {
 		t.Skip("needs gdb")
 	}
 	goTool(t)
