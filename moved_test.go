@@ -144,7 +144,7 @@ func TestTracersOfWorkersThatHandTasksOn(t *testing.T) {
 					to++
 				}
 			})
-			defer greenlet.SetTrace(nil)
+			defer func() { greenlet.SetTrace(nil) }()
 			for k := range queues[i] {
 				resumes++
 				out, ok, err := k.c.Resume(1)
