@@ -1,6 +1,9 @@
+//go:build !race
+
 // Package e2e tests the repository from outside: what takes other modules, other programs and
 // the pages of the documentation, each in processes of its own. Its tests run in the top
-// folder of the repository, so that paths are what they are there.
+// folder of the repository, so that paths are what they are there. What they run is in processes without the race detector,
+// so with it they would only run once more.
 package e2e_test
 
 import (
