@@ -5,133 +5,174 @@ import (
 	"runtime"
 )
 
-// A asymmetric is what the two ends of an asymmetric coroutine share: Pull, Pull2 and
-// Coroutine add the typed value that is handed over. It refers to the greenlet's
-// core only, since the body holds it; the Greenlet is held by the other end.
-type asymmetric struct {
-	c       core   // here, so that there is one object less to be made
-	body    body   // the object that this is in
-	waiter  waiter // the one that has called resume, until that returns
-	parked  bool   // the body waits in yield, or has not begun
-	resumed bool   // the body's wait in yield was ended by resume
-	yielded bool   // the waiter's wait in resume was ended by yield
-	stopped bool   // an iterator's end was asked for: its yield returns false from now on
-	t       *tree  // since it was resumed for the first time
-	fastOn  *tree  // t while nothing but Cross is needed to resume the body: it is parked
-}
-
-// A body is what Pull, Pull2 and Coroutine add to a hand.
-type body interface {
-	run() error // in the greenlet, once
-	moved()     // it has been moved to another tree
-}
-
-// The next three are what a next or Resume does where ready says that a Cross will do, in
-// one function with the Cross: every return between a switch and the user's code is one
-// that the processor predicts wrongly, since the other end got there another way.
+// An asymmetric is the state that the two ends of an asymmetric coroutine share: the body,
+// which yields, and the caller of next or Resume, called the waiter while it waits. Pull, Pull2
+// and Coroutine embed it and add the typed value that passes. It refers to the greenlet's core
+// and not to its Greenlet: the body's stack holds it, and the Greenlet, which the functions of
+// the other end hold, must become unreachable when the program drops those.
 //
-// In a free tree another goroutine may be taking the body away at the same time, and then
-// the Cross is refused. So nothing of the hand is written before it: who resumes is left in
-// the tree, and the body does the rest, in left.
+// Only the goroutine that runs in the body's tree writes the fields. A goroutine that moves the
+// body to its own tree (adopt) reads them, and writes t and fastOn, after it has claimed the
+// coroutine (gort.Coro.Claim). fastOn is read without a claim by any goroutine that calls next
+// or Resume.
+//
+// parked, resumed and yielded are one state:
+//
+//	                                   parked  resumed  yielded
+//	not begun                          true    false    false
+//	runs, by a resume                  false   true     false
+//	parked, the yield ended a resume   true    false    true
+//	parked, the yield answered a Kill  true    false    false
+//	runs, by a Throw or Kill           false   false    as it was while parked
+//	dead (core.life says so)           as they were before
+//
+//	not begun --- resume ---> runs, by a resume <-------- resume --------+
+//	                                 |                                   |
+//	                                 +------------ yield ------------> parked
+//	                                                                  |    ^
+//	                                                        Throw, Kill    yield
+//	                                                                  v    |
+//	                                                        runs, by a Throw or Kill
+//
+// A body that is suspended elsewhere than in its yield is one that runs, here. A resume by
+// SwitchFast writes none of this; the body does when it goes on (endFastYield). While a parked
+// body sends back a value that is none of a resume's (returnStrays), it stays parked.
+//
+// stopped is apart from that: it is set once, in any state, and never cleared.
+type asymmetric struct {
+	c       core   // the body's greenlet; embedded, to save an allocation
+	body    body   // the pull, pull2 or coroutine in which this is embedded; set once
+	waiter  waiter // who waits in next or Resume; waiter.by is nil if nobody does
+	parked  bool   // the body waits in its yield, or has not begun
+	resumed bool   // the body's last wait in yield was ended by a resume
+	yielded bool   // the waiter's last wait was ended by a yield
+	stopped bool   // the end of an iterator was asked for: its yield returns false from now on
+	t       *tree  // the tree that resumed it last, or to which it was moved; nil: never resumed
+	fastOn  *tree  // t while the body is parked, so that SwitchFast may resume it; else nil
+}
 
-// fastTree is ready for any goroutine that calls; see Switch.
-func (h *asymmetric) fastTree() *tree {
+// A body is what Pull, Pull2 and Coroutine add to an asymmetric.
+type body interface {
+	run() error // calls the user's function; once, on the greenlet
+	moved()     // is called after a move to another tree, by the goroutine that has moved it
+}
+
+// A fast resume is beginFastResume, SwitchFast, then endFastResume, or undoFastResume if
+// SwitchFast has refused. next and Resume have SwitchFast in their own bodies: the processor
+// predicts each return between a switch and the user's code wrongly, since the calls were made
+// on another stack, so there is to be no function in between.
+//
+// In a free tree another goroutine may claim the body at the same time, and then SwitchFast
+// refuses. So nothing of the asymmetric is written before SwitchFast has succeeded: who resumes
+// is left in the tree (resumed, resumer), and the body does the rest in endFastYield.
+
+// fastTree returns the tree in which a fast resume may be tried; nil: none. Any goroutine may
+// call it: it must still ask isHereAndIdle of the tree. Such a read is a race, which the race
+// detector would report, so under it there is no fast resume.
+func (a *asymmetric) fastTree() *tree {
 	if raceEnabled {
 		return nil
 	}
-	return h.fastOn
+	return a.fastOn
 }
 
-// beginFastResume comes before the Cross to the body.
-func (h *asymmetric) beginFastResume(t *tree, g *Greenlet) {
-	t.resumed, t.resumer = h, t.current
+// beginFastResume comes before the SwitchFast to the body.
+func (a *asymmetric) beginFastResume(t *tree, g *Greenlet) {
+	t.resumed, t.resumer = a, t.current
 	t.current = g
 	g.c.switches++
 }
 
-// endFastResume comes after it, and says whether the body has yielded, and nothing else has
-// come. release is to follow, when the value has been taken.
-func (h *asymmetric) endFastResume(t *tree) bool {
-	if !h.yielded || h.c.waiter != &h.waiter || !t.gotPlainValueNoted() {
+// endFastResume comes after a SwitchFast that was made. It says whether the wait was ended by
+// the body's yield and there is nothing else to do; then endResume follows, once the caller has
+// read the value that was yielded. False: finishNext or resumeResult follows.
+func (a *asymmetric) endFastResume(t *tree) bool {
+	if !a.yielded || a.c.waiter != &a.waiter || !t.gotPlainValueNoted() {
 		return false
 	}
-	h.c.waiter = nil
+	a.c.waiter = nil
 	return true
 }
 
-// endResume ends a resume: from here on another goroutine may take the body away.
-func (h *asymmetric) endResume() { h.waiter.by = nil }
+// endResume ends a resume: adopt refuses to move the body while waiter.by is set, so from here
+// on another goroutine may move it.
+func (a *asymmetric) endResume() { a.waiter.by = nil }
 
-// undoFastResume comes after one that was refused.
-func (h *asymmetric) undoFastResume(t *tree) {
-	h.c.switches--
+// undoFastResume takes beginFastResume back after SwitchFast has refused.
+func (a *asymmetric) undoFastResume(t *tree) {
+	a.c.switches--
 	t.current = t.resumer
 	t.resumed, t.resumer = nil, nil
 }
 
-// The same three for yield.
+// A fast yield has the same three parts.
 
-// beginFastYield says to whom a yield can go by a Cross, and in which tree; nil: it has to take the
-// long way. (Whoever waits may be taken away just now, and end elsewhere, so its coro is
-// read once. The same goes for the body, where next and Resume read its coro.)
-func (h *asymmetric) beginFastYield() (*tree, coro) {
+// beginFastYield returns the tree, and the waiter's coroutine, to which a yield may try a
+// SwitchFast; nil: checkYield and yield are to be called. Another goroutine may move the
+// waiter's greenlet at the same time, and there it may end, which sets its coro to nil: so coro
+// is read once. (next and Resume read the body's coro once, too: see fastCoro.)
+func (a *asymmetric) beginFastYield() (*tree, coro) {
 	if raceEnabled {
 		return nil, nil
 	}
-	t, by := h.t, h.waiter.by
-	if t == nil || !t.isHereAndIdle() || t.current.c != &h.c || h.c.waiter != &h.waiter || h.waiter.next != nil {
+	t, by := a.t, a.waiter.by
+	if t == nil || !t.isHereAndIdle() || t.current.c != &a.c || a.c.waiter != &a.waiter || a.waiter.next != nil {
 		return nil, nil
 	}
 	to := by.c.coro
 	if to == nil || !to.Plain() {
 		return nil, nil
 	}
-	h.parked, h.resumed, h.yielded = true, false, true
-	h.fastOn, t.current = t, by
+	a.parked, a.resumed, a.yielded = true, false, true
+	a.fastOn, t.current = t, by
 	by.c.switches++
 	return t, to
 }
 
-// endFastYield says whether a resume has ended the wait, and nothing else has come.
-func (h *asymmetric) endFastYield(t *tree) bool {
-	h.fastOn = nil
-	if t.resumed == h { // by a Cross
-		h.waiter.by = t.resumer
-		h.c.waiter = &h.waiter
+// endFastYield comes after a SwitchFast that was made; t is the tree that the body is in now.
+// It says whether the wait was ended by a resume and there is nothing else to do. False:
+// finishYield or yieldError follows.
+func (a *asymmetric) endFastYield(t *tree) bool {
+	a.fastOn = nil
+	if t.resumed == a { // a fast resume, which has left its part to this function
+		a.waiter.by = t.resumer
+		a.c.waiter = &a.waiter
 		t.resumed, t.resumer = nil, nil
-		h.resumed, h.yielded = true, false
+		a.resumed, a.yielded = true, false
 	}
-	if !h.resumed || !t.gotPlainValueNoted() {
+	if !a.resumed || !t.gotPlainValueNoted() {
 		return false
 	}
-	h.parked = false
+	a.parked = false
 	return true
 }
 
-// undoFastYield comes after a Cross that was refused.
-func (h *asymmetric) undoFastYield(t *tree) {
-	h.waiter.by.c.switches--
-	h.fastOn, t.current = nil, h.c.userRef()
-	h.parked, h.resumed, h.yielded = false, true, false
+// undoFastYield takes beginFastYield back after SwitchFast has refused.
+func (a *asymmetric) undoFastYield(t *tree) {
+	a.waiter.by.c.switches--
+	a.fastOn, t.current = nil, a.c.userRef()
+	a.parked, a.resumed, a.yielded = false, true, false
 }
 
-// newGreenlet makes the coroutine of h. pc is the code of the function of the user's that
-// body calls, 0 if that is nil; see place.PC.
-func (h *asymmetric) newGreenlet(pc uintptr, body body) *Greenlet {
-	c := &h.c
+// newGreenlet makes the greenlet of a. pc is the address of the code of the user's function
+// that body calls, 0 if that is nil; see place.PC.
+func (a *asymmetric) newGreenlet(pc uintptr, body body) *Greenlet {
+	c := &a.c
 	if pc != 0 {
 		c.run = runBody
 	}
-	c.body, c.asym = pc, h
-	h.body, h.parked = body, true
+	c.body, c.asym = pc, a
+	a.body, a.parked = body, true
 	c.initPending(nil)
 	return &Greenlet{c: c}
 }
 
-// runBody stands for the body of a hand, which execute calls.
+// runBody is the core.run of an asymmetric's greenlet: not nil, since nil means that there is
+// nothing to run. It is never called: core.execute calls body.run in its place.
 func runBody(any) (any, error) { panic("greenlet: internal error: not a body") }
 
-// receivePlain takes a plain value's message out of the inbox, if that is all that came.
+// receivePlain empties the inbox and returns true if a value has come and there is nothing else
+// to do (tree.slow). The value is not looked at: a resume and a yield pass theirs elsewhere.
 func (t *tree) receivePlain() bool {
 	if !t.gotPlainValueNoted() {
 		return false
@@ -141,40 +182,41 @@ func (t *tree) receivePlain() bool {
 	return true
 }
 
-// resume lets the body go on, after prepare, until it yields, and says whether it
-// has, and nothing else has come. If not, back tells what. A body that has yielded
-// has sent a plain message, which is not looked at.
-func (h *asymmetric) resume(t *tree, g *Greenlet) bool {
+// resume resumes the body after checkResume, and returns when control comes back. It says
+// whether the body has yielded and there is nothing else to do; then endResume is to follow,
+// once the caller has read the value. False: resumeResult returns the message that came.
+func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 	c := g.c
-	h.t = t
-	h.waiter.by = t.current
-	c.push(&h.waiter)
-	h.parked, h.resumed, h.yielded = false, true, false
+	a.t = t
+	a.waiter.by = t.current
+	c.push(&a.waiter)
+	a.parked, a.resumed, a.yielded = false, true, false
 	t.inbox.kind, t.inbox.value = kindValue, nil
 	t = t.switchTo(g)
-	if h.yielded && c.waiter == &h.waiter && t.receivePlain() {
-		c.waiter, h.waiter.next = h.waiter.next, nil
-		return true // and release is to follow
+	if a.yielded && c.waiter == &a.waiter && t.receivePlain() {
+		c.waiter, a.waiter.next = a.waiter.next, nil
+		return true
 	}
 	return false
 }
 
-// resumeResult is the rest of a resume that was not plain: it returns what came. It may
-// be a yield all the same; h.yielded says so.
-func (h *asymmetric) resumeResult(g *Greenlet) message {
-	defer g.c.remove(&h.waiter) // a tracer may unwind us
+// resumeResult is the rest of a resume, or a fast one, that has returned false: it returns the
+// message that came. That may be the body's yield nevertheless; then a.yielded is set.
+func (a *asymmetric) resumeResult(g *Greenlet) message {
+	defer g.c.remove(&a.waiter) // deferred, since a tracer may panic in receive
 	m, t := currentTree().receive()
 	t.endOperation()
 	return m
 }
 
-// errEnded is no failure.
+// errEnded is checkResume's answer for a body that has ended before. It is not returned to the
+// user: next and Resume say ok == false.
 var errEnded = errors.New("ended before")
 
-// checkResume makes sure that the body may be resumed now, from here, and is ready to go on.
-// The error says why not, and nothing was touched; it is errEnded when the body has ended
-// before.
-func (h *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
+// checkResume makes sure that the calling goroutine may resume the body now: it moves the body
+// to the caller's tree if it has to, starts it if it is pending, and pins it. An error means
+// that the body was not resumed and its state is as before; errEnded means that it is dead.
+func (a *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 	if g.c.life.Load() == lifeDead {
 		return nil, errEnded
 	}
@@ -185,7 +227,8 @@ func (h *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 	if m, came := t.killUnreachable(); came {
 		return nil, t.overtaken(g, op, m)
 	}
-	// Until it is started and ours, it may be another thread that starts it.
+	// A pending body of no tree may be started by another goroutine just now. resolve starts it,
+	// or finds that it is another tree's.
 	if life := g.c.life.Load(); life != lifeDead && (life != lifeStarted || g.c.tree.Load() != t) {
 		_, _, err = t.resolve(g, message{kind: kindValue})
 	}
@@ -194,11 +237,11 @@ func (h *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 		err = fail(op, g, err, "it was made with nil in place of one")
 	case err != nil:
 		err = fail(op, g, err, "")
-	case g.c.life.Load() == lifeDead || h.stopped: // of what reap has let run
+	case g.c.life.Load() == lifeDead || a.stopped: // by deferred calls that killUnreachable has run
 		err = errEnded
-	case !h.parked || g.c == t.current.c: // a tracer can run on one that is parked
+	case !a.parked || g.c == t.current.c: // a tracer runs on the body before its yield returns
 		err = fail(op, g, errBusy, "")
-	case h.awaited():
+	case a.awaited():
 		err = fail(op, g, errAwaited, "")
 	case !t.pin(g.c):
 		err = fail(op, g, ErrWrongThread, "")
@@ -209,7 +252,8 @@ func (h *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 	return nil, err
 }
 
-// overtaken is the error of an operation on g that was not begun, since m came before it.
+// overtaken ends an operation on g that was not begun, since killUnreachable has returned m,
+// and returns its error. If m is a panic or a Goexit, overtaken does not return.
 func (t *tree) overtaken(g *Greenlet, op string, m message) error {
 	t.endOperation()
 	if _, err := m.open(); err != nil {
@@ -218,26 +262,27 @@ func (t *tree) overtaken(g *Greenlet, op string, m message) error {
 	return fail(op, g, errOvertaken, "")
 }
 
-// awaited says whether somebody still waits in resume although the body is parked: the
-// body has answered a Kill by yielding, so it was Kill that returned.
-func (h *asymmetric) awaited() bool {
-	by := h.waiter.by
+// awaited says whether a greenlet still waits in resume although the body is parked: the body
+// has answered a Kill by a yield, so it was the Kill that returned. A waiter that has died
+// without its resume returning (tree.destroy) is removed.
+func (a *asymmetric) awaited() bool {
+	by := a.waiter.by
 	if by != nil && by.c.life.Load() == lifeDead {
-		h.c.remove(&h.waiter)
+		a.c.remove(&a.waiter)
 		return false
 	}
 	return by != nil
 }
 
-// checkYield makes sure that the body may yield now, and says to whom: the waiter, or one
-// that kills the body. The error says why not, and nothing was touched, which is why this
-// comes before the value is handed over.
-func (h *asymmetric) checkYield(op string) (t *tree, to *Greenlet, err error) {
+// checkYield makes sure that the body may yield now. It returns the tree and the greenlet that
+// gets control: the waiter, or the one that waits in a Kill of the body; to is pinned. An error
+// means that nothing was changed, which is why the caller stores the value after this.
+func (a *asymmetric) checkYield(op string) (t *tree, to *Greenlet, err error) {
 	t = currentTree()
-	if t == nil || t.current.c != &h.c || t.sections != 0 {
-		return nil, nil, h.cannotYield(op, t)
+	if t == nil || t.current.c != &a.c || t.sections != 0 {
+		return nil, nil, a.cannotYield(op, t)
 	}
-	if to = h.c.awaited(); to == nil {
+	if to = a.c.awaited(); to == nil {
 		return nil, nil, fail(op, nil, errNobody, "")
 	}
 	if to.c.tree.Load() != t {
@@ -252,50 +297,57 @@ func (h *asymmetric) checkYield(op string) (t *tree, to *Greenlet, err error) {
 	return t, to, nil
 }
 
-func (h *asymmetric) cannotYield(op string, t *tree) error {
-	if t != nil && t.current.c == &h.c {
+// cannotYield is the error of checkYield in t, which may be nil, where the body does not run or
+// is in a section.
+func (a *asymmetric) cannotYield(op string, t *tree) error {
+	if t != nil && t.current.c == &a.c {
 		return fail(op, nil, errSection, "leave it first")
 	}
 	return fail(op, nil, errors.New("the yield of a coroutine was called outside of its body"), "")
 }
 
-// yield passes control on, after an offer, and says whether a resume has ended the wait,
-// and nothing else has come. If not, sent tells what came. It is called by the body.
-func (h *asymmetric) yield(t *tree, to *Greenlet) (resumed bool) {
-	h.parked, h.resumed, h.yielded = true, false, h.c.waiter == &h.waiter
+// yield passes control to to, after checkYield, and returns when the body goes on. It says
+// whether the wait was ended by a resume and there is nothing else to do. False: finishYield or
+// yieldError follows. The body calls it.
+func (a *asymmetric) yield(t *tree, to *Greenlet) (resumed bool) {
+	a.parked, a.resumed, a.yielded = true, false, a.c.waiter == &a.waiter
 	t.inbox.kind, t.inbox.value = kindValue, nil
 	t = t.switchTo(to)
-	if h.resumed && t.receivePlain() {
-		h.parked = false
+	if a.resumed && t.receivePlain() {
+		a.parked = false
 		return true
 	}
 	return false
 }
 
-// yieldResult is the rest of a yield that was not plain: it puts into came what did, which is no
-// value but that of a resume. (It is under a body; see worker.run.)
-func (h *asymmetric) yieldResult(came *message) {
+// yieldResult is the rest of a yield that has returned false: it puts the message that came
+// into came. That is a resume, or no value: other values are sent back. (It takes a pointer to
+// keep the frames under a body small; see worker.run.)
+func (a *asymmetric) yieldResult(came *message) {
 	t := currentTree()
 	t.receiveInto(came)
-	if !h.resumed && came.kind == kindValue {
-		h.returnStrays(came)
+	if !a.resumed && came.kind == kindValue {
+		a.returnStrays(came)
 	}
-	h.parked = false
+	a.parked = false
 }
 
-// receiveInto is take, but that the caller has one message and not two.
+// receiveInto is receive with the result in *m, so that the caller's frame has room for one
+// message and not for two.
 //
 //go:noinline
 func (t *tree) receiveInto(m *message) { *m, _ = t.receive() }
 
-// returnStrays refuses what nobody is to send, until something else comes.
+// returnStrays sends back values that do not come from a resume, until another message comes,
+// which it leaves in m. A yield has no way to return such a value.
 //
 //go:noinline
-func (h *asymmetric) returnStrays(m *message) {
+func (a *asymmetric) returnStrays(m *message) {
 	t := currentTree()
-	for !h.resumed && m.kind == kindValue {
-		// A Switch of somebody who holds our Greenlet: sent back. It may be a child's
-		// result instead: that cannot be delivered, which our heir is to know.
+	for !a.resumed && m.kind == kindValue {
+		// Either another greenlet has called Switch on the body's Greenlet: then that Switch
+		// returns the error. Or a child has ended, whose result cannot be delivered: then the
+		// sender is dead, and the error goes to the body's own heir.
 		to, refusal := m.origin, message{kind: kindError, err: fail("Switch", t.current, errNotYours, "")}
 		if to.Dead() || !t.pin(to.c) {
 			to, refusal = t.deliver(t.current, refusal)
@@ -304,33 +356,34 @@ func (h *asymmetric) returnStrays(m *message) {
 	}
 }
 
-// yieldError is sent for a yield that has an error to return.
+// yieldError is the rest of a Coroutine's yield that has returned false: nil after a resume,
+// else the error that came. A panic or Goexit that came goes on here.
 //
 //go:noinline
-func (h *asymmetric) yieldError() error {
+func (a *asymmetric) yieldError() error {
 	var m message
-	h.yieldResult(&m)
+	a.yieldResult(&m)
 	_, err := m.open()
 	return err
 }
 
-// next is an iterator's next but for the value. It says whether there is one. What
-// cannot be returned, it panics with.
-func (h *asymmetric) next(g *Greenlet, op string) bool {
-	t, err := h.checkResume(g, op)
+// next is an iterator's next but for the value, and says whether there is one. It panics with
+// an error, since an iterator's next has no result for it.
+func (a *asymmetric) next(g *Greenlet, op string) bool {
+	t, err := a.checkResume(g, op)
 	if err == errEnded {
 		return false
 	}
 	if err != nil {
 		panic(err)
 	}
-	return h.resume(t, g) || h.finishNext(g, op)
+	return a.resume(t, g) || a.finishNext(g, op)
 }
 
-// finishNext is the rest of a next whose resume was not plain.
-func (h *asymmetric) finishNext(g *Greenlet, op string) bool {
-	m := h.resumeResult(g)
-	if h.yielded {
+// finishNext is the rest of a next whose resume, or fast resume, has returned false.
+func (a *asymmetric) finishNext(g *Greenlet, op string) bool {
+	m := a.resumeResult(g)
+	if a.yielded {
 		return true
 	}
 	switch m.kind {
@@ -347,11 +400,11 @@ func (h *asymmetric) finishNext(g *Greenlet, op string) bool {
 	return false
 }
 
-// yieldRefused is what an iterator's yield does with the error of an offer. It returns after
-// the end only, when yield is to return false.
-func (h *asymmetric) yieldRefused(err error) {
+// yieldRefused is what an iterator's yield does with an error of checkYield: it panics. It
+// returns only if the iterator is dead, and then yield is to return false.
+func (a *asymmetric) yieldRefused(err error) {
 	switch {
-	case h.c.life.Load() == lifeDead:
+	case a.c.life.Load() == lifeDead:
 	case errors.Is(err, errNobody):
 		panic(thrown{Err: err})
 	default:
@@ -359,13 +412,14 @@ func (h *asymmetric) yieldRefused(err error) {
 	}
 }
 
-// finishYield is the rest of an iterator's yield that was not plain.
-func (h *asymmetric) finishYield() {
+// finishYield is the rest of an iterator's yield that has returned false. After it, yield
+// returns !stopped.
+func (a *asymmetric) finishYield() {
 	var m message
-	h.yieldResult(&m)
+	a.yieldResult(&m)
 	switch {
 	case m.kind == kindError && isExit(m.err):
-		h.stopped = true // killed: end the loop as stop does
+		a.stopped = true // killed: end the loop as stop does
 	case m.kind == kindError:
 		panic(thrown{Err: m.err})
 	default:

@@ -8,8 +8,9 @@ import (
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
-// A Coroutine is an asymmetric coroutine with typed values: Resume hands one in
-// and gets one out. Values pass without an allocation. Make it with NewCoroutine.
+// A Coroutine is an asymmetric coroutine with typed values: Resume passes a value to the body
+// and returns the one that the body yields. Values pass without an allocation. Make it with
+// NewCoroutine.
 //
 // Any goroutine may resume and stop it, one at a time, as with [Pull].
 type Coroutine[In, Out any] struct {
@@ -17,21 +18,27 @@ type Coroutine[In, Out any] struct {
 	s *coroutine[In, Out]
 }
 
-// coroutine is what the body may hold; see hand.
+// coroutine is the state that Resume and the body share. The body's stack holds it, so it does
+// not refer to the Coroutine; see asymmetric.
 type coroutine[In, Out any] struct {
 	asymmetric
-	in      atomic.Pointer[In] // what the body is to find, where the tree that it is in leaves it
-	out     Out
-	firstIn In // for the first tree
-	f       func(yield func(Out) (In, error), first In) error
+	// in names the value that passes to the body. Resume loads the pointer before it knows whether
+	// the body is in its tree, and writes through it before SwitchFast; takeIn empties the value.
+	// moved replaces it, so that a goroutine from which the body was moved away meanwhile writes
+	// to the old one, which is not read any more.
+	in      atomic.Pointer[In]
+	out     Out                                               // written by the body before it yields, taken out by Resume after that
+	firstIn In                                                // what in names until the first move
+	f       func(yield func(Out) (In, error), first In) error // nil once it runs, so that it is not retained
 }
 
-// NewCoroutine makes a coroutine that will run body, and does not start it. The
-// first Resume calls body with the value that it hands in. In the body, yield
-// hands a value out and returns the one that the next Resume hands in.
+// NewCoroutine makes a coroutine that will run body, and does not start it. The first Resume
+// calls body with its value. In the body, yield passes a value to the caller of Resume, and
+// returns the value of the next Resume.
 //
-// When yield returns an error, the body is to end: with ErrExit, somebody has
-// called Stop; else, an error was thrown at it, or no Resume waits any more. What the body returns ends the coroutine; ErrExit counts as nil.
+// When yield returns an error, the body is to end: ErrExit, if Stop was called; else the error
+// that was thrown at it, or one that says that no Resume waits any more. What body returns ends
+// the coroutine, and is the error of the Resume or Stop that waits for it; ErrExit counts as nil.
 func NewCoroutine[In, Out any](body func(yield func(Out) (In, error), first In) error) *Coroutine[In, Out] {
 	s := &coroutine[In, Out]{f: body}
 	s.in.Store(&s.firstIn)
@@ -44,14 +51,16 @@ func (s *coroutine[In, Out]) run() error {
 	return f(s.yield, s.takeIn())
 }
 
-func (s *coroutine[In, Out]) moved() { s.in.Store(new(In)) } // what another one may be writing comes too late
+func (s *coroutine[In, Out]) moved() { s.in.Store(new(In)) }
 
+// takeIn returns the value that has passed to the body, and does not retain it.
 func (s *coroutine[In, Out]) takeIn() (in In) {
 	p := s.in.Load()
 	in, *p = *p, in
 	return in
 }
 
+// yield is the function that the body is given. It has SwitchFast in it: see beginFastResume.
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 	if t, to := s.beginFastYield(); t != nil {
 		s.out = out
@@ -81,22 +90,21 @@ func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 	return s.takeIn(), nil
 }
 
-// Resume hands in a value and lets the body go on, until it yields: then Resume
-// returns what was yielded, and true. ok is false when the body has ended, with
-// the error that it returned, and in every later call, with a nil error. If the
-// body panics, Resume panics with a *PanicError.
+// Resume passes in to the body, which starts or goes on. When the body yields, Resume returns
+// the value that was yielded, and true. When the body has ended, ok is false and err is the
+// error that it returned; every later call returns false and a nil error. If the body panics,
+// Resume panics with a *PanicError.
 //
-// ok is false, too, with an error of this package when Resume is refused: the
-// coroutine runs, is suspended in C on another goroutine, or has answered a Kill by
-// yielding, and the Resume before still waits. Then nothing was touched. An
-// error that somebody throws at the caller while it waits here comes out with ok
-// false as well; the coroutine goes on then.
+// ok is also false, with an error of this package, when Resume is refused, since the coroutine
+// runs, or is suspended in C on another goroutine, or has answered a Kill by a yield while an
+// earlier Resume still waits. Then nothing was changed. And ok is false when an error is thrown
+// at the caller while it waits here: err is that error, and the coroutine lives on.
 func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	if c == nil || !c.g.valid() {
 		return out, false, fail("Resume", nil, errNil, "make a Coroutine with NewCoroutine")
 	}
 	s := c.s
-	p := s.in.Load() // before it is seen whose the body is
+	p := s.in.Load() // before the body's tree is looked at: see coroutine.in
 	if t, to := s.fastTree(), c.g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
 		s.beginFastResume(t, c.g)
 		*p = in
@@ -115,7 +123,7 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		return out, false, nil
 	}
 	if err != nil {
-		if t, ok := err.(thrown); ok { // at the caller
+		if t, ok := err.(thrown); ok { // overtaken has wrapped what was thrown at the caller
 			err = t.Err
 		}
 		return out, false, err
@@ -128,7 +136,8 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	return s.resumeOutcome(c.g, m)
 }
 
-// resumeOutcome is what Resume returns after m.
+// resumeOutcome returns Resume's results after m has come; if the body has yielded, m is not
+// looked at.
 func (s *coroutine[In, Out]) resumeOutcome(g *Greenlet, m message) (out Out, ok bool, err error) {
 	if s.yielded {
 		out, s.out = s.out, out
@@ -142,9 +151,10 @@ func (s *coroutine[In, Out]) resumeOutcome(g *Greenlet, m message) (out Out, ok 
 	return out, false, err
 }
 
-// Stop ends the coroutine: the yield that it waits in returns ErrExit. Stop
-// returns what Kill would: nil when the body has ended quietly, its error, or one
-// that says that the body went on. A coroutine that was never resumed just ends.
+// Stop ends the coroutine: the yield in which its body waits returns ErrExit. The result is
+// that of Kill: nil if the body has ended without an error or with ErrExit, else its error, or
+// one that says that the body goes on. A coroutine that was never resumed ends without its
+// body running.
 func (c *Coroutine[In, Out]) Stop() error {
 	if c == nil {
 		return fail("Stop", nil, errNil, "make a Coroutine with NewCoroutine")

@@ -15,25 +15,28 @@ import (
 // iteration, after which next returns false. Both may be called any number of
 // times. A panic or runtime.Goexit in seq passes to the caller of next or stop.
 //
-// Unlike iter.Pull's, seq may call C code that calls back and yields from there,
-// and so may the callers of next.
+// Other than with iter.Pull, seq may yield in a function that C code calls back, and next may
+// be called in one.
 //
-// As with iter.Pull, any goroutine may call next and stop, one at a time. The iteration
-// goes there, with all greenlets that seq has made. It cannot while it is suspended in C, or
-// if one of the two was in a [Run] (or on the portable engine; see [Runtime]): then only the
-// goroutine may call that made the first call. Another one gets a panic that says so, and so
-// does one that calls while another call is under way, with nothing touched.
+// As with iter.Pull, any goroutine may call next and stop, one at a time. The iteration moves
+// to that goroutine, with all greenlets that seq has made. It cannot move while it is suspended
+// in C, nor if the goroutine that it leaves or the one that calls is in a [Run], nor on the
+// portable engine (see [Runtime]): then only the goroutine that made the first call may call.
+// A call by another goroutine panics with an error that says so, and so does a call while
+// another one is in progress; neither changes anything.
 //
-// Among other greenlets there is more that can happen. A yield for which no next waits
-// any more, since the caller was killed or had an error thrown at it, ends seq with an
-// error that says so. A stop while seq waits elsewhere than in its yield kills it.
+// Other greenlets can come in between. If the caller of next was killed, or had an error
+// thrown at it, no next waits any more, and the next yield ends seq with an error that says
+// so. A stop while seq waits elsewhere than in its yield kills it.
 //
-// An iter.Pull beside it must not be made before seq is suspended in C and used while it
-// is, nor made in between and used after that: Go ends the process if the goroutine is
-// locked to its thread in another way than before. See "Goroutines and threads".
+// An iter.Pull that is used on the same goroutine must not be made before seq is suspended in
+// C and used while it is, nor made while it is and used after that: Go ends the process if the
+// goroutine's locks to its thread are not those under which the iter.Pull was made. See
+// "Goroutines and threads".
 //
-// If neither function is called any more, the iteration is ended like any
-// forgotten greenlet; but call stop. See PullContext for one that a context ends.
+// If the program drops both functions, the iteration ends as any forgotten greenlet does, some
+// time after a garbage collection; so call stop. See PullContext for an iteration that ends
+// with a context.
 func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	p := &pull[V]{seq: seq}
 	g := p.newGreenlet(place.PC(seq), p)
@@ -97,9 +100,12 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	return next, func() { p.stop(g, "stop of Pull2") }
 }
 
+// returnFromYield returns from an iterator's yield by a jump; see gort.Return. It is used when
+// SwitchFast has returned Jumped.
 var returnFromYield = gort.Return[func(bool) bool]()
 
-// returnFromNext returns from next, if what it returns is passed in registers.
+// returnFromNext does the same for next. It is nil for an array or a struct, since gort.Return
+// needs results that are passed in registers, and those may not be.
 func returnFromNext[V any]() func(V, bool) (V, bool) {
 	switch reflect.TypeFor[V]().Kind() {
 	case reflect.Array, reflect.Struct:
@@ -108,13 +114,12 @@ func returnFromNext[V any]() func(V, bool) (V, bool) {
 	return gort.Return[func(V, bool) (V, bool)]()
 }
 
-// PullContext is Pull, but that the end of ctx, by whichever goroutine, ends the
-// iteration: the next call of next does as stop does, on the goroutine that has called
-// it, so that C frames are left in order, and returns false. context.Cause(ctx)
-// says why.
+// PullContext is Pull for an iteration that also ends with ctx. Once ctx is done, the next call
+// of next does what stop does and returns false. It does so on the goroutine that calls it, so
+// that C frames return in order. context.Cause(ctx) is the reason.
 //
-// Use it in place of context.AfterFunc(ctx, stop), which calls stop on a goroutine of its
-// own, maybe while a next is under way: stop panics there, and nobody recovers that.
+// Use it in place of context.AfterFunc(ctx, stop): that calls stop on a goroutine of its own,
+// maybe while a next is in progress; then stop panics, on a goroutine that does not recover it.
 func PullContext[V any](ctx context.Context, seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	requireContext(ctx, "PullContext")
 	pulled, stop := Pull(seq)
@@ -140,26 +145,30 @@ func Pull2Context[K, V any](ctx context.Context, seq iter.Seq2[K, V]) (next func
 	}, stop
 }
 
-// requireContext panics as package context does when there is none.
+// requireContext panics if ctx is nil, as the functions of package context do.
 func requireContext(ctx context.Context, op string) {
 	if ctx == nil {
 		panic(fail(op, nil, errNilContext, "use context.Background()"))
 	}
 }
 
+// pull is the state that next and the body of a Pull share. The body writes v before it yields,
+// and next takes it out after that; only one of the two runs at a time.
 type pull[V any] struct {
 	asymmetric
-	seq iter.Seq[V] // nil once it runs
+	seq iter.Seq[V] // nil once it runs, so that it is not retained
 	v   V
 }
 
+// pull2 is the same for Pull2.
 type pull2[K, V any] struct {
 	asymmetric
-	seq iter.Seq2[K, V] // nil once it runs
+	seq iter.Seq2[K, V] // nil once it runs, so that it is not retained
 	k   K
 	v   V
 }
 
+// run is the body of a Pull. It has SwitchFast in the yield itself: see beginFastResume.
 func (p *pull[V]) run() error {
 	seq := p.seq
 	p.seq = nil
@@ -196,7 +205,7 @@ func (p *pull[V]) run() error {
 	return nil
 }
 
-func (p *pull[V]) moved() {}
+func (p *pull[V]) moved() {} // no value passes to the body
 
 func (p *pull2[K, V]) run() error {
 	seq := p.seq
@@ -236,10 +245,13 @@ func (p *pull2[K, V]) run() error {
 
 func (p *pull2[K, V]) moved() {}
 
-// stop ends an iterator: its yield returns false. A body that waits elsewhere, which
-// is only so when its next has ended or was called by somebody else, is killed.
-func (h *asymmetric) stop(g *Greenlet, op string) {
+// stop ends an iterator: its yield returns false. A body that is suspended elsewhere than in
+// its yield is killed. That is possible if a message from another greenlet has ended the next
+// that had resumed it, and if another greenlet of the tree calls stop while a next waits.
+func (a *asymmetric) stop(g *Greenlet, op string) {
 	c := g.c
+	// The compare-and-swap fails if the body has started or is dead, and while another goroutine
+	// is in start, SetParent or adopt (lifeMoving). Then what follows finds the state again.
 	if c.life.CompareAndSwap(lifePending, lifeDead) || c.life.Load() == lifeDead {
 		return
 	}
@@ -254,18 +266,18 @@ func (h *asymmetric) stop(g *Greenlet, op string) {
 		t.endOperation()
 		return
 	}
-	if c == t.current.c { // it goes on, to its own end
-		h.stopped = true
+	if c == t.current.c { // the body itself has called stop, and goes on: its next yield returns false
+		a.stopped = true
 		return
 	}
-	if h.parked && !h.stopped && !h.awaited() && t.pin(c) {
-		h.stopped = true
-		if h.resume(t, g) || h.finishNext(g, op) {
-			h.endResume()
+	if a.parked && !a.stopped && !a.awaited() && t.pin(c) {
+		a.stopped = true
+		if a.resume(t, g) || a.finishNext(g, op) {
+			a.endResume()
 		}
 		return
 	}
-	h.stopped = true
+	a.stopped = true
 	err, goexit := t.kill(op, g)
 	t.endOperation()
 	if goexit {
