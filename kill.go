@@ -8,13 +8,13 @@ import (
 )
 
 // Kill ends g and comes back: it throws ErrExit into g, with the current greenlet
-// as g's parent for that time. g's Switch returns ErrExit, and g's body is to return
-// it: one that ignores the error of its Switch goes on, and outlives the Kill. See
+// as g's parent for that time. The Switch in which g waits returns ErrExit, and g's body is to
+// return it: a body that ignores the error of its Switch goes on, and outlives the Kill. See
 // MustSwitch.
 //
-// Kill returns nil when g is dead and went quietly, what it died with when it did
-// not (an error, or a panic as *PanicError), and an error that says so when g
-// answered by going on. If the caller is killed meanwhile, Kill returns that ErrExit.
+// Kill returns nil if g has ended without an error or with ErrExit; the error if it has ended
+// with another one, or with a panic (as *PanicError); and an error that says so if g has passed
+// control back without ending. If the caller is killed meanwhile, Kill returns that ErrExit.
 // A pending greenlet is dead at once, without its body ever running. Kill of a dead
 // one returns nil; of the current one ErrExit, for the body to return; of a root an
 // error.
@@ -26,10 +26,11 @@ func (g *Greenlet) Kill() error {
 	return err
 }
 
-// killFor is Kill, or op, but that it tells of a Goexit.
+// killFor is Kill as a part of operation op. It does not call runtime.Goexit if g has ended by
+// that, but returns goexit.
 func (g *Greenlet) killFor(op string) (err error, goexit bool) {
 	if g.valid() {
-		// The cases that need no tree.
+		// These cases need no tree, so none is made for them.
 		switch c := g.c; {
 		case c.isRoot():
 			return fail(op, g, errKillRoot, ""), false
@@ -56,13 +57,16 @@ func (g *Greenlet) killFor(op string) (err error, goexit bool) {
 	return err, goexit
 }
 
-// kill is Kill of a greenlet of this tree, or what op does with it. goexit says that it died by
-// runtime.Goexit.
+// kill is Kill of a greenlet of this tree as a part of operation op. goexit says that it has
+// ended by runtime.Goexit.
 func (t *tree) kill(op string, g *Greenlet) (err error, goexit bool) {
 	c := g.c
 	for c.life.Load() == lifeMoving {
 		runtime.Gosched()
 	}
+	// A pending g may belong to no tree, and then any goroutine may use it. The compare-and-swap
+	// fails if g is not pending, or not any more; if another goroutine has started it, whyNotMine
+	// says so below.
 	switch {
 	case c.life.CompareAndSwap(lifePending, lifeDead):
 		return nil, false
@@ -71,7 +75,7 @@ func (t *tree) kill(op string, g *Greenlet) (err error, goexit bool) {
 	case g.c == t.current.c:
 		return ErrExit, false
 	}
-	if err := t.whyNotMine(g); err != nil { // started by another thread just now
+	if err := t.whyNotMine(g); err != nil { // another goroutine has started it
 		return fail(op, g, err, ""), false
 	}
 
@@ -79,15 +83,17 @@ func (t *tree) kill(op string, g *Greenlet) (err error, goexit bool) {
 		return fail(op, g, ErrWrongThread, ""), false
 	}
 	m := t.throwExit(g)
-	err = m.err // nil for a value; a panic's *PanicError is an error
-	// An end that is thrown at us comes alone, to be passed on: it is no failure.
+	err = m.err // nil for a value; for a panic the *PanicError
+	// An ErrExit that was thrown at the caller meanwhile is returned alone, for it to return: if
+	// another error were joined with it, that would be a failure.
 	if c.life.Load() != lifeDead && !(m.kind == kindError && isExit(err)) {
 		err = errors.Join(outlivedError(op, g), err)
 	}
 	return err, m.kind == kindGoexit
 }
 
-// outlivedError is the error of op for g, which was to die and did not. It says where g is.
+// outlivedError is the error of operation op for g, which lives on after its ErrExit. It says
+// where g waits.
 func outlivedError(op string, g *Greenlet) error {
 	where := ""
 	if stack := g.Stack(); stack != nil {
@@ -96,12 +102,12 @@ func outlivedError(op string, g *Greenlet) error {
 	return fail(op, g, errLivesOn, where)
 }
 
-// throwExit throws ErrExit into g, which is started, with the current greenlet as its
-// parent for that time, and returns what comes back.
+// throwExit throws ErrExit into g, which is started and pinned, with the current greenlet as
+// its parent for that time, and returns the message that comes back.
 func (t *tree) throwExit(g *Greenlet) message {
 	w := &waiter{by: t.current, kill: true}
 	g.c.push(w)
-	defer g.c.remove(w) // a tracer may unwind us
+	defer g.c.remove(w) // deferred, since a tracer may panic in exchange
 	m, _ := t.exchange(g, message{kind: kindError, err: ErrExit})
 	return m
 }

@@ -6,17 +6,20 @@ import (
 	"unsafe"
 )
 
-// This file is a greenlet's birth, its end, and where its last message goes.
+// This file has a greenlet's start and end, and the rules of where its last message goes.
 
 var (
-	errDiesPending = errors.New("pending and dies")    // by an error, without running
-	errLostRace    = errors.New("somebody else's now") // started or moved by another thread
+	// start returns these to resolve and startFast; no user sees them.
+	errDiesPending = errors.New("pending and dies")    // the message has ended it, and its body never runs
+	errLostRace    = errors.New("somebody else's now") // another goroutine has started, moved or killed it
 )
 
-// start makes a pending greenlet ready to be switched to. Nothing is touched when
-// it returns an error, but that on errDies the greenlet is dead.
+// start gives a pending greenlet a worker, so that it can be switched to with a message of
+// kind k. After an error it is pending as before, except that after errDiesPending it is dead.
 func (t *tree) start(g *Greenlet, k kind) error {
 	c := g.c
+	// Any goroutine may use a greenlet that belongs to no tree. The compare-and-swap fails if
+	// another one is in start, SetParent or adopt, has started it, or has killed it.
 	if !c.life.CompareAndSwap(lifePending, lifeMoving) {
 		return errLostRace
 	}
@@ -26,7 +29,7 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	case c.run == nil && (k == kindValue || k == kindError):
 		err = ErrNoRun
 	case k != kindValue && t.tracer == nil:
-		// Dying needs no stack, unless a tracer is to run on it.
+		// A greenlet that dies without running needs no stack, except for a tracer to run on.
 		c.run = nil
 		c.tree.Store(t)
 		c.life.Store(lifeDead)
@@ -54,12 +57,12 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	t.mu.Lock()
 	c.worker, c.coro, c.strongRef = w, w.coro, g
 	if c.asym != nil {
-		c.coro.SetOwner(nil) // a Switch takes the long way; the worker may have had another greenlet
+		c.coro.SetOwner(nil) // Switch is to go by switchSlow; the worker's last greenlet may have set an owner
 	} else {
 		c.coro.SetOwner(unsafe.Pointer(t))
 	}
 	if p := c.parent.Load(); p == nil {
-		c.parent.Store(t.root) // nobody else does, while it is being started
+		c.parent.Store(t.root) // no other goroutine writes parent while life is lifeMoving
 	} else if !p.c.hasChildren.Load() {
 		p.c.hasChildren.Store(true)
 	}
@@ -72,7 +75,7 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	return nil
 }
 
-// addLive makes c the youngest in the list. Its caller has locked mu.
+// addLive appends c to the ring of the tree's live greenlets. Its caller has locked mu.
 func (t *tree) addLive(c *core) {
 	c.tree.Store(t)
 	c.prev, c.next = t.root.c.prev, t.root.c
@@ -83,14 +86,15 @@ func (t *tree) addLive(c *core) {
 	}
 }
 
-// isLastGreenlet says whether the tree will most likely end with its only greenlet: an implicit
-// root's that nobody knows. No idle worker is needed then.
+// isLastGreenlet says whether the tree will most likely end with its only greenlet, since its
+// root is implicit and the program has no reference to it. Then the worker is not kept.
 func (t *tree) isLastGreenlet() bool {
 	return t.free.Load() && t.liveCount() == 1 && t.rootRef.Load() == rootUnreferenced && len(t.th.pool.idle) == 0
 }
 
-// endGreenlet ends the current greenlet, which w has run: its last message goes to its
-// heir, with which w is to go on.
+// endGreenlet ends the current greenlet, which w has run with the last message end, and puts
+// w into the pool. It returns the coroutine of the greenlet that gets the message, to which w
+// is to switch.
 func (t *tree) endGreenlet(w *worker, end *message) coro {
 	g := t.current
 	t.endSections(end)
@@ -99,12 +103,13 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 	if t.free.Load() {
 		t.one.Clean(w.coro)
 	}
-	w.th.exceptions.clear() // a panic of Go's can have left catch blocks of C++ behind
+	w.th.exceptions.clear() // a Go panic may have unwound C++ frames that were handling exceptions
 	w.th.pool.put(w)
 	return t.deliverLast(g, *end).c.coro
 }
 
-// endLastGreenlet is leave for a worker that ends with it.
+// endLastGreenlet is endGreenlet for a worker whose goroutine ends then, in favour of the
+// greenlet that gets the message (retirer).
 func (t *tree) endLastGreenlet(w *worker, end *message) {
 	g := t.current
 	t.endSections(end)
@@ -113,18 +118,18 @@ func (t *tree) endLastGreenlet(w *worker, end *message) {
 	w.retirer = t.deliverLast(g, *end).c.coro
 }
 
-// endByGoexit is leave for a worker whose goroutine is in runtime.Goexit.
+// endByGoexit is endGreenlet for a worker whose goroutine is in runtime.Goexit, and ends.
 func (t *tree) endByGoexit(w *worker, m message) {
 	g := t.current
 	t.endSections(&m)
 	t.markDead(g.c)
-	t.slow |= slowHousekeeping // w is given up after that
+	t.slow |= slowHousekeeping // the portable engine adds w to the pool's orphans
 	w.coro.Drop()
 	engine.exitTo(w, t.deliverLast(g, m).c.coro)
 }
 
-// deliverLast leaves the last message of g, which is dead, to whoever gets it, and makes that
-// one the current greenlet.
+// deliverLast puts the last message of g, which is dead, into the inbox. It makes the greenlet
+// that gets it the current one, and returns it.
 func (t *tree) deliverLast(g *Greenlet, m message) *Greenlet {
 	target, m := t.deliver(g, m)
 	m.origin = g
@@ -134,7 +139,8 @@ func (t *tree) deliverLast(g *Greenlet, m message) *Greenlet {
 	return target
 }
 
-// markDead ends the current greenlet.
+// markDead makes c dead: the current greenlet at its end, or a suspended one in destroy. Other
+// goroutines look at worker, coro and the ring under mu.
 func (t *tree) markDead(c *core) {
 	if t.slow&slowObserved != 0 {
 		t.noteEnd(c)
@@ -153,7 +159,7 @@ func (t *tree) markDead(c *core) {
 	}
 }
 
-// removeLive takes c out of it. Its caller has locked mu.
+// removeLive takes c out of the ring of live greenlets. Its caller has locked mu.
 func (t *tree) removeLive(c *core) {
 	if t.unwatched == c {
 		t.unwatched = nil
@@ -166,15 +172,16 @@ func (t *tree) removeLive(c *core) {
 	t.nlive--
 }
 
-// resolve finds the greenlet that gets m, which was addressed to g, and makes m what
-// arrives there. Pending greenlets on the way start or die as the rules say; a dead one
-// stands for its parent. On an error nothing was touched, and the greenlet that is returned is
-// the one that could not take m.
+// resolve finds the greenlet that gets m, which was sent to g. It returns that one, started and
+// pinned, and the message that arrives there. In place of a dead greenlet it takes the parent. A
+// pending one is started by a value; any other message ends it, and goes on to its parent. After
+// an error nothing was changed, and the greenlet that is returned is the one that could not take
+// m.
 func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 	for {
 		c := g.c
-		// The state is read before the owner: start writes them in the opposite order, so a
-		// greenlet that is seen as started is seen with its owner.
+		// life is read before the owner. start writes tree before life, so if life is lifeStarted
+		// here, whyNotMine sees the tree.
 		life := c.life.Load()
 		if err := t.whyNotMine(g); err != nil {
 			return g, m, err
@@ -190,14 +197,14 @@ func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 				m = errorMessage(m.err) // ErrExit arrives as a value
 			}
 			if c.isRoot() {
-				return t.root, m, nil // the root of a released tree stands for the present one
+				return t.root, m, nil // a root of this goroutine whose tree has ended stands for the present one
 			}
 			g = t.heirOrRoot(c)
 		case lifePending:
 			switch err := t.start(g, m.kind); err {
 			case nil:
 				return g, m, nil
-			case errDiesPending: // by now it has died, so there is no way back
+			case errDiesPending: // it has died, so m cannot be refused any more
 				if m.kind == kindError {
 					m = errorMessage(m.err)
 				}
@@ -208,12 +215,13 @@ func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 				return g, m, err
 			}
 		default:
-			runtime.Gosched() // lifeMoving is held for a few instructions
+			runtime.Gosched() // lifeMoving: the goroutine in start, SetParent or adopt sets it back soon
 		}
 	}
 }
 
-// whyNotMine says why g is none of this tree's business, if so.
+// whyNotMine returns nil if g belongs to this tree or to none, else ErrWrongThread, or
+// ErrThreadExited if the other tree or its goroutine has ended.
 func (t *tree) whyNotMine(g *Greenlet) error {
 	switch o := g.owner(); {
 	case o == nil || o == t:
@@ -224,9 +232,10 @@ func (t *tree) whyNotMine(g *Greenlet) error {
 	return ErrThreadExited
 }
 
-// deliver finds the greenlet that gets the last message of g, which is dead. Unlike resolve
-// it cannot fail: an error on the way goes to the next ancestor in place of the message,
-// and the root can always take it.
+// deliver finds the greenlet that gets m, the last message of g, which is dead, and returns it
+// with the message that arrives there. Other than resolve it cannot fail: if a greenlet cannot
+// take the message, the next ancestor gets an error in its place, and the root can always take
+// it.
 func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 	next := t.heirOrRoot(g.c)
 	if t.heir != nil {
@@ -250,7 +259,7 @@ func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 	}
 }
 
-// heirOrRoot is the heir of c, with the root for what has no parent.
+// heirOrRoot returns the heir of c, or the root if c has none.
 func (t *tree) heirOrRoot(c *core) *Greenlet {
 	if p := c.heir(); p != nil {
 		return p
@@ -258,8 +267,9 @@ func (t *tree) heirOrRoot(c *core) *Greenlet {
 	return t.root
 }
 
-// heir is who gets control when c ends: the waiter, or the parent. nil stands for
-// the root of the tree it is used in.
+// heir returns the greenlet that gets control when c ends: the last one that waits for it, or
+// the parent. Nil stands for the root of the tree that c is used in. Only the goroutine that
+// runs in c's tree may call it.
 func (c *core) heir() *Greenlet {
 	if by := c.awaited(); by != nil {
 		return by
@@ -267,31 +277,34 @@ func (c *core) heir() *Greenlet {
 	return c.parent.Load()
 }
 
-// A waiter stands in for the parent for some time: Kill, or a Resume or next.
-// Waiters of one greenlet form a stack.
+// A waiter takes the place of a greenlet's parent while a Kill, a next or a Resume waits for
+// that greenlet. The waiters of one greenlet form a stack, core.waiter. Only the goroutine that
+// runs in its tree touches them, and one that has claimed it (adopt, moveOut).
 type waiter struct {
-	by   *Greenlet
-	kill bool // a Kill, which SetParent overrides
-	next *waiter
+	by   *Greenlet // who waits; nil: the waiter is not in use
+	kill bool      // it waits in a Kill; SetParent removes such a waiter
+	next *waiter   // who has waited before; nil: the parent is next
 }
 
-// awaited is who waits for c, the last one first. nil: nobody.
+// awaited returns the greenlet that waits for c, the last one if there are several; nil: none.
 func (c *core) awaited() *Greenlet {
 	for w := c.waiter; w != nil; w = c.waiter {
 		if w.by.c.life.Load() != lifeDead {
 			return w.by
 		}
-		c.remove(w) // of one that refused to die and was given up
+		c.remove(w) // its greenlet was destroyed, so it has not removed w itself
 	}
 	return nil
 }
 
+// push puts w on the stack.
 func (c *core) push(w *waiter) {
 	w.next = c.waiter
 	c.waiter = w
 }
 
-// remove takes w out, wherever in the stack it is by now.
+// remove takes w out of the stack, where others may be above it by now. If w is not there, it
+// just resets w.
 func (c *core) remove(w *waiter) {
 	for p := &c.waiter; *p != nil; p = &(*p).next {
 		if *p == w {

@@ -10,14 +10,16 @@ import (
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
-// This file is the messages that travel with a switch, and how the end of a body becomes one.
+// This file has the message that a switch passes, and how the end of a body becomes one.
 
-// A message is what travels with a switch.
+// A message is what a switch passes to the greenlet that is resumed. It lies in tree.inbox,
+// where the greenlet that stops writes it and the one that goes on reads it. That takes no
+// lock, since one greenlet of a tree runs at a time.
 type message struct {
 	kind   kind
-	value  any
-	err    error // an error, or the *PanicError of a panic
-	origin *Greenlet
+	value  any       // of kindValue and kindProbe
+	err    error     // of kindError, and the *PanicError of kindPanic
+	origin *Greenlet // who has sent it; it may be dead
 }
 
 type kind uint8
@@ -27,10 +29,11 @@ const (
 	kindError              // a Throw, or a body's error
 	kindPanic              // a body panicked
 	kindGoexit             // a body called runtime.Goexit
-	kindProbe              // has a suspended greenlet call something; see visit
+	kindProbe              // value is a func() for the greenlet to call before it waits again; see callOn
 )
 
-// open turns a message into what a Switch does with it.
+// open does with a message what Switch does: it returns the value or the error, panics, or
+// calls runtime.Goexit.
 func (m message) open() (any, error) {
 	switch m.kind {
 	case kindValue:
@@ -43,8 +46,8 @@ func (m message) open() (any, error) {
 	return nil, m.err
 }
 
-// fail replaces the message by an error. What it was, if an error, stays wrapped;
-// a panic or Goexit is not to be lost and stays what it is.
+// fail replaces the message by err. If it is an error already, it becomes both, joined. A panic
+// or a Goexit stays what it is, since neither may be lost.
 func (m *message) fail(err error) {
 	switch m.kind {
 	case kindValue:
@@ -54,13 +57,13 @@ func (m *message) fail(err error) {
 	}
 }
 
-// panicMessage makes of a recovered value what goes up to the parent. It is
-// called while the stack that panicked still stands.
+// panicMessage returns the last message of c, whose body has panicked with r. It is called in
+// a deferred function, while the frames that have panicked are still there for debug.Stack.
 func (c *core) panicMessage(r any) message {
 	switch r := r.(type) {
-	case *PanicError: // on its way up already
+	case *PanicError: // of another greenlet, passing through this one
 		return message{kind: kindPanic, err: r}
-	case thrown: // an error in an operation that has no error result
+	case thrown: // an error, from an operation that has no error result
 		return errorMessage(r.Err)
 	}
 	return message{kind: kindPanic, err: &PanicError{
@@ -68,11 +71,13 @@ func (c *core) panicMessage(r any) message {
 	}}
 }
 
-// isExit says whether err is an expected end: ErrExit, and nothing else besides. In
-// errors.Join(ErrExit, f.Close()) there may be something that is not to be lost.
+// isExit says whether err is an expected end: ErrExit, or what wraps ErrExit and no other
+// error. errors.Join(ErrExit, f.Close()) is a failure if Close has failed: its error must not
+// be lost.
 func isExit(err error) bool { return leaf.All(err, ErrExit) }
 
-// errorMessage is a death by err. One by ErrExit has not failed.
+// errorMessage is the last message of a greenlet that has ended with err. ErrExit is no failure,
+// so the parent gets it as a value.
 func errorMessage(err error) message {
 	if isExit(err) {
 		return message{kind: kindValue, value: err}
@@ -80,5 +85,6 @@ func errorMessage(err error) message {
 	return message{kind: kindError, err: err}
 }
 
-// thrown carries an error through MustSwitch, and next and a yield of an iterator.
+// thrown is the panic value that carries an error out of MustSwitch, next, stop and an
+// iterator's yield, which have no result for it. panicMessage makes an error of it again.
 type thrown = layer.Thrown

@@ -4,33 +4,34 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// Switch passes control to g with the value v, and returns when somebody passes
-// control back: with a value, which is returned, or with an error.
+// Switch passes control to g with the value v, and returns when another greenlet passes
+// control back: with a value, which Switch returns, or with an error.
 //
-// If g is pending, it starts: its body is called with v. If g is suspended, its
-// pending Switch returns v. If g is dead, its parent is meant instead, and so on
-// up to the root, which always lives. A Switch to the current greenlet returns v
-// at once.
+// If g is pending, it starts: its body is called with v. If g is suspended, the Switch in
+// which it waits returns v. If g is dead, control goes to its parent, or if that is dead to
+// the parent's parent, and so on up to the root, which always lives. A Switch to the current
+// greenlet returns v at once.
 //
-// If the one that passes control back has died of a panic, Switch panics with a
-// *PanicError; if by runtime.Goexit, Switch calls it here, too.
+// If control comes back because a greenlet has died of a panic, Switch panics with a
+// *PanicError; if it has died of runtime.Goexit, Switch calls runtime.Goexit, too.
 //
-// An error says that the caller is to end, or to handle it: Kill and the end of Run do
-// not unwind anybody by themselves. A caller that ignores the error outlives its Kill.
-// Where there is nothing to be handled, MustSwitch does the rest.
+// After an error the caller is to handle it, or to end: Kill and the end of Run do not unwind
+// a greenlet themselves. A caller that ignores the error outlives its Kill. Where there is
+// nothing to be handled, use MustSwitch.
 //
 // A Switch that is refused (ErrWrongThread, ErrThreadExited, ErrNoRun, no memory
 // for a stack, a start while the program's packages are being initialised) has
 // changed nothing.
 func (g *Greenlet) Switch(v any) (any, error) {
-	// The common case first, and nothing else in it. Other goroutines, to which g does not
-	// belong, get no further than quiet.
+	// The common case is first and in one function, since the processor predicts each return
+	// between a switch and the user's code wrongly. Any goroutine may get here, also one that
+	// runs in another tree than g's: Fast and coro may change while it reads them, but Running or
+	// isHereAndIdle is false for it, so it goes on in switchSlow, whatever it has read. The race
+	// detector would report these reads, so under it there is only switchSlow.
 	//
-	// What is used after the Cross is kept by this goroutine's stack until then: nothing
-	// that leads to a Greenlet must be. And the frame is to be small: it is one of the
-	// things that a switch among many has to fetch.
-	// (What they read of it may be changing meanwhile, and they go the long way whatever they
-	// find; but the race detector takes note.)
+	// The collector scans the frame of Switch while the caller is suspended. So no variable that
+	// is used after SwitchFast may lead to the caller's Greenlet: from is a core. And the frame is
+	// to be small, since a switch among many greenlets has to fetch it from memory.
 	if !raceEnabled && g.valid() {
 		to, t := g.c.coro, (*tree)(nil)
 		if to == nil {
@@ -45,7 +46,7 @@ func (g *Greenlet) Switch(v any) (any, error) {
 			g.c.switches++
 			way, by := t.one.SwitchFast(to)
 			if by != t.one && way != gort.Refused {
-				t = from.tree.Load() // it may have been moved
+				t = from.tree.Load() // the caller may have been moved to another tree
 			}
 			switch way {
 			case gort.Returned:
@@ -69,8 +70,9 @@ func (g *Greenlet) Switch(v any) (any, error) {
 	return g.switchSlow(v)
 }
 
-// fastCoro is g's coro, if there is one, for any goroutine that calls. It is read once: another
-// one may be ending g just now.
+// fastCoro returns g's coro, or nil, for a fast resume. Any goroutine may call it: the goroutine
+// in whose tree g is may be ending g, which sets coro to nil (markDead), so it is read once. If
+// the coroutine is not suspended in the caller's tree any more, SwitchFast refuses.
 func (g *Greenlet) fastCoro() coro {
 	if raceEnabled || !g.valid() {
 		return nil
@@ -78,21 +80,22 @@ func (g *Greenlet) fastCoro() coro {
 	return g.c.coro
 }
 
-// switchSlow is Switch in full.
+// switchSlow is Switch for all cases. It is not inlined, to keep the frame of Switch small.
 //
 //go:noinline
 func (g *Greenlet) switchSlow(v any) (any, error) {
 	return g.send("Switch", message{kind: kindValue, value: v})
 }
 
-// retrySwitch is Switch in full after a Cross that was refused: from runs still.
+// retrySwitch is the rest of a Switch whose SwitchFast was refused. It takes back what Switch
+// has written, and switches the slow way; from, the caller, still runs.
 //
 //go:noinline
 func (t *tree) retrySwitch(from *core) (any, error) {
 	g, v := t.current, t.inbox.value
 	g.c.switches--
 	t.current, t.inbox.value = from.userRef(), nil
-	if g.c.run != nil { // begin has started it for this, and nothing is to come in between
+	if g.c.run != nil { // startFast has started g; nothing may come between that and the first switch to it
 		m, t := t.exchange(g, message{kind: kindValue, value: v})
 		t.endOperation()
 		return m.open()
@@ -100,9 +103,10 @@ func (t *tree) retrySwitch(from *core) (any, error) {
 	return g.switchSlow(v)
 }
 
-// startFast starts g, which has no coroutine, if it is an ordinary pending one of the calling
-// goroutine's tree, and a Cross is likely to do. It returns its coroutine and the tree; nil:
-// it has done nothing, and transfer does or says the rest.
+// startFast starts g, which has no coroutine, for a SwitchFast, and returns its coroutine and
+// the tree. It does so only if g is pending, has nothing in rare, and belongs to the calling
+// goroutine's tree or to none yet. Nil: nothing was changed, and switchSlow is to be called,
+// which starts g or returns the error.
 //
 //go:noinline
 func (g *Greenlet) startFast() (coro, *tree) {
@@ -120,7 +124,8 @@ func (g *Greenlet) startFast() (coro, *tree) {
 	return c.coro, t
 }
 
-// receiveSlow is the rest of a Switch to which something else has come than a plain value.
+// receiveSlow is the rest of a Switch after SwitchFast, where the message is not a value or
+// slow is not 0.
 //
 //go:noinline
 func (t *tree) receiveSlow() (any, error) {
@@ -134,19 +139,22 @@ func (t *tree) receiveSlow() (any, error) {
 	return m.open()
 }
 
+// returnFromSwitch returns from Switch by a jump; see gort.Return. It is used when SwitchFast has
+// returned Jumped.
 var returnFromSwitch = gort.Return[func(any, error) (any, error)]()
 
-// gotPlainValue says, after a Cross, whether nothing but a value has come.
+// gotPlainValue says, after a switch, whether the message is a value and there is nothing else
+// to do.
 func (t *tree) gotPlainValue() bool { return t.slow == 0 && t.inbox.kind == kindValue }
 
-// MustSwitch is Switch for code that has nothing to do about an error, such as the end
-// by Kill: an error unwinds the calling greenlet. Its deferred calls run, and it ends with
-// the error as if its body had returned it. At a root, MustSwitch panics with the error.
+// MustSwitch is Switch for code that does not handle errors, such as the ErrExit of a Kill: an
+// error unwinds the calling greenlet. Its deferred calls run, and it ends with the error as if
+// its body had returned it. At a root, MustSwitch panics with the error.
 //
-// A function that C calls uses Switch instead, and returns the error to C in C's terms:
-// unwinding would skip the frames of C, and with them what they have to release. It must
-// go on returning the error, without a switch, at every further call that C makes before
-// it has returned.
+// A function that C calls uses Switch instead, and reports the error to C in C's terms:
+// unwinding would skip the C frames, and with them what these have to release. At every further
+// call that C makes before it has returned, the function must report the error again, without
+// a switch.
 func (g *Greenlet) MustSwitch(v any) any {
 	v, err := g.Switch(v)
 	if err == nil {
@@ -158,9 +166,9 @@ func (g *Greenlet) MustSwitch(v any) any {
 	panic(thrown{Err: err})
 }
 
-// Throw passes control to g with an error: g's pending Switch returns (nil, err).
-// If g handles it and goes on, Throw returns whatever is next passed to the
-// caller. Throw(nil) throws ErrExit.
+// Throw passes control to g with an error: the Switch in which g waits returns (nil, err). If
+// g handles the error and goes on, Throw returns what is next passed to the caller, as Switch
+// does. Throw(nil) throws ErrExit.
 //
 // If g is pending, its body never runs: it is dead, and err goes to its parent.
 // If g is dead, err goes to its first ancestor that lives. In both cases an error
@@ -176,7 +184,7 @@ func (g *Greenlet) Throw(err error) (any, error) {
 	return g.send("Throw", message{kind: kindError, err: err})
 }
 
-// send is Switch and Throw in full.
+// send is operation op, a Switch or Throw: it passes m to g and returns what comes back.
 func (g *Greenlet) send(op string, m message) (any, error) {
 	m, err := g.transfer(op, m, nil)
 	if err != nil {
@@ -185,8 +193,9 @@ func (g *Greenlet) send(op string, m message) (any, error) {
 	return m.open()
 }
 
-// transfer passes m to g and returns what comes back. accepted, if there is one, is
-// called when nothing can refuse m any more.
+// transfer passes m to g and returns the message that comes back. accepted, if it is not nil,
+// is called once m cannot be refused any more, and before the switch: from then on the value in
+// it is not the caller's. An error means that m was not sent.
 func (g *Greenlet) transfer(op string, m message, accepted func()) (message, error) {
 	t, err := g.beginOperation(op)
 	if err != nil {
@@ -194,7 +203,7 @@ func (g *Greenlet) transfer(op string, m message, accepted func()) (message, err
 	}
 	if came, ok := t.killUnreachable(); ok {
 		if accepted != nil {
-			accepted() // m is lost, but it is the caller's no more
+			accepted() // m is dropped; the caller is not to release what is in it
 		}
 		t.endOperation()
 		return came, nil
@@ -213,8 +222,9 @@ func (g *Greenlet) transfer(op string, m message, accepted func()) (message, err
 	return m, nil
 }
 
-// beginOperation checks that operation op on g is allowed here, and returns the tree,
-// which is made if there is none. Nothing is touched if it is not.
+// beginOperation checks that the calling goroutine may do operation op on g now, and returns
+// its tree, which is made if there is none. endOperation is to follow. An error means that
+// nothing was changed.
 func (g *Greenlet) beginOperation(op string) (*tree, error) {
 	if !g.valid() {
 		return nil, fail(op, g, errNil, "")
@@ -235,7 +245,8 @@ func (g *Greenlet) beginOperation(op string) (*tree, error) {
 	return t, nil
 }
 
-// ownershipError is the error for a greenlet of another tree.
+// ownershipError is the error of operation op on g, which belongs to owner and not to the
+// caller's tree.
 func (g *Greenlet) ownershipError(op string, owner *tree) error {
 	switch owner.endState() {
 	case endThread:
@@ -249,8 +260,9 @@ func (g *Greenlet) ownershipError(op string, owner *tree) error {
 	return fail(op, g, ErrWrongThread, "a started greenlet runs only on its own goroutine; it can be moved with SetParent")
 }
 
-// owner is the tree that g belongs to: its own once it was started, else that of
-// its parents. nil: nobody's yet, or nobody's any more.
+// owner returns the tree that g belongs to: its own if it was started, else that of its first
+// ancestor that has one. Nil: g belongs to no tree yet, or to one whose goroutine goes on without
+// greenlets (endReleased), so any goroutine may use it. Any goroutine may call it.
 func (g *Greenlet) owner() *tree {
 	for g != nil {
 		if t := g.c.tree.Load(); t != nil {
@@ -264,8 +276,8 @@ func (g *Greenlet) owner() *tree {
 	return nil
 }
 
-// exchange passes m to target, which is started or the current greenlet, and
-// returns what comes back, and the tree that the caller is in by then.
+// exchange passes m to target, which is started and pinned, or the current greenlet. It returns
+// the message that comes back, and the tree that the caller is in by then.
 func (t *tree) exchange(target *Greenlet, m message) (message, *tree) {
 	m.origin = t.current
 	t.inbox = m
@@ -275,8 +287,9 @@ func (t *tree) exchange(target *Greenlet, m message) (message, *tree) {
 	return t.receive()
 }
 
-// switchTo switches to target, which finds t.inbox, and returns when somebody
-// switches back. Whoever is suspended may be moved to another tree, so it returns that.
+// switchTo switches to target, which receives t.inbox, and returns when the caller is resumed.
+// A suspended greenlet may be moved to another tree, so switchTo returns the tree that the
+// caller is in then.
 func (t *tree) switchTo(target *Greenlet) *tree {
 	from := t.current.c
 	t.announceSwitch(target)
@@ -284,16 +297,17 @@ func (t *tree) switchTo(target *Greenlet) *tree {
 	return from.tree.Load()
 }
 
-// announceSwitch is what comes right before a switch to target.
+// announceSwitch makes target the current greenlet, right before the switch to it.
 func (t *tree) announceSwitch(target *Greenlet) {
 	t.inbox.origin = t.current
 	t.setCurrent(target)
-	target.c.countSwitch() // after that: see steadyPeek
+	target.c.countSwitch() // after setCurrent: see steadyPeek
 }
 
-// receive is the first thing that a greenlet does when it goes on: it takes the
-// message, and tells the tracer. It returns its tree, too: to answer a probe is to be
-// suspended again.
+// receive is the first thing that a greenlet does when it starts or is resumed. It takes the
+// message out of the inbox, does what slow asks for, and calls the tracer. If the message is a
+// probe, it answers and waits for the next message. In that wait it may be moved, so receive
+// returns the tree, too.
 func (t *tree) receive() (message, *tree) {
 	for {
 		m := t.inbox
@@ -315,13 +329,16 @@ func (t *tree) receive() (message, *tree) {
 	}
 }
 
-// needsHousekeeping says whether a death leaves something for chore, or done, to do.
+// needsHousekeeping says whether, after a death, there is something for housekeep to free, or
+// for endOperation to look at.
 func (t *tree) needsHousekeeping() bool {
 	p := &t.th.pool
 	return t.implicit || len(p.idle) >= minIdle || len(p.orphans) != 0 || oneM && !t.free.Load() && t.one.Spare() > minIdle
 }
 
-// housekeep does what is to be done after some deaths, or while there is a tracer.
+// housekeep frees workers and C stacks that are not needed any more. receive calls it while
+// slowHousekeeping is set: once after deaths, and at every switch while there is a tracer, for
+// which the flag stays set.
 func (t *tree) housekeep() {
 	if t.tracer == nil {
 		t.slow &^= slowHousekeeping

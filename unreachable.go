@@ -7,10 +7,25 @@ import (
 	"weak"
 )
 
-// This file finds suspended greenlets that the program has no reference to any more, and ends them.
+// This file finds suspended greenlets that the program has no reference to any more, and kills
+// them.
+//
+// The program refers to a greenlet by its Greenlet, which refers to the core. The core refers to
+// the Greenlet in one of two ways, under tree.mu:
+//
+//	strongRef set    from the start until a collection has been: the Greenlet is reachable
+//	weakRef set      after watch: the Greenlet is reachable only if the program refers to it
+//
+//	        start             watch                        markDead
+//	(none) -------> strongRef -------> weakRef and cleanup ----------> (none)
+//	                    ^                        |
+//	                    +--- userRef, for an ----+ (and watch again, at once)
+//	                         instant
+//
+// When the collector finds the Greenlet unreachable, it calls onUnreachable.
 
-// userRef returns the user's reference to c, which is made again if the
-// collector has taken it.
+// userRef returns the Greenlet of c, which was started. It makes a new one if the collector has
+// found the old one unreachable.
 func (c *core) userRef() *Greenlet {
 	if g := c.existingRef(); g != nil {
 		return g
@@ -24,20 +39,22 @@ func (c *core) userRef() *Greenlet {
 	return g
 }
 
-// existingRef is the user's reference to c, if there is one. Any goroutine may ask.
+// existingRef returns the Greenlet of c; nil if the collector has found it unreachable. Any
+// goroutine may call it.
 func (c *core) existingRef() *Greenlet {
+	// The goroutine after a collection clears strongRef (watch) after it has set weakRef.
 	if g := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.strongRef))); g != nil {
 		return (*Greenlet)(g)
 	}
 	return c.rareFields().weakRef.Value()
 }
 
-// isReferenced says whether somebody may have it.
+// isReferenced says whether the program may have a reference to the Greenlet of c.
 func (c *core) isReferenced() bool { return c.existingRef() != nil }
 
-// livingRef returns the user's reference to c, if c lives and somebody may have one. Any
-// goroutine may ask. It makes none, as greenlet does: the collector has found then that
-// the greenlet is forgotten, and it is going to be killed.
+// livingRef returns the Greenlet of c; nil if c does not live, or is unreachable. Any goroutine
+// may call it. Other than userRef it makes no Greenlet: one that the collector has found
+// unreachable is going to be killed.
 func (c *core) livingRef() *Greenlet {
 	defer c.lockTree().mu.Unlock()
 	switch {
@@ -49,23 +66,25 @@ func (c *core) livingRef() *Greenlet {
 	return c.rareFields().weakRef.Value()
 }
 
-// watch lets the collector tell us when nobody holds c's Greenlet any more. That takes
-// longer than the whole life of most greenlets, so it is done to those that still live
-// when a collection has been. Until then the core holds the Greenlet, and a later
-// collection is the first to find that it is forgotten. Its caller has locked tree.mu.
+// watch has the collector call onUnreachable when the program has no reference to c's Greenlet
+// any more. That takes longer than most greenlets live, so it is done only to those that live
+// when a collection has been. Until then strongRef keeps the Greenlet reachable, so the second
+// collection is the first that can find it unreachable. The caller of watch has locked tree.mu.
 func (c *core) watch() {
 	g, x := c.strongRef, c.makeRare()
 	x.watched = true
 	x.weakRef = weak.Make(g)
-	// In a free tree it is not the tree's goroutine that does this.
+	// The goroutine that runs in the tree, the one after a collection (watchSome) and the one in
+	// endOrphan may get here, under tree.mu. existingRef reads the word without the lock.
 	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&c.strongRef)), nil)
-	// A weak pointer, since a core leads to its tree, and that to the Greenlet while it
-	// is the one that runs. As long as it is suspended, the core is its tree's.
+	// The cleanup refers to c by a weak pointer: c leads to its tree, and the tree leads to the
+	// Greenlet while it is the current one, so it would keep the Greenlet reachable. While c is
+	// suspended, its tree keeps c reachable.
 	x.cleanup = runtime.AddCleanup(g, onUnreachable, weak.Make(c))
 }
 
-// watchSome does that to the next of the tree's, and not to all: it takes some time. It says
-// whether there may be more.
+// watchSome calls watch for the next thousand greenlets of the tree, and not for all, so that
+// a call does not take long. It says whether there may be more. Any goroutine may call it.
 func (t *tree) watchSome() bool {
 	for range 1000 {
 		if !t.watchNext() {
@@ -75,7 +94,8 @@ func (t *tree) watchSome() bool {
 	return true
 }
 
-// watchNext does it to one, and says whether there was one.
+// watchNext calls watch for the next greenlet, unwatched, and says whether there was one. Any
+// goroutine may call it.
 func (t *tree) watchNext() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,7 +103,7 @@ func (t *tree) watchNext() bool {
 	if c == nil {
 		return false
 	}
-	if !c.rareFields().watched { // where it was before
+	if !c.rareFields().watched { // it may have been watched in the tree that it was moved from
 		c.watch()
 	}
 	t.unwatched = nil
@@ -93,7 +113,7 @@ func (t *tree) watchNext() bool {
 	return true
 }
 
-// unwatch takes that back when the greenlet is dead: nobody has to be told any more.
+// unwatch takes watch back when c dies. Its caller has locked tree.mu.
 func (c *core) unwatch() {
 	c.strongRef = nil
 	if x := c.rareFields(); x.watched {
@@ -102,28 +122,31 @@ func (c *core) unwatch() {
 	}
 }
 
-// epoch counts, roughly, collections and the greenlets that they have found forgotten: a
-// tree that has seen another number looks what there is to be done, at its next call.
+// epoch changes when a tree has something to look for: a collection has been, a greenlet was
+// found unreachable (queueUnreachable), or it was asked for observation (SetDetail, the
+// timeline). Any goroutine adds to it. A tree whose own epoch is another one calls
+// killUnreachable at its next operation, and updateObservers there.
 var epoch atomic.Uint32
 
-// A sentinel is unreachable, so each collection finds it, and its finalizer says so and
-// makes another one.
+// A sentinel is unreachable from the beginning, so each collection finds it and runs its
+// finalizer, which makes another one.
 type sentinel struct{ _ *sentinel }
 
 func watchCollections() { runtime.SetFinalizer(&sentinel{}, afterCollection) }
 
+// afterCollection is the sentinel's finalizer. It runs on the runtime's finalizer goroutine.
 func afterCollection(*sentinel) {
 	epoch.Add(1)
 	checkEnds()
 	watchCollections()
 	roots.each(func(t *tree) {
-		t.watchSome() // its goroutine may not call for long
+		t.watchSome() // the tree's own goroutine may make no operation for long
 		t.endIfOrphan()
 	})
 }
 
-// onUnreachable is called by the runtime, on a goroutine of its own, when the last
-// reference to a Greenlet has gone.
+// onUnreachable is the cleanup of a Greenlet that was watched. The runtime calls it, on a
+// goroutine of its own, when the collector has found the Greenlet unreachable.
 func onUnreachable(p weak.Pointer[core]) {
 	c := p.Value()
 	if c == nil || c.life.Load() != lifeStarted {
@@ -138,12 +161,15 @@ func onUnreachable(p weak.Pointer[core]) {
 	}
 }
 
-// queueUnreachable leaves c to its tree's next call.
+// queueUnreachable leaves c to the tree's own goroutine, which kills it at its next operation.
 func (t *tree) queueUnreachable(c *core) {
 	t.pushUnreachable(&unreachable{c: c})
 	epoch.Add(1)
 }
 
+// pushUnreachable puts n on the tree's stack of unreachable greenlets. The compare-and-swap
+// fails if another goroutine has put one there meanwhile (onUnreachable), or if the tree's own
+// goroutine has taken the stack (killUnreachable); then it is tried again.
 func (t *tree) pushUnreachable(n *unreachable) {
 	for {
 		n.next = t.unreachable.Load()
@@ -153,18 +179,19 @@ func (t *tree) pushUnreachable(n *unreachable) {
 	}
 }
 
-// A unreachable is an entry of a tree's stack of forgotten greenlets.
+// An unreachable is an entry of tree.unreachable, the stack of greenlets of which the collector
+// has found that the program has no reference to them.
 type unreachable struct {
 	c    *core
 	next *unreachable
 }
 
-// killUnreachable kills the forgotten greenlets. Their thread does it, at its next call.
+// killUnreachable kills the greenlets that onUnreachable has left to this tree. Each operation
+// calls it before it does anything else; it does nothing unless epoch has changed.
 //
-// The caller is in the midst of something else, and is the parent of those that are
-// killed only so that control comes back. What their deferred calls send to it is
-// meant for it: then reap says that it came, and the operation, which has not begun,
-// returns that.
+// The current greenlet is made their parent for that time only so that control comes back. If
+// their deferred calls send it a message themselves, that is meant for it: then came is true,
+// and the operation, which has not begun, is to return m.
 func (t *tree) killUnreachable() (m message, came bool) {
 	now := epoch.Load()
 	if t.epoch == now || t.killingUnreachable {
@@ -173,7 +200,7 @@ func (t *tree) killUnreachable() (m message, came bool) {
 	t.epoch = now
 	t.updateObservers()
 	if t.watchSome() {
-		t.epoch-- // the next call goes on
+		t.epoch-- // so that it differs from epoch, and the next operation goes on with the rest
 	}
 	if t.unreachable.Load() == nil {
 		return m, false
@@ -182,7 +209,8 @@ func (t *tree) killUnreachable() (m message, came bool) {
 	rest := t.unreachable.Swap(nil)
 	defer func() {
 		t.killingUnreachable = false
-		for rest != nil { // the hook has panicked, or something came: the next call goes on with these
+		// Some are left if the hook has panicked, or a message came: they are for the next operation.
+		for rest != nil {
 			n := rest
 			rest = n.next
 			t.pushUnreachable(n)
@@ -194,7 +222,7 @@ func (t *tree) killUnreachable() (m message, came bool) {
 		rest = rest.next
 		if c.life.Load() != lifeStarted || c.isReferenced() || c == t.current.c ||
 			c.tree.Load() != t || !t.pin(c) {
-			continue // dead by now, or somebody got hold of it again
+			continue // it is dead, was moved, or the program has got a reference again
 		}
 		g := c.userRef()
 		m = t.throwExit(g)
@@ -202,32 +230,36 @@ func (t *tree) killUnreachable() (m message, came bool) {
 		switch {
 		case c.life.Load() != lifeDead:
 			err, came = outlivedError("the end of a forgotten greenlet", g), true
-		case m.origin.c != c: // its own end went elsewhere
+		case m.origin.c != c: // m is another greenlet's; the last message of c went to another heir
 			err, came = nil, true
-		case m.kind == kindGoexit: // not to be passed on to whoever happens to be here
+		case m.kind == kindGoexit: // the current greenlet has nothing to do with it, and is not to end
 			err = errGoexit
 		}
-		if h := unraisable.Load(); err != nil && h != nil && *h != nil {
-			(*h)(g, err)
+		if hook := unraisable.Load(); err != nil && hook != nil && *hook != nil {
+			(*hook)(g, err)
 		}
 	}
 	return m, came
 }
 
+// unraisable is the hook of SetUnraisableHook. Any goroutine may read and set it; a nil pointer
+// or function is no hook.
 var unraisable atomic.Pointer[func(g *Greenlet, err error)]
 
-// SetUnraisableHook sets the function that is told when a greenlet that was
-// forgotten while suspended, and killed for that, did not go quietly: it died
-// with an error or a panic, or lives on. There is nobody else to tell. It is told as well of
-// one whose goroutine has ended. The hook runs on a goroutine of this package's own, where a
-// panic of the hook is lost; or, for a greenlet of a Run, or one that is suspended in C, on
-// its own goroutine, inside some other call of this package, and a panic
-// of the hook comes out of that. SetUnraisableHook returns the hook that was set
-// before; nil, the default, tells nobody.
+// SetUnraisableHook sets a function that is called when a suspended greenlet was killed
+// because it was forgotten, or because its goroutine has ended, and has not just ended: err is
+// the error it has ended with, a *PanicError if it was a panic, or one that says that it
+// lives on. No greenlet waits for that end, so the error would be lost otherwise.
 //
-// If the deferred calls of a forgotten greenlet pass control to the one that makes
-// that other call, the call returns what they send, and does nothing else: what it was
-// to pass on itself has not been sent.
+// The hook runs on a goroutine of this package's own, where a panic of the hook is lost. For a
+// greenlet of a Run, or one that is suspended in C, it runs on the goroutine of the greenlet's
+// tree, inside another call of this package, and a panic of the hook comes out of that call.
+// SetUnraisableHook returns the hook that was set before. The default is nil: no function is
+// called. Any goroutine may call SetUnraisableHook.
+//
+// If the deferred calls of a forgotten greenlet pass control to the greenlet that makes that
+// other call, the call returns what they send, and does nothing else: what it was to pass on
+// itself has not been sent.
 func SetUnraisableHook(hook func(g *Greenlet, err error)) (previous func(g *Greenlet, err error)) {
 	if p := unraisable.Swap(&hook); p != nil {
 		return *p
