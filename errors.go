@@ -6,21 +6,22 @@ import (
 	"strings"
 )
 
-// The errors that tell what went wrong, for errors.Is. What the methods return
-// wraps them and says more: the operation, both greenlets and their threads or goroutines.
+// The errors that a program can look for with errors.Is. The errors that the functions return
+// wrap them and add the operation, both greenlets, and their threads or goroutines.
 var (
 	// ErrExit ends a greenlet in an expected way (Python's GreenletExit). A body
-	// that returns it, or what wraps it and nothing else, has not failed: its parent
+	// that returns it, or an error that wraps it and no other one, has not failed: its parent
 	// gets the error as a value, with a nil error. If another error is joined with it,
 	// that is a failure. Kill and Throw(nil) throw ErrExit.
 	ErrExit = errors.New("greenlet: exit")
 
 	// ErrWrongThread: the target belongs to another goroutine, or runs on another one, or is
-	// bound to the thread of another one (the name is from when all were).
+	// bound to the thread of another one. (The name is from versions in which each root was locked
+	// to its thread.)
 	ErrWrongThread = errors.New("it belongs to another goroutine")
 
-	// ErrThreadExited: the goroutine or thread of the target is gone, or the Run that it belonged to
-	// has returned.
+	// ErrThreadExited: the goroutine or thread of the target has ended, or the Run that it
+	// belonged to has returned.
 	ErrThreadExited = errors.New("its goroutine, its thread or its Run has ended")
 
 	// ErrCyclicParent: the new parent is the greenlet itself or descends from it.
@@ -52,13 +53,13 @@ var (
 	errNotYours    = errors.New("it waits in a yield and goes on by its own next or Resume only")
 )
 
-// opError is what the methods return.
+// opError is the type of the errors that operations return; fail makes it.
 type opError struct {
-	op      string
-	err     error
-	target  string // String() of the greenlets at the time of the error
-	current string
-	detail  string
+	op      string // the operation, such as "Switch"
+	err     error  // why it was refused
+	target  string // String() of its greenlet at the time of the error; "": none
+	current string // the same of the calling goroutine's greenlet; "": left out
+	detail  string // more about err; "": nothing
 }
 
 func (e *opError) Error() string {
@@ -80,13 +81,14 @@ func (e *opError) Error() string {
 
 func (e *opError) Unwrap() error { return e.err }
 
-// An unsent is the error of a Switch or Throw that has sent nothing. One that was sent back,
-// or thrown, is not.
+// An unsent wraps the error of a Switch or Throw whose message was refused. So layer.Refused can
+// tell it from an error that another greenlet has passed to the caller.
 type unsent struct{ error }
 
 func (u unsent) Unwrap() error { return u.error }
 
-// fail makes the error of operation op on g, seen from the calling goroutine.
+// fail makes the error of operation op on g, which may be nil, called by the calling goroutine.
+// detail, if not "", says more about err.
 func fail(op string, g *Greenlet, err error, detail string) error {
 	e := &opError{op: op, err: err, detail: detail, current: "a goroutine without greenlets"}
 	if g != nil && g.c != nil {
@@ -98,18 +100,18 @@ func fail(op string, g *Greenlet, err error, detail string) error {
 	return e
 }
 
-// PanicError is a panic on its way up the tree. When a body panics, its parent's
-// pending Switch panics with a *PanicError; passing through further greenlets
-// does not wrap it again.
+// PanicError is a panic on its way up the tree. When a body panics, the Switch in which its
+// parent waits panics with a *PanicError; passing through further greenlets does not wrap it
+// again.
 //
-// It says whose panic it was. Body is the function that was given to New, Pull or
-// NewCoroutine and where it begins, as "main.walk at town.go:88"; "" where there is none.
-// For one of package tasklet that is the tasklet, and its function.
+// ID, Name and Body tell which greenlet has panicked. Body is the function that was given to
+// New, Pull or NewCoroutine and where it begins, as "main.walk at town.go:88"; "" if there is
+// none. For a tasklet of package tasklet all three are the tasklet's.
 type PanicError struct {
-	Value any    // what panic was called with
+	Value any    // the argument of panic
 	Stack []byte // the stack of the greenlet that panicked, from runtime/debug.Stack
-	ID    uint64 // of that greenlet; 0: unknown
-	Name  string
+	ID    uint64 // the greenlet's ID; 0: unknown
+	Name  string // the greenlet's name; "": it has none
 	Body  string
 }
 

@@ -2,10 +2,14 @@ package greenlet
 
 import "errors"
 
-// C code can be in a section that must not be left: it holds a lock, say, and calls
-// back. What would pass control to another greenlet from there is refused then, in C
-// and in the Go functions that it calls. See greenlet_enter_section in
-// csrc/greenlet.h. (The counter is that of PHP's zend_fibers.c.)
+// A section is C code during which no switch is allowed, for example because it holds a lock
+// while it calls back. Every operation that would pass control to another greenlet is refused
+// in it, in C and in the Go functions that it calls. See greenlet_enter_section in
+// csrc/greenlet.h. (To count sections is learned from PHP's zend_fibers.c.)
+//
+// tree.sections counts those that the current greenlet is in, one inside the other. Only the
+// goroutine that runs in the tree touches it. slowSection is set while it is not 0, so that no
+// operation is tried with SwitchFast, and the slow ones check.
 
 var (
 	errSection    = errors.New("a section of C code must not be left")
@@ -13,7 +17,8 @@ var (
 	errEndSection = errors.New("it ended inside a section that it had entered")
 )
 
-// enterSection begins a section, inside another one or not.
+// enterSection begins a section, which may be inside another one. The goroutine becomes a root
+// if it is in no tree.
 func enterSection() error {
 	t, err := ownTree()
 	if err != nil {
@@ -24,7 +29,7 @@ func enterSection() error {
 	return nil
 }
 
-// leaveSection ends the one that was entered last.
+// leaveSection ends the section that was entered last.
 func leaveSection() error {
 	t := currentTree()
 	if t == nil || t.sections == 0 {
@@ -37,13 +42,14 @@ func leaveSection() error {
 	return nil
 }
 
-// leaveSections leaves all.
+// leaveSections ends all sections.
 func (t *tree) leaveSections() {
 	t.sections = 0
 	t.slow &^= slowSection
 }
 
-// endSections is called when the current greenlet ends: the section was its own.
+// endSections ends the sections of the current greenlet, which ends. If there are any, its last
+// message m becomes an error. They are its own, since no switch was possible in them.
 func (t *tree) endSections(m *message) {
 	if t.sections != 0 {
 		t.leaveSections()

@@ -16,11 +16,12 @@ import (
 //	strongRef set    from the start until a collection has been: the Greenlet is reachable
 //	weakRef set      after watch: the Greenlet is reachable only if the program refers to it
 //
-//	        start             watch                        markDead
-//	(none) -------> strongRef -------> weakRef and cleanup ----------> (none)
-//	                    ^                        |
-//	                    +--- userRef, for an ----+ (and watch again, at once)
-//	                         instant
+//	        start             watch
+//	pending -----> strongRef -------> weakRef, and a cleanup
+//	                   ^                        |
+//	                   +-------- userRef -------+   (which calls watch at once)
+//
+// From both states markDead leads to dead: strongRef is nil and the cleanup is stopped.
 //
 // When the collector finds the Greenlet unreachable, it calls onUnreachable.
 
@@ -42,7 +43,7 @@ func (c *core) userRef() *Greenlet {
 // existingRef returns the Greenlet of c; nil if the collector has found it unreachable. Any
 // goroutine may call it.
 func (c *core) existingRef() *Greenlet {
-	// The goroutine after a collection clears strongRef (watch) after it has set weakRef.
+	// watch sets weakRef before it clears strongRef, so weakRef is seen if strongRef is nil here.
 	if g := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.strongRef))); g != nil {
 		return (*Greenlet)(g)
 	}
