@@ -34,15 +34,15 @@ import (
 //	                                                                  v    |
 //	                                                        runs, by a Throw or Kill
 //
-// A body that is suspended elsewhere than in its yield is one that runs, here. A resume by
-// SwitchFast writes none of this; the body does when it goes on (endFastYield). While a parked
-// body sends back a value that is none of a resume's (returnStrays), it stays parked.
+// In this table a body that is suspended elsewhere than in its yield runs. A resume by
+// SwitchFast writes none of this; the body does when it goes on (endFastYield). A parked body
+// that sends back a value which is not from a resume (returnStrays) stays parked.
 //
 // stopped is apart from that: it is set once, in any state, and never cleared.
 type asymmetric struct {
 	c       core   // the body's greenlet; embedded, to save an allocation
 	body    body   // the pull, pull2 or coroutine in which this is embedded; set once
-	waiter  waiter // who waits in next or Resume; waiter.by is nil if nobody does
+	waiter  waiter // the entry for the caller of next or Resume; waiter.by is nil if none waits
 	parked  bool   // the body waits in its yield, or has not begun
 	resumed bool   // the body's last wait in yield was ended by a resume
 	yielded bool   // the waiter's last wait was ended by a yield
@@ -63,8 +63,8 @@ type body interface {
 // on another stack, so there is to be no function in between.
 //
 // In a free tree another goroutine may claim the body at the same time, and then SwitchFast
-// refuses. So nothing of the asymmetric is written before SwitchFast has succeeded: who resumes
-// is left in the tree (resumed, resumer), and the body does the rest in endFastYield.
+// refuses. So no state of the asymmetric is written before SwitchFast has succeeded: the greenlet
+// that resumes is left in the tree (resumed, resumer), and the body does the rest in endFastYield.
 
 // fastTree returns the tree in which a fast resume may be tried; nil: none. Any goroutine may
 // call it: it must still ask isHereAndIdle of the tree. Such a read is a race, which the race
@@ -275,7 +275,7 @@ func (a *asymmetric) awaited() bool {
 }
 
 // checkYield makes sure that the body may yield now. It returns the tree and the greenlet that
-// gets control: the waiter, or the one that waits in a Kill of the body; to is pinned. An error
+// gets control, pinned: the waiter, or the greenlet that waits in a Kill of the body. An error
 // means that nothing was changed, which is why the caller stores the value after this.
 func (a *asymmetric) checkYield(op string) (t *tree, to *Greenlet, err error) {
 	t = currentTree()
@@ -357,7 +357,7 @@ func (a *asymmetric) returnStrays(m *message) {
 }
 
 // yieldError is the rest of a Coroutine's yield that has returned false: nil after a resume,
-// else the error that came. A panic or Goexit that came goes on here.
+// else the error of the message. A panic or Goexit goes on in the body.
 //
 //go:noinline
 func (a *asymmetric) yieldError() error {

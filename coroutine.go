@@ -64,9 +64,9 @@ func (s *coroutine[In, Out]) takeIn() (in In) {
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 	if t, to := s.beginFastYield(); t != nil {
 		s.out = out
-		if way, by := t.one.SwitchFast(to); way != gort.Refused {
-			if by != t.one {
-				t = s.c.tree.Load() // it may have been moved
+		if way, thread := t.one.SwitchFast(to); way != gort.Refused {
+			if thread != t.one {
+				t = s.c.tree.Load() // the body may have been moved to another tree
 			}
 			if !s.endFastYield(t) {
 				if err := s.yieldError(); err != nil {
@@ -104,10 +104,10 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		return out, false, fail("Resume", nil, errNil, "make a Coroutine with NewCoroutine")
 	}
 	s := c.s
-	p := s.in.Load() // before the body's tree is looked at: see coroutine.in
+	dst := s.in.Load() // before the body's tree is looked at: see coroutine.in
 	if t, to := s.fastTree(), c.g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
 		s.beginFastResume(t, c.g)
-		*p = in
+		*dst = in
 		if way, _ := t.one.SwitchFast(to); way != gort.Refused {
 			if s.endFastResume(t) {
 				out, s.out = s.out, out

@@ -39,14 +39,14 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	case c.rareFields().unlocked:
 		err = errNotRun
 	default:
-		x := c.rareFields()
-		if (x.stack != 0 && cStacks != nil || x.slots != nil) && t.free.Load() {
-			if err = t.bindToThread(); err == nil && x.slots != nil && t.free.Load() {
+		extra := c.rareFields()
+		if (extra.stack != 0 && cStacks != nil || extra.slots != nil) && t.free.Load() {
+			if err = t.bindToThread(); err == nil && extra.slots != nil && t.free.Load() {
 				err = errNotBound
 			}
 		}
 		if err == nil {
-			w, err = t.th.pool.get(t.th, x.stack)
+			w, err = t.th.pool.get(t.th, extra.stack)
 		}
 	}
 	if err != nil {
@@ -223,10 +223,10 @@ func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 // whyNotMine returns nil if g belongs to this tree or to none, else ErrWrongThread, or
 // ErrThreadExited if the other tree or its goroutine has ended.
 func (t *tree) whyNotMine(g *Greenlet) error {
-	switch o := g.owner(); {
-	case o == nil || o == t:
+	switch owner := g.owner(); {
+	case owner == nil || owner == t:
 		return nil
-	case o.endState() == endNot && !o.isReaper && !o.rootGone():
+	case owner.endState() == endNot && !owner.isReaper && !owner.rootGone():
 		return ErrWrongThread
 	}
 	return ErrThreadExited
@@ -281,9 +281,9 @@ func (c *core) heir() *Greenlet {
 // that greenlet. The waiters of one greenlet form a stack, core.waiter. Only the goroutine that
 // runs in its tree touches them, and one that has claimed it (adopt, moveOut).
 type waiter struct {
-	by   *Greenlet // who waits; nil: the waiter is not in use
+	by   *Greenlet // the greenlet that waits; nil: this waiter is not in use
 	kill bool      // it waits in a Kill; SetParent removes such a waiter
-	next *waiter   // who has waited before; nil: the parent is next
+	next *waiter   // the one below in the stack; nil: the parent is next
 }
 
 // awaited returns the greenlet that waits for c, the last one if there are several; nil: none.

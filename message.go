@@ -19,7 +19,7 @@ type message struct {
 	kind   kind
 	value  any       // of kindValue and kindProbe
 	err    error     // of kindError, and the *PanicError of kindPanic
-	origin *Greenlet // who has sent it; it may be dead
+	origin *Greenlet // the sender; it may be dead
 }
 
 type kind uint8

@@ -40,7 +40,7 @@ import (
 func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	p := &pull[V]{seq: seq}
 	g := p.newGreenlet(place.PC(seq), p)
-	leave := returnFromNext[V]()
+	returnByJump := returnFromNext[V]()
 	next = func() (v V, ok bool) {
 		if t, to := p.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
 			p.beginFastResume(t, g)
@@ -48,8 +48,8 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 				if p.endFastResume(t) {
 					v, p.v = p.v, v
 					p.endResume()
-					if way == gort.Jumped && leave != nil {
-						return leave(v, true)
+					if way == gort.Jumped && returnByJump != nil {
+						return returnByJump(v, true)
 					}
 					return v, true
 				}
@@ -178,9 +178,9 @@ func (p *pull[V]) run() error {
 		}
 		if t, to := p.beginFastYield(); t != nil {
 			p.v = v
-			if way, by := t.one.SwitchFast(to); way != gort.Refused {
-				if by != t.one {
-					t = p.c.tree.Load() // it may have been moved
+			if way, thread := t.one.SwitchFast(to); way != gort.Refused {
+				if thread != t.one {
+					t = p.c.tree.Load() // the body may have been moved to another tree
 				}
 				if !p.endFastYield(t) {
 					p.finishYield()
@@ -216,9 +216,9 @@ func (p *pull2[K, V]) run() error {
 		}
 		if t, to := p.beginFastYield(); t != nil {
 			p.k, p.v = k, v
-			if way, by := t.one.SwitchFast(to); way != gort.Refused {
-				if by != t.one {
-					t = p.c.tree.Load() // it may have been moved
+			if way, thread := t.one.SwitchFast(to); way != gort.Refused {
+				if thread != t.one {
+					t = p.c.tree.Load() // the body may have been moved to another tree
 				}
 				if !p.endFastYield(t) {
 					p.finishYield()

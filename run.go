@@ -26,7 +26,7 @@ func Run(f func(root *Greenlet) error, options ...Option) (err error) {
 	if currentTree() != nil {
 		return fail("Run", nil, errInTree, "Run belongs around everything else; here, just use New and Switch")
 	}
-	words, unlocked, err := runOptions(options)
+	slots, unlocked, err := runOptions(options)
 	if err != nil {
 		return fail("Run", nil, err, "")
 	}
@@ -34,8 +34,8 @@ func Run(f func(root *Greenlet) error, options ...Option) (err error) {
 	if err != nil {
 		return err
 	}
-	t.slots = words
-	addSlots(t.root.c.coro, words)
+	t.slots = slots
+	addSlots(t.root.c.coro, slots)
 	t.referenceRoot()
 	var killed killed
 	returned := false

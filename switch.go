@@ -44,8 +44,8 @@ func (g *Greenlet) Switch(v any) (any, error) {
 			t.inbox.value = v
 			t.current = g
 			g.c.switches++
-			way, by := t.one.SwitchFast(to)
-			if by != t.one && way != gort.Refused {
+			way, thread := t.one.SwitchFast(to)
+			if thread != t.one && way != gort.Refused {
 				t = from.tree.Load() // the caller may have been moved to another tree
 			}
 			switch way {
@@ -115,7 +115,7 @@ func (g *Greenlet) startFast() (coro, *tree) {
 		c.run == nil || c.asym != nil || c.rare.Load() != nil {
 		return nil, nil
 	}
-	if o := g.owner(); o != nil && o != t || engine.canSuspend(t.th, t.current.c.coro) != nil {
+	if owner := g.owner(); owner != nil && owner != t || engine.canSuspend(t.th, t.current.c.coro) != nil {
 		return nil, nil
 	}
 	if t.start(g, kindValue) != nil {

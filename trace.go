@@ -65,11 +65,11 @@ func (t *tree) trace(k kind, origin, target *Greenlet) {
 	origin.referenceIfRoot()
 	target.referenceIfRoot()
 	g := t.current
-	x := g.c.makeRare()
-	x.tracing = true
+	extra := g.c.makeRare()
+	extra.tracing = true
 	returned := false
 	defer func() {
-		x.tracing = false
+		extra.tracing = false
 		if !returned {
 			t.tracer = nil
 		}

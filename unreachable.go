@@ -72,16 +72,16 @@ func (c *core) livingRef() *Greenlet {
 // when a collection has been. Until then strongRef keeps the Greenlet reachable, so the second
 // collection is the first that can find it unreachable. The caller of watch has locked tree.mu.
 func (c *core) watch() {
-	g, x := c.strongRef, c.makeRare()
-	x.watched = true
-	x.weakRef = weak.Make(g)
+	g, extra := c.strongRef, c.makeRare()
+	extra.watched = true
+	extra.weakRef = weak.Make(g)
 	// The goroutine that runs in the tree, the one after a collection (watchSome) and the one in
 	// endOrphan may get here, under tree.mu. existingRef reads the word without the lock.
 	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&c.strongRef)), nil)
 	// The cleanup refers to c by a weak pointer: c leads to its tree, and the tree leads to the
 	// Greenlet while it is the current one, so it would keep the Greenlet reachable. While c is
 	// suspended, its tree keeps c reachable.
-	x.cleanup = runtime.AddCleanup(g, onUnreachable, weak.Make(c))
+	extra.cleanup = runtime.AddCleanup(g, onUnreachable, weak.Make(c))
 }
 
 // watchSome calls watch for the next thousand greenlets of the tree, and not for all, so that
@@ -117,9 +117,9 @@ func (t *tree) watchNext() bool {
 // unwatch takes watch back when c dies. Its caller has locked tree.mu.
 func (c *core) unwatch() {
 	c.strongRef = nil
-	if x := c.rareFields(); x.watched {
-		x.cleanup.Stop()
-		x.watched = false
+	if extra := c.rareFields(); extra.watched {
+		extra.cleanup.Stop()
+		extra.watched = false
 	}
 }
 
