@@ -7,26 +7,32 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// A thread is what an OS thread keeps from one tree to the next, to its end. Its
-// handle keeps it alive, and with it all that the thread's two local words name.
+// A thread is what is kept for an OS thread from its first tree to its end. Its handle, which
+// the destructor of a thread-local key gets, keeps it alive, and with it all that the two
+// thread-local words point to. Only the goroutine that is locked to the thread uses it, unless
+// a field says otherwise.
 //
-// A free tree has one, too, of its own: see free.go.
+// A free tree has a record of this type of its own; see free.go.
 type thread struct {
 	tid    int
 	handle attachment
-	root   coro         // the thread's own stack
-	one    *gort.Thread // what the engine of one M keeps; nil on the others
-	lines  lineThread   // what the engine of lines keeps
-	tree   *tree
+	root   coro         // the thread's own stack, while a root runs there
+	one    *gort.Thread // the record of the engine of one M; nil on other engines
+	lines  lineThread   // the record of the line engine
+	tree   *tree        // the tree that is bound to the thread now; nil: none
 	pool   pool
 
-	exceptions *exceptions
-	errno      *int32
-	slots      []tlsSlot // which all of its greenlets carry
+	exceptions *exceptions // the C++ runtime's record of exceptions that are being handled here; nil: there is no C++
+	errno      *int32      // the address of C's errno
+	slots      []tlsSlot   // the words that greenlet_carry has asked all greenlets of the thread to carry
 
-	// A free tree that was tied to the thread, the last one.
+	// The free tree that was tied to this OS thread last (gort.OfThread writes it). endTiedTree
+	// reads it at the end of the thread. nil: there was none.
 	tiedTree atomic.Pointer[tree]
 }
+
+// threadHere returns the record of the calling thread, and makes it if there is none. The
+// calling goroutine is locked to the thread.
 
 // threadHere is the record of the calling thread, to which the goroutine is locked.
 func threadHere() (*thread, error) {
@@ -42,13 +48,13 @@ func threadHere() (*thread, error) {
 	return th, nil
 }
 
-// ended is called as the thread ends, or elsewhere. What is suspended there can never run
-// again.
+// ended is called when the thread ends: on that thread, or on another one if elsewhere. The
+// greenlets that are suspended there can never run again.
 func (th *thread) ended(elsewhere bool) {
 	th.raceAcquire()
 	th.exceptions = nil
 	if !elsewhere {
-		th.exceptions = threadExceptions() // LLVM's C++ runtime frees its own as the thread ends
+		th.exceptions = threadExceptions() // again: LLVM's C++ runtime frees its record as the thread ends
 		storeSlot(slotTree, nil)
 		storeSlot(slotThread, nil)
 	}

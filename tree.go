@@ -10,92 +10,122 @@ import (
 	"github.com/go-greenlet/greenlet/internal/timeline"
 )
 
-// A tree is a root and the greenlets under it: all that run on one thread, or, if it is
-// free, for one goroutine. Only that touches it, but for the fields that say otherwise.
+// A tree is a root and the greenlets under it, of which one runs at a time: all on one
+// thread, or, in a free tree (free.go), all for one goroutine. A field whose comment does not
+// name a lock or another goroutine is used by the running greenlet alone, and by the goroutine
+// that ends the tree.
 type tree struct {
+	// The running greenlet, written by setCurrent and the short switches. Any goroutine reads
+	// it by running, and csrc/go_overflow.c by its offset.
 	current *Greenlet
-	one     *gort.Thread // th's; nil on other engines than that of one M
+	one     *gort.Thread // th.one; nil on other engines than that of one M
 
-	inbox   message     // what the greenlet that is switched to will find
-	resumed *asymmetric // whose body is switched to by a Cross, for it to find
-	resumer *Greenlet   // and from whom
-	slow    slowReasons // why a switch is not just a switch
-	epoch   uint32      // collections, when reap was last at work
+	inbox message // written right before a switch, read by the greenlet that is switched to
 
-	th       *thread
-	tid      atomic.Int32 // of th, 0 if it is free; to be read by anybody
-	free     atomic.Bool  // it is bound to its goroutine; see free.go
-	record   *freeRecord  // what it began with, if it was free then; others find its greenlets by it
-	rootGoid uint64       // if it was free: its goroutine's number
+	// beginFastResume writes both for the body that it switches to, whose endFastYield
+	// clears them. nil: no such switch is under way.
+	resumed *asymmetric // the coroutine whose body is resumed
+	resumer *Greenlet   // the greenlet that resumes it
 
-	orphaned     atomic.Bool // its goroutine has ended, and endOrphan is at work, or has been
-	isReaper     bool        // it is for the ends of what another one's goroutine has left
-	movedSomeOut bool        // some were moved away; written under mu
+	slow  slowReasons // why a switch has to take the long way; 0: it need not
+	epoch uint32      // the value of the variable epoch when killUnreachable last ran
+
+	th *thread
+
+	// tid and free are written at the beginning and by bindToThread; any goroutine reads them.
+	tid  atomic.Int32 // th.tid; 0: the tree is free
+	free atomic.Bool  // the tree is bound to its root's goroutine, and not to a thread
+
+	// The record of a tree that began as a free one, by which other goroutines claim its
+	// greenlets. bindToThread changes th and leaves this. nil: it was bound from the beginning.
+	record   *freeRecord
+	rootGoid uint64 // the number of the root's goroutine, if the tree began as a free one
+
+	// The root's goroutine has ended, and endOrphan ends the tree, or has done so. endIfOrphan
+	// sets it; endOrphan clears it if a later collection has to try again.
+	orphaned     atomic.Bool
+	isReaper     bool // endOrphan has made it, to kill the greenlets of a tree whose goroutine has ended
+	movedSomeOut bool // greenlets were moved to other trees; guarded by mu
 
 	root *Greenlet
-	heir *Greenlet // who gets control in place of the parent when the current one ends, which it is about to
+	heir *Greenlet // gets control in place of the parent when the current greenlet ends; nil: the parent does
 
-	mu    sync.Mutex // for those that look on: the thread's own changes of live, and see core
-	links treeLinks  // where it is in the list of all trees
+	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, layer and the
+	// fields of core that say so: the running greenlet and goroutines that move or end
+	// greenlets write them under mu; other goroutines read them under mu.
+	mu    sync.Mutex
+	links treeLinks // guarded by trees.mu
 
-	slots     []tlsSlot // which all of its greenlets carry
-	sections  int       // of C code that must not be left, around whoever runs
-	nlive     int       // started greenlets; root.c is the head of their ring, the oldest first
-	unwatched *core     // the oldest in it that watch has not been called for, as those after it; nil: none
+	slots     []tlsSlot // the words that all of its greenlets carry; Run sets them before it calls f
+	sections  int       // how many sections of C code the running greenlet is in; see section.go
+	nlive     int       // the length of the ring of started greenlets, the oldest first, whose head is root.c
+	unwatched *core     // the first one of the ring that watchNext has not visited; nil: it has visited all
 	tracer    Tracer
-	layer     layer.Layer
-	recording *timeline.Recording // that lane belongs to
-	lane      *timeline.Lane      // what happens is noted there; nil: nowhere
-	noted     *core               // who runs, as far as observed was told; nil: it is not wanted
-	implicit  bool                // made by a Switch or Throw, not by Run
-	rootG     uintptr             // the g of the goroutine that is locked to the thread: with fibers, one of several
-	rootRef   atomic.Int32
-	end       atomic.Int32
-	goroutine gort.Goroutine // the root's, for ending
+	layer     layer.Layer // what package tasklet keeps with the root; the running greenlet reads it without mu
 
-	unreachable        atomic.Pointer[unreachable] // found by the collector; any goroutine adds
-	killingUnreachable bool                        // reap is at work
+	// updateObservers sets these three.
+	recording *timeline.Recording // what lane is a part of; nil: none
+	lane      *timeline.Lane      // the tree's events in the recording that is being made; nil: there is none
+	noted     *core               // the greenlet that ran when noteSwitch was last called; nil: switches are not observed
+
+	implicit bool // made by the first operation that needed a root, and not by Run
+
+	// The g of the root's goroutine. A thread of C that runs fibers has several goroutines, of
+	// which this one alone can unlock the thread.
+	rootG     uintptr
+	rootRef   atomic.Int32   // rootUnreferenced and so on
+	end       atomic.Int32   // endNot and so on
+	goroutine gort.Goroutine // the root's, from which endState learns of its end; set if onLines is
+
+	// A stack of the greenlets that the collector has found unreachable. Any goroutine
+	// pushes by compare-and-swap; killUnreachable takes all by a swap with nil.
+	unreachable        atomic.Pointer[unreachable]
+	killingUnreachable bool // killUnreachable runs, and must not begin again inside itself
 }
 
-// slowReasons is a set of reasons.
+// slowReasons is the set of reasons why a switch takes the long way.
 type slowReasons uint8
 
 const (
-	slowHousekeeping slowReasons = 1 << iota // take has more to do than to take; see chore
-	slowSection                              // C code must not be left
-	slowEnded                                // it has ended
-	slowObserved                             // every switch is wanted; see observe
+	slowHousekeeping slowReasons = 1 << iota // receive has to call housekeep, or a tracer
+	slowSection                              // the running greenlet is in a section of C code: switches are refused
+	slowEnded                                // the tree has ended
+	slowObserved                             // every switch has to be noted; see noteSwitch
 )
 
-// isHereAndIdle says whether the calling goroutine runs in this tree, and nothing is to be done
-// but what it wants to do. Any goroutine may ask.
+// isHereAndIdle says whether the calling goroutine runs in this tree, and the tree has nothing
+// to do at a switch but the switch itself. Any goroutine may call it.
 func (t *tree) isHereAndIdle() bool { return t.one != nil && t.one.Running() && t.nothingToDo() }
 
-// nothingToDo is quiet for the goroutine that runs in the tree.
+// nothingToDo is isHereAndIdle for a caller that is known to run in the tree. A switch that
+// has to be noted is no obstacle: gotPlainValueNoted notes it.
 func (t *tree) nothingToDo() bool { return t.slow&^slowObserved == 0 && t.epoch == epoch.Load() }
 
-// What asked says about an implicit tree. Whoever changes it first decides: a
-// root that somebody has a reference to is not released.
+// The states of tree.rootRef. They matter to an implicit tree, which endOperation may end only
+// as long as the program has no reference to the root. Both changes are compare-and-swaps from
+// rootUnreferenced, so the first one decides.
+//
+//	rootUnreferenced --referenceRoot--> rootReferenced
+//	        '----------endOperation---> rootReleased
 const (
-	rootUnreferenced int32 = iota
-	rootReferenced
-	rootReleased // released
+	rootUnreferenced int32 = iota // the program has no reference to the root
+	rootReferenced                // it may have one
+	rootReleased                  // the tree is about to end, or has ended
 )
 
-// What end says.
+// The states of tree.end. finish makes the only change, from endNot to one of the others.
 const (
-	endNot      int32 = iota
-	endReleased       // the goroutine goes on without greenlets
-	endScope          // the Run has returned
-	endThread         // the thread is gone
+	endNot      int32 = iota // the tree is in use
+	endReleased              // the root is one no more; its goroutine goes on without greenlets
+	endScope                 // the Run has returned
+	endThread                // the thread or the root's goroutine has ended
 )
 
-// currentTree is the tree of the calling goroutine, or nil.
+// currentTree returns the tree that the calling goroutine runs in, or nil.
 //
-// The word is set only while a root has its thread locked, so a goroutine that
-// may change threads finds nil on whichever it is.
-//
-// A free tree is found from the goroutine.
+// A bound tree is found by the thread-local word slotTree, which is set only while a root's
+// goroutine is locked to the thread: a goroutine that may change threads finds nil on any of
+// them. A free tree is found by the goroutine.
 func currentTree() *tree {
 	if t := (*tree)(loadSlot(slotTree)); t != nil {
 		return t
@@ -133,10 +163,12 @@ func init() {
 	layer.Heir = func(to unsafe.Pointer) { currentTree().heir = (*Greenlet)(to) }
 }
 
-// referenceRoot notes that somebody has a reference to the root.
+// referenceRoot notes that the program may have a reference to the root. Any goroutine may
+// call it. The compare-and-swap fails if that was noted before, or if endOperation has just
+// released the root; the state stays as it is then.
 func (t *tree) referenceRoot() { t.rootRef.CompareAndSwap(rootUnreferenced, rootReferenced) }
 
-// endedText is a word for String about a tree that has ended.
+// endedText is what String adds for a tree that has ended.
 func (t *tree) endedText() string {
 	switch t.endState() {
 	case endReleased, endScope:
@@ -149,14 +181,14 @@ func (t *tree) endedText() string {
 
 // Current returns the running greenlet. In a goroutine that has no greenlets it
 // makes that goroutine a root for the rest of its life, and returns the root. That does not
-// lock it to its thread: whoever needs the thread says [Run] or [runtime.LockOSThread].
+// lock it to its thread: a program that needs the thread calls [Run] or [runtime.LockOSThread].
 // (On the portable engine, and in a goroutine that is locked already, the root is locked for
 // as long as it is one.)
 //
 // If the operating system refuses what that takes (a thread-local key), Current
 // panics with the error that a Switch would return.
 func Current() *Greenlet {
-	if t := currentTree(); t != nil { // the common case
+	if t := currentTree(); t != nil { // the ordinary case
 		return t.currentRef()
 	}
 	t, err := newTree(true, true)
@@ -166,7 +198,7 @@ func Current() *Greenlet {
 	return t.currentRef()
 }
 
-// currentRef returns the running greenlet to the user.
+// currentRef returns the running greenlet for the program, which has a reference to it then.
 func (t *tree) currentRef() *Greenlet {
 	g := t.current
 	if g == t.root {
@@ -176,7 +208,7 @@ func (t *tree) currentRef() *Greenlet {
 	return g
 }
 
-// ownTree is the tree of the calling goroutine, which is made if there is none.
+// ownTree returns the tree that the calling goroutine runs in, and makes one if there is none.
 func ownTree() (*tree, error) {
 	if t := currentTree(); t != nil {
 		return t, nil
@@ -186,8 +218,8 @@ func ownTree() (*tree, error) {
 
 var rootName = "root"
 
-// newTree makes the goroutine a root. It locks the goroutine to its thread, unless the
-// tree is to be free and the goroutine is not locked.
+// newTree makes the calling goroutine a root. It locks the goroutine to its thread, unless a
+// free tree was asked for, the engine has free trees, and the goroutine is not locked yet.
 func newTree(implicit, free bool) (*tree, error) {
 	if err := chooseEngine(); err != nil {
 		return nil, err
@@ -237,9 +269,8 @@ func newTree(implicit, free bool) (*tree, error) {
 	return t, nil
 }
 
-// close ends the tree, called by its root's goroutine.
-//
-// The thread may end, or become somebody else's root, as soon as it is unlocked.
+// close ends the tree. The root's goroutine calls it. When the thread is unlocked, another
+// goroutine can run on it at once and become a root, so that comes last.
 func (t *tree) close(end int32) {
 	if !t.finish(end) {
 		return
@@ -256,9 +287,11 @@ func (t *tree) close(end int32) {
 	unlockThread()
 }
 
-// finish marks all that belongs to the tree as over. False: it has been over before, and
-// what it had may be somebody else's by now. (The hook that hears of the ends of those that
-// endOrphan kills may use greenlets, and that ends endOrphan's own tree, which is implicit.)
+// finish marks the tree and all that belongs to it as ended. It returns false if another call
+// has done so before: the tree's thread record may belong to another tree by then, and the
+// caller must not touch it. The compare-and-swap fails only for that reason. (It does, for
+// example, when the hook of SetUnraisableHook uses greenlets in the tree of endOrphan: that
+// tree is implicit, so the end of the hook's operation ends it.)
 func (t *tree) finish(end int32) bool {
 	if !t.end.CompareAndSwap(endNot, end) {
 		return false
@@ -267,7 +300,7 @@ func (t *tree) finish(end int32) bool {
 	t.slow |= slowEnded
 	t.root.c.life.Store(lifeDead)
 	for c := t.youngest(); c != nil; c = t.youngest() {
-		if t.pin(c) { // else somebody takes it just now
+		if t.pin(c) { // else another goroutine has moved it to its own tree
 			t.destroy(c)
 		}
 	}
@@ -285,7 +318,7 @@ func (t *tree) finish(end int32) bool {
 	return true
 }
 
-// youngest is the started greenlet that was started last; nil: there is none.
+// youngest returns the greenlet that was started last of those that live; nil: none lives.
 func (t *tree) youngest() *core {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -295,9 +328,11 @@ func (t *tree) youngest() *core {
 	return t.root.c.prev
 }
 
-// endOperation is the last thing that an operation does. It ends an implicit tree whose
-// root nobody knows and which has nothing left to run, and unlocks the goroutine. It
-// cannot unlock another one: then the tree lasts until the right one is done.
+// endOperation is the last step of every operation. It ends an implicit tree in which nothing
+// lives and to whose root the program has no reference, and so unlocks the goroutine. Only the
+// root's goroutine can unlock itself; if another one calls, a fiber's or that of an iter.Pull,
+// the tree lasts until an operation of the root's goroutine. The compare-and-swap fails if the
+// root is referenced, also by a referenceRoot of another goroutine at this moment.
 func (t *tree) endOperation() {
 	if t.implicit && t.liveCount() == 0 && t.rootG == gort.Getg() && t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
 		t.close(endReleased)
@@ -305,24 +340,24 @@ func (t *tree) endOperation() {
 	t.raceRelease()
 }
 
-// destroy ends a started greenlet of which nothing will ever run again.
+// destroy gives up a started greenlet that will never run again, whatever is on its stacks.
 func (t *tree) destroy(c *core) {
 	t.th.pool.orphan(c.worker)
 	t.markDead(c)
 }
 
-// runs says whether c is the one of its tree that runs. Any goroutine may ask.
+// runs says whether c is the running greenlet of the tree. Any goroutine may call it.
 func (t *tree) runs(c *core) bool {
 	return t.end.Load() == endNot && t.running().c == c
 }
 
-// running is the current greenlet, for any goroutine.
+// running returns the current greenlet. Any goroutine may call it.
 func (t *tree) running() *Greenlet {
 	return (*Greenlet)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&t.current))))
 }
 
-// setCurrent makes g the one that runs. An ordinary store does, but for the race detector:
-// whoever reads it in runs finds one or the other.
+// setCurrent makes g the current greenlet. A pointer is stored whole, so running finds the one
+// before or g, and an ordinary store is enough; the race detector wants to see an atomic one.
 func (t *tree) setCurrent(g *Greenlet) {
 	if raceEnabled {
 		atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&t.current)), unsafe.Pointer(g))

@@ -7,34 +7,33 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// A worker is a goroutine, with what its engine gives it besides, that runs one greenlet
-// after the other.
+// A worker is a coroutine of the engine that runs one greenlet after the other.
 type worker struct {
-	one     gort.Coro // coro, on the engine of one M; first, since serve finds the worker by it
-	th      *thread
-	coro    coro
-	size    int        // of its C stack, as asked for
-	handle  attachment // portable engine: for C
-	retirer coro       // other engines: who goes on after that
-	core    *core      // whom it runs or is to run; nil while idle
-	retired bool       // to return from serve
+	one     gort.Coro  // coro points here on the engine of one M; the first field, since serve converts its address
+	th      *thread    // changed when the greenlet is moved to another tree
+	coro    coro       // what the engine switches to
+	size    int        // of its C stack in bytes, as WithStackSize said; 0: the default
+	handle  attachment // on the portable engine, by which C finds the worker
+	retirer coro       // goes on when serve has returned; nil: another coroutine was chosen
+	core    *core      // the greenlet that it runs or is to run; nil: it is idle
+	retired bool       // serve is to return
 }
 
-// minIdle is how many idle workers a tree keeps whatever happens (and on the portable
-// engine its thread, after that), since to make one takes longer than to use one. It keeps
-// more only while as many greenlets live.
+// minIdle is how many idle workers a tree keeps in any case, since to make one takes longer
+// than to use one again. It keeps more only while as many greenlets live. (On the portable
+// engine the thread keeps them after the tree's end, too.)
 const minIdle = 64
 
-// maxStackSize is the limit of a C stack; csrc/coro.h has the reasons.
+// maxStackSize is the limit of a C stack's size in bytes; csrc/coro.h has the reasons.
 const maxStackSize = 1 << 30
 
-// A pool holds a thread's idle workers, the last used at the end.
+// A pool holds a thread's workers that run no greenlet.
 type pool struct {
-	idle    []*worker
-	orphans []*worker // see abandon
+	idle    []*worker // the one that was used last at the end
+	orphans []*worker // given up by orphan; freeOrphans frees them
 }
 
-// get takes an idle worker of that size, or makes one.
+// get takes an idle worker whose C stack was asked for with the same size, or makes one.
 func (p *pool) get(th *thread, size int) (*worker, error) {
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		if w := p.idle[i]; w.size == size {
@@ -66,8 +65,8 @@ func (p *pool) put(w *worker) {
 	p.idle = append(p.idle, w)
 }
 
-// trim retires idle workers, the longest idle first, until at most keep are left.
-// by runs on their thread and is none of them.
+// trim retires idle workers, the longest idle first, until at most keep are left. by is the
+// coroutine that calls, on the workers' thread; it is none of the idle ones.
 func (p *pool) trim(keep int, by coro) {
 	n := len(p.idle) - keep
 	if n <= 0 {
@@ -78,17 +77,17 @@ func (p *pool) trim(keep int, by coro) {
 	for _, w := range old {
 		engine.retire(w, by)
 	}
-	clear(old) // the array stays until p.idle outgrows it
+	clear(old) // their array is in use until append makes another one
 }
 
-// orphan gives up a worker that will never go on although frames of its greenlet
-// are still there. It may be the running one, so it is freed later, by sweep.
+// orphan gives up a worker that will never go on although frames of its greenlet are still on
+// its stacks. It may be the one that calls, so freeOrphans frees it, later.
 func (p *pool) orphan(w *worker) {
 	p.orphans = append(p.orphans, w)
 }
 
-// freeOrphans frees the abandoned workers. On the portable engine that cannot be done: their
-// stacks and Ms are lost.
+// freeOrphans frees the workers that were given up. On the portable engine that cannot be
+// done, and their stacks and Ms stay in memory.
 func (p *pool) freeOrphans() {
 	for _, w := range p.orphans {
 		engine.destroy(w)
@@ -96,12 +95,13 @@ func (p *pool) freeOrphans() {
 	p.orphans = nil
 }
 
-// anyWorkerEntered says that some worker has entered Go. The runtime lets no callback in before
-// the program's packages are initialised (main_init_done in cgocallbackg1, cgocall.go),
-// so they are.
+// anyWorkerEntered says that a worker has run. On the portable engine that takes a call from C
+// to Go, which the runtime lets in only when all packages of the program are initialised
+// (main_init_done in cgocallbackg1, cgocall.go). So they are, and get need not ask again. Each
+// worker sets it, and nothing clears it.
 var anyWorkerEntered atomic.Bool
 
-// serve is the worker's life: one greenlet after the other.
+// serve runs the greenlets that the worker is given, one after the other, until it is retired.
 func (w *worker) serve() {
 	if !anyWorkerEntered.Load() {
 		anyWorkerEntered.Store(true)
@@ -109,14 +109,15 @@ func (w *worker) serve() {
 	for !w.retired {
 		var end message
 		w.run(w.th.tree, &end)
-		t := w.th.tree // it may have been moved
+		t := w.th.tree // not the one from before: the greenlet may have been moved
 		if t.isLastGreenlet() {
 			t.endLastGreenlet(w, &end)
 			return
 		}
-		// The switch is here, and not in a function: see the fields of hand.
+		// The switch is made here, and not in a function, so that there is no return after it
+		// that the processor predicts wrongly: see above asymmetric.fastTree.
 		to := t.endGreenlet(w, &end)
-		if to == w.coro { // a pending parent starts on this very worker
+		if to == w.coro { // a pending parent starts on this very worker, which was idle again
 			continue
 		}
 		if oneM && !raceEnabled && to.Plain() {
@@ -129,26 +130,26 @@ func (w *worker) serve() {
 	}
 }
 
-// Under a body, that is in run, recovering and execute, the frames are to be small: a new
-// goroutine has a stack of 2 KiB, of which the runtime keeps half, and to let it grow takes
-// longer than all else.
+// Below a body, that is in run, executeRecovering and execute, frames are kept small: a new
+// goroutine has a stack of 2 KiB, of which the runtime reserves half, and to let that grow
+// takes longer than all else that a short greenlet does.
 
-// run runs the greenlet that the worker was given, and puts into end what that says
-// to its heir. After a runtime.Goexit the worker never goes on.
+// run runs the greenlet that the worker was given, and writes its last message, which the
+// heir is to get, to end. After a runtime.Goexit it does not return, and the worker ends.
 func (w *worker) run(t *tree, end *message) {
 	end.kind = kindGoexit
 	returned := false
-	leave := w.core.region()
+	endRegion := w.core.region()
 	defer func() {
-		leave()
-		gort.SetLabels(nil) // the goroutine is to be another's, and the labels may be large
+		endRegion()
+		gort.SetLabels(nil) // the next greenlet has its own, and these may refer to much memory
 		if !returned {
 			w.th.tree.endByGoexit(w, *end)
 		}
 	}()
 	w.core.label()
 	w.carrySlots(t)
-	// Of whoever ran here before.
+	// The greenlet before may have changed what follows.
 	debug.SetPanicOnFault(false)
 	if oneM {
 		w.th.one.Clean(w.coro)
@@ -157,9 +158,9 @@ func (w *worker) run(t *tree, end *message) {
 	returned = true
 }
 
-// executeRecovering is execute with a recover around it. A recovered panic returns to
-// run, unless the body was in runtime.Goexit when a deferred call panicked: that
-// goes on then, and the panic is still what the heir gets.
+// executeRecovering calls execute, and makes the message of a panic that it recovers. run
+// returns then, unless the body was in runtime.Goexit when a deferred call panicked: in that
+// case the Goexit goes on after the recover, and the heir gets the panic all the same.
 func (c *core) executeRecovering(t *tree, end *message) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -169,8 +170,8 @@ func (c *core) executeRecovering(t *tree, end *message) {
 	c.execute(t, end)
 }
 
-// execute calls the body with what started the greenlet. A Throw that started it
-// is its end.
+// execute calls the body with the value that started the greenlet. If an error started it, as
+// a Throw does, the greenlet ends with that and the body is not called.
 func (c *core) execute(t *tree, end *message) {
 	run := c.run
 	c.run = nil
@@ -187,8 +188,8 @@ func (c *core) execute(t *tree, end *message) {
 	end.setResult(v, err)
 }
 
-// firstMessage takes the value with which a greenlet starts. If something else has come, it is
-// its end.
+// firstMessage returns the value with which a greenlet starts. Any other message ends the
+// greenlet: then ok is false, and the message is written to end.
 //
 //go:noinline
 func (t *tree) firstMessage(end *message) (v any, ok bool) {
@@ -203,7 +204,7 @@ func (t *tree) firstMessage(end *message) (v any, ok bool) {
 	return nil, false
 }
 
-// setResult makes it the end of a body that has returned that.
+// setResult makes m the last message of a body that has returned v and err.
 //
 //go:noinline
 func (m *message) setResult(v any, err error) {
@@ -214,8 +215,8 @@ func (m *message) setResult(v any, err error) {
 	}
 }
 
-// label gives the goroutine that calls, c's, the profiler labels of whoever made c, as a
-// go statement does, and c's name.
+// label gives the calling goroutine, on which c runs, the profiler labels of the goroutine
+// that has made c, as a go statement does, and c's name.
 func (c *core) label() {
 	labels := c.labels
 	if name := c.nameText(); name != "" {
