@@ -10,16 +10,18 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// A tree is bound to a thread or free. A thread's tree is found by a thread-local word, and
-// its root's goroutine is locked to the thread. A free one belongs to its root's goroutine,
-// wherever that runs (internal/gort/free.go), and is found by that. It has a record of type
-// thread of its own, since it has workers and an engine's record.
+// A tree is bound to a thread or free. A bound tree is found by a thread-local word, and its
+// root's goroutine is locked to the thread. A free tree belongs to its root's goroutine, on
+// whichever thread that runs (internal/gort/free.go), and is found by it. It has a record of
+// type thread of its own, for its workers and for the engine.
 //
-// Other goroutines take part in a free tree in two ways: they take a greenlet away that is
-// suspended (adopt), and they end what its goroutine leaves behind (orphans.go). What is
-// theirs to touch is the list of those that live, when they have locked it.
+// Other goroutines do two things to a free tree: they move a suspended greenlet to their own
+// tree (adopt), and they end the greenlets that its goroutine leaves behind (orphans.go). A
+// greenlet that they want to touch they claim first (tree.claim), and of the tree itself they
+// touch what is guarded by tree.mu.
 
-// cStacks makes C stacks, on the engine of one M. Nil: there is no C in this build.
+// cStacks makes C stacks for the engine of one M. It is set before the first root is made. nil:
+// this build has no C.
 var cStacks *gort.Stacks
 
 // newFreeTree makes the calling goroutine, which is not locked to its thread, the root of a
@@ -31,18 +33,18 @@ func newFreeTree(implicit bool) *tree {
 		g Greenlet
 	}{}
 	t, c := &made.t, &made.c
-	engines := freeRecords.Get().(*freeRecord)
-	th := &engines.th
+	record := freeRecords.Get().(*freeRecord)
+	th := &record.th
 	c.id = lastID.Add(1)
 	c.name.Store(&rootName)
 	c.life.Store(lifeStarted)
-	engines.one.InitFree(cStacks, unsafe.Pointer(t))
-	th.one, th.tree = &engines.one, t
+	record.one.InitFree(cStacks, unsafe.Pointer(t))
+	th.one, th.tree = &record.one, t
 	th.root = th.one.EnterFree()
 	c.coro = th.root
 	c.tree.Store(t)
 	made.g.c, c.strongRef = c, &made.g
-	t.th, t.one, t.record = th, th.one, engines
+	t.th, t.one, t.record = th, th.one, record
 	t.free.Store(true)
 	t.root, t.current = &made.g, &made.g
 	t.epoch = epoch.Load()
@@ -56,8 +58,8 @@ func newFreeTree(implicit bool) *tree {
 	return t
 }
 
-// A freeRecord is a free tree's engine. It is used again, since it is large, and trees come
-// and go with a Pull.
+// A freeRecord is the thread record of a free tree and the engine's. It is large, and a tree
+// lasts for one Pull or less, so records are used again.
 type freeRecord struct {
 	th  thread
 	one gort.Thread
@@ -65,17 +67,18 @@ type freeRecord struct {
 
 var freeRecords = sync.Pool{New: func() any { return &freeRecord{} }}
 
-// bindToThread makes a free tree one of the thread's, for a greenlet that is to have a C stack of
-// its own size, or to carry a variable of the thread. That is only done while nothing but the
-// root lives in it: else it stays as it is.
+// bindToThread makes a free tree a bound one, for a greenlet that is to have a C stack of a
+// given size, or to carry a variable of the thread. It does nothing, and returns nil, unless
+// the root runs and no greenlet lives: a started greenlet has no place on the thread. The
+// caller looks at free afterwards.
 func (t *tree) bindToThread() error {
 	if t.current != t.root || t.liveCount() != 0 {
 		return nil
 	}
 	t.th.pool.trim(0, t.th.root)
-	endingOrphans.Lock()
+	endingOrphans.Lock() // moveOut holds it while it moves a greenlet to this tree, which has to be a free one then
 	defer endingOrphans.Unlock()
-	if t.liveCount() != 0 { // somebody has just given it a greenlet
+	if t.liveCount() != 0 { // moveOut has moved one here since the first look
 		return nil
 	}
 	lockThread()
@@ -101,7 +104,7 @@ func (t *tree) bindToThread() error {
 	return nil
 }
 
-// releaseGoroutine is the end of close for a free tree.
+// releaseGoroutine is the part of close for a free tree, after finish.
 func (t *tree) releaseGoroutine() {
 	t.th.pool.freeOrphans()
 	t.one.Untie()
@@ -109,55 +112,61 @@ func (t *tree) releaseGoroutine() {
 	roots.remove(t)
 	t.raceRelease()
 	t.mu.Lock()
-	// Who was moved away, and has not run since, still tells by the record whether it was.
-	again := !t.movedSomeOut
+	// A goroutine whose greenlet was moved away, and has not run since, compares this record with
+	// the greenlet's new one when it goes on; so the record must not become another tree's.
+	reusable := !t.movedSomeOut
 	t.mu.Unlock()
-	if again && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 && t.th.tiedTree.Load() == nil {
+	if reusable && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 && t.th.tiedTree.Load() == nil {
 		freeRecords.Put((*freeRecord)(unsafe.Pointer(t.th)))
 	}
 }
 
-// treeOfGoroutine is the free tree that the calling goroutine runs in, or nil.
+// treeOfGoroutine returns the free tree that the calling goroutine runs in, or nil: as a root,
+// as a greenlet, in an iter.Pull that one of them has resumed, or as a fiber.
 func treeOfGoroutine() *tree {
-	g, id := gort.CurrentG()
-	if t := roots.find(g, id); t != nil {
+	g, goid := gort.CurrentG()
+	if t := roots.find(g, goid); t != nil {
 		return t
 	}
-	c, g, id := gort.CurrentCoro()
+	c, g, goid := gort.CurrentCoro()
 	switch {
 	case c != nil:
 		return (*tree)(c.Home().Owner)
 	case g != 0:
-		return roots.find(g, id)
+		return roots.find(g, goid)
 	}
 	return nil
 }
 
 // rootGone says whether the tree is free and its root's goroutine has ended. Any goroutine may
-// ask.
+// call it.
 func (t *tree) rootGone() bool { return t.free.Load() && gort.GoroutineEnded(t.rootG, t.rootGoid) }
 
-// roots are the free trees, by their goroutines.
+// roots holds all free trees.
 var roots rootSet
 
-// A rootSet has most trees in a table, by a hash of g. Those whose place is taken are in
-// more, by the goroutine's number.
+// A rootSet finds a tree by the goroutine of its root. Most trees are in a table without locks,
+// in the place that a hash of the root's g names; a tree whose place another one has is in
+// more, by the number of the goroutine.
 type rootSet struct {
-	n     atomic.Int64
+	n     atomic.Int64 // how many trees there are; currentTree reads it first
 	table [1 << rootBits]atomic.Pointer[tree]
 
-	nmore atomic.Int64
-	mu    sync.Mutex
-	more  map[uint64]*tree
+	nmore atomic.Int64     // len(more), to be read without mu
+	mu    sync.Mutex       // guards more
+	more  map[uint64]*tree // nil: it was never needed
 }
 
 const rootBits = 12
 
+// place returns the place in the table for a root whose goroutine is g. add writes it by a
+// compare-and-swap from nil, remove by one to nil; both may run on any goroutine.
 func (r *rootSet) place(g uintptr) *atomic.Pointer[tree] {
 	const golden = 0x9E3779B97F4A7C15
 	return &r.table[uint64(g)*golden>>(64-rootBits)]
 }
 
+// add puts t in. If its compare-and-swap fails, another tree has the place, and t goes to more.
 func (r *rootSet) add(t *tree) {
 	r.n.Add(1)
 	if r.place(t.rootG).CompareAndSwap(nil, t) {
@@ -172,7 +181,8 @@ func (r *rootSet) add(t *tree) {
 	r.nmore.Add(1)
 }
 
-// remove takes t out, if it is there.
+// remove takes t out. If its compare-and-swap fails, t is in more; or it is not in the set,
+// because releaseGoroutine, bindToThread or endOrphan has removed it before.
 func (r *rootSet) remove(t *tree) {
 	if !r.place(t.rootG).CompareAndSwap(t, nil) {
 		r.mu.Lock()
@@ -186,9 +196,10 @@ func (r *rootSet) remove(t *tree) {
 	r.n.Add(-1)
 }
 
-// find returns the tree of a goroutine; nil: it has none.
-func (r *rootSet) find(g uintptr, id uint64) *tree {
-	if t := r.place(g).Load(); t != nil && t.rootG == g && t.rootGoid == id {
+// find returns the tree whose root runs on the goroutine with that g and number; nil: there is
+// none. A g is used again when its goroutine has ended, so the number is compared, too.
+func (r *rootSet) find(g uintptr, goid uint64) *tree {
+	if t := r.place(g).Load(); t != nil && t.rootG == g && t.rootGoid == goid {
 		return t
 	}
 	if r.nmore.Load() == 0 {
@@ -196,10 +207,10 @@ func (r *rootSet) find(g uintptr, id uint64) *tree {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.more[id]
+	return r.more[goid]
 }
 
-// each calls f for those that are there now.
+// each calls f for the trees that are in the set now.
 func (r *rootSet) each(f func(t *tree)) {
 	if r.n.Load() == 0 {
 		return
@@ -217,7 +228,9 @@ func (r *rootSet) each(f func(t *tree)) {
 	}
 }
 
-// liveCount is how many live. Others may be taking some away.
+// liveCount returns the number of started greenlets that live. The tree's own goroutine calls
+// it, or one that has taken the tree over. Another goroutine may be moving a greenlet out at
+// this moment, so the number may be smaller at once; the race detector needs the lock for that.
 func (t *tree) liveCount() int {
 	if raceEnabled && t.record != nil {
 		t.mu.Lock()
@@ -226,14 +239,14 @@ func (t *tree) liveCount() int {
 	return t.nlive
 }
 
-// pin makes sure that c, which is suspended in this tree, is not taken away before it is
-// switched to. False: it has been.
+// pin makes sure that c, which is suspended in this tree, is not moved to another tree before
+// the caller has switched to it. It returns false if c was moved before.
 func (t *tree) pin(c *core) bool {
 	if !t.free.Load() || c == t.current.c || c == t.root.c {
 		return true
 	}
 	var coro coro
-	if raceEnabled { // it may be ending elsewhere: then it is found gone, or another tree's
+	if raceEnabled { // c may have been moved and be ending now, which writes coro: Hold fails then
 		in := c.lockTree()
 		coro = c.coro
 		in.mu.Unlock()

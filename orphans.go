@@ -2,45 +2,52 @@ package greenlet
 
 import "sync"
 
-// What a free tree's goroutine leaves behind, or forgets, is ended by goroutines of this
-// package's own, which take it over: each is the root of a tree for the time.
+// What a free tree's goroutine leaves suspended when it ends, and what the collector finds
+// unreachable in a free tree, goroutines of this package end. Each becomes the root of a tree
+// for that time, and moves the greenlets there.
 
-// endIfOrphan is called after each collection.
+// endIfOrphan starts endOrphan for a free tree whose goroutine has ended. It is called after
+// each collection and at the end of a thread. The compare-and-swap fails if another call has
+// started it, and endOrphan has not cleared the word.
 func (t *tree) endIfOrphan() {
 	if t.rootGone() && t.end.Load() == endNot && !t.record.one.Bubble() && t.orphaned.CompareAndSwap(false, true) {
 		go t.endOrphan()
 	}
 }
 
-// endingOrphans is for the trees that have no goroutine any more.
+// endingOrphans is held by the goroutines that end a tree whose own goroutine has ended, and
+// by those whose greenlets must not get into a tree that ends or becomes bound: moveOut and
+// bindToThread. It is locked before tree.mu.
 var endingOrphans sync.Mutex
 
-// endOrphan ends the greenlets of a tree whose goroutine has ended, but for those with
-// which any other one may go on, and gives the rest back. Those that hold a thread go on nowhere: they end with their thread, see endGuest.
+// endOrphan kills the greenlets of a tree whose goroutine has ended, and frees the rest of the
+// tree. It leaves two kinds. Movable greenlets stay, since another goroutine may go on with
+// them. Those that are held by a thread cannot be moved; they end with it, see endTiedTree.
 func (t *tree) endOrphan() {
-	mine := newFreeTree(true)
-	mine.isReaper = true
+	reaper := newFreeTree(true)
+	reaper.isReaper = true
 	endingOrphans.Lock()
-	left := t.liveWhere(func(c *core) bool { return !c.isMovable() && t.claim(c) == nil })
+	claimed := t.liveWhere(func(c *core) bool { return !c.isMovable() && t.claim(c) == nil })
 	t.mu.Lock()
-	for _, c := range left {
+	for _, c := range claimed {
 		t.removeLive(c)
-		c.tree.Store(mine)
+		c.tree.Store(reaper)
 	}
 	t.mu.Unlock()
-	for _, c := range left {
-		mine.admit(c)
+	for _, c := range claimed {
+		reaper.admit(c)
 	}
 	idle := t.th.pool.idle
 	t.th.pool.idle = nil
 	for _, w := range idle {
-		w.th = mine.th
-		w.coro.Place(mine.one, nil)
-		mine.th.pool.put(w)
+		w.th = reaper.th
+		w.coro.Place(reaper.one, nil)
+		reaper.th.pool.put(w)
 	}
 	t.th.pool.freeOrphans()
 	t.endIfEmpty()
-	// Somebody may have looked at one of them just then: the next collection tries again.
+	// A claim fails while endUnreachable has claimed the greenlet, which may come to nothing:
+	// then the next collection tries again.
 	if len(t.liveWhere(func(c *core) bool { return !c.isMovable() && !c.coro.Held() })) == 0 {
 		roots.remove(t)
 	} else {
@@ -49,23 +56,24 @@ func (t *tree) endOrphan() {
 	for t.watchNext() {
 	}
 	endingOrphans.Unlock()
-	for c := mine.youngest(); c != nil; c = mine.youngest() {
-		mine.endAbandoned(c)
+	for c := reaper.youngest(); c != nil; c = reaper.youngest() {
+		reaper.endAbandoned(c)
 	}
-	mine.close(endReleased)
+	reaper.close(endReleased)
 }
 
-// endIfEmpty ends a tree that has no goroutine any more, if nothing lives in it. Its caller
-// has locked orphans.
+// endIfEmpty ends a tree whose goroutine has ended, if no greenlet lives in it. The caller
+// holds endingOrphans.
 func (t *tree) endIfEmpty() {
 	if t.liveCount() == 0 {
-		t.th.raceAcquire() // its goroutine's last call
+		t.th.raceAcquire() // after the last call of its goroutine
 		t.finish(endThread)
 	}
 }
 
-// isMovable says whether any goroutine may go on with c: it is the body of a hand, or hangs
-// under one. Such a one is not ended with its goroutine, but when it is forgotten.
+// isMovable says whether any goroutine may go on with c, because it is the body of an
+// asymmetric coroutine or a descendant of one. The end of its goroutine does not end such a
+// greenlet; it is killed when it is unreachable.
 func (c *core) isMovable() bool {
 	for {
 		if c.asym != nil {
@@ -79,7 +87,8 @@ func (c *core) isMovable() bool {
 	}
 }
 
-// liveWhere returns those that live for which ok says yes, the oldest first.
+// liveWhere returns the started greenlets for which ok returns true, the oldest first. It calls
+// ok under mu.
 func (t *tree) liveWhere(ok func(c *core) bool) (picked []*core) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,13 +100,15 @@ func (t *tree) liveWhere(ok func(c *core) bool) (picked []*core) {
 	return picked
 }
 
-// endAbandoned kills a greenlet that nobody else will. If it refuses, it is given up.
+// endAbandoned kills a greenlet on behalf of its goroutine, which has ended or has no reference
+// to it, and reports to the hook of SetUnraisableHook. A greenlet that refuses to die is
+// destroyed. It runs on a goroutine of this package's own.
 func (t *tree) endAbandoned(c *core) {
 	g := c.userRef()
-	done := false
+	returned := false
 	defer func() {
-		if !done {
-			_ = recover() // of the hook's: there is nobody to hear it
+		if !returned {
+			_ = recover() // a panic of the hook's, which SetUnraisableHook says is lost
 		}
 	}()
 	err, goexit := t.kill("the end of its goroutine", g)
@@ -107,31 +118,32 @@ func (t *tree) endAbandoned(c *core) {
 	if goexit && err == nil {
 		err = errGoexit
 	}
-	if h := unraisable.Load(); err != nil && h != nil && *h != nil {
-		(*h)(g, err)
+	if hook := unraisable.Load(); err != nil && hook != nil && *hook != nil {
+		(*hook)(g, err)
 	}
-	done = true
+	returned = true
 }
 
-// endUnreachable ends a greenlet of a free tree of which the collector has found that nobody
-// knows it any more. What cannot be taken away is left to its tree's next call.
+// endUnreachable kills a greenlet of a free tree that the collector has found unreachable. If
+// it cannot be moved to a tree of this goroutine's, its own tree kills it at its next call.
 func endUnreachable(c *core) {
-	o := c.tree.Load()
-	if o.isReaper {
-		return // endOrphan ends it, and is to find it where it is
+	source := c.tree.Load()
+	if source.isReaper {
+		return // endOrphan ends c, and has to find it in that tree
 	}
-	mine := newFreeTree(true)
-	err := mine.moveIn(c, o, func() bool { return !c.isReferenced() })
+	killer := newFreeTree(true)
+	err := killer.moveIn(c, source, func() bool { return !c.isReferenced() })
 	if err == nil {
-		mine.endAbandoned(c)
-	} else if c.life.Load() == lifeStarted && !o.rootGone() {
-		o.queueUnreachable(c)
+		killer.endAbandoned(c)
+	} else if c.life.Load() == lifeStarted && !source.rootGone() {
+		source.queueUnreachable(c)
 	}
-	mine.endOperation()
+	killer.endOperation()
 }
 
-// endTiedTree is called when a thread has ended. If a free tree was tied to it, its goroutine
-// has ended there, and what was suspended on the thread's stacks will never go on.
+// endTiedTree is called when a thread has ended. If a free tree was tied to it, the tree's
+// goroutine has ended there, and the greenlets that were suspended on the thread's stacks will
+// never go on: it destroys them.
 func (th *thread) endTiedTree() {
 	t := th.tiedTree.Load()
 	if t == nil || !t.record.one.TiedTo(th.one) {

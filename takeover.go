@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// This file moves suspended greenlets from one goroutine's tree to another one's.
+// This file moves suspended greenlets from one goroutine's tree to another's.
 
 var (
 	errAway   = errors.New("it runs, or waits in or for a next, a Resume or a Kill")
@@ -16,19 +16,21 @@ var (
 	errBubble = errors.New("one of the two is in a bubble of testing/synctest")
 )
 
-// beginTakeover is use for operations that any goroutine may do on the body of a hand, which is
-// then moved to the caller's tree. last says that the operation ends the body: else nothing
-// that has begun comes into a Run, at whose end it would be killed, or out of one.
-func (g *Greenlet) beginTakeover(op string, last bool) (*tree, error) {
+// beginTakeover is beginOperation for operations on the body of an asymmetric coroutine that
+// any goroutine may do: it moves the body to the caller's tree. ends says that the operation
+// ends the body. Any other operation must not move a started body into a Run, whose end would
+// kill it, or out of one.
+func (g *Greenlet) beginTakeover(op string, ends bool) (*tree, error) {
 	if !g.valid() || g.c.asym == nil {
 		return g.beginOperation(op)
 	}
-	t, o := currentTree(), g.owner()
-	if o == nil || o == t || !o.free.Load() {
+	t, owner := currentTree(), g.owner()
+	if owner == nil || owner == t || !owner.free.Load() {
 		return g.beginOperation(op)
 	}
-	if end := o.end.Load(); end != endNot && (end != endThread || g.c.life.Load() != lifePending) {
-		return g.beginOperation(op) // else it has not begun on the goroutine that has made it, and that has ended
+	// A pending body may be used although the goroutine that has made it has ended.
+	if end := owner.end.Load(); end != endNot && (end != endThread || g.c.life.Load() != lifePending) {
+		return g.beginOperation(op)
 	}
 	if t == nil {
 		var err error
@@ -40,108 +42,111 @@ func (g *Greenlet) beginTakeover(op string, last bool) (*tree, error) {
 	} else if err := engine.canSuspend(t.th, t.current.c.coro); err != nil {
 		return nil, fail(op, g, err, "")
 	}
-	if err := t.adopt(g.c, o, last || t.implicit && o.implicit); err != nil {
+	if err := t.adopt(g.c, owner, ends || t.implicit && owner.implicit); err != nil {
 		t.endOperation()
 		return nil, fail(op, g, errors.Join(ErrWrongThread, err), "")
 	}
 	return t, nil
 }
 
-// adopt moves the body of a hand from another tree to this one, in which the calling
-// goroutine runs: one that has begun only if begun says so. An error means that nothing was
-// touched.
-func (t *tree) adopt(c *core, from *tree, begun bool) error {
+// adopt moves c, the body of an asymmetric coroutine, from another tree to this one, in which
+// the calling goroutine runs. If started is false, it moves a pending body only. On an error
+// nothing was changed.
+func (t *tree) adopt(c *core, source *tree, started bool) error {
 	for {
 		switch c.life.Load() {
 		case lifeDead:
 			return nil
 		case lifePending:
+			// It fails if c is being started, moved or killed by another goroutine: look again.
 			if c.life.CompareAndSwap(lifePending, lifeMoving) {
-				c.parent.Store(nil) // the root that it is first used from
+				c.parent.Store(nil) // which stands for the root that it is used from next
 				c.life.Store(lifePending)
 				return nil
 			}
 		case lifeStarted:
-			if !begun {
+			if !started {
 				return errScope
 			}
-			return t.moveIn(c, from, func() bool {
-				h := c.asym
-				return h.waiter.by == nil && c.waiter == nil && h.parked
+			return t.moveIn(c, source, func() bool {
+				body := c.asym
+				return body.waiter.by == nil && c.waiter == nil && body.parked
 			})
 		}
 		runtime.Gosched()
 	}
 }
 
-// moveIn moves c, which is suspended in another tree, and what hangs under it. ok is asked
-// while nobody else can touch c.
-func (t *tree) moveIn(c *core, from *tree, ok func() bool) error {
-	from.mu.Lock() // it may end just now: with its thread, in C
-	err := from.claim(c)
-	from.mu.Unlock()
+// moveIn moves c, which is suspended in another tree, and the greenlets below it to this tree.
+// It calls accept while it has claimed c, so that no other goroutine can touch it, and moves
+// nothing if that returns false: then the error is errAway.
+func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
+	source.mu.Lock() // endTiedTree may be ending c now, on a thread that ends; it writes under mu, too
+	err := source.claim(c)
+	source.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	was := &from.record.one
-	if was.Bubble() || t.one.Bubble() {
-		c.coro.Unclaim(was)
+	record := &source.record.one
+	if record.Bubble() || t.one.Bubble() {
+		c.coro.Unclaim(record)
 		return errBubble
 	}
-	if !ok() {
-		c.coro.Unclaim(was)
+	if !accept() {
+		c.coro.Unclaim(record)
 		return errAway
 	}
-	from.mu.Lock()
-	all := []*core{c}
+	source.mu.Lock()
+	claimed := []*core{c}
 	if c.hasChildren.Load() {
-		for d := from.root.c.next; d != from.root.c; d = d.next {
+		for d := source.root.c.next; d != source.root.c; d = d.next {
 			if d == c || !d.descendsFrom(c) {
 				continue
 			}
-			if err := from.claim(d); err != nil {
-				for _, d := range all {
-					d.coro.Unclaim(was)
+			if err := source.claim(d); err != nil {
+				for _, d := range claimed {
+					d.coro.Unclaim(record)
 				}
-				from.mu.Unlock()
+				source.mu.Unlock()
 				return err
 			}
-			all = append(all, d)
+			claimed = append(claimed, d)
 		}
 	}
-	from.movedSomeOut = true
-	for _, d := range all {
-		from.removeLive(d)
-		d.tree.Store(t) // so that who looks on locks the tree in which it can go on, and end
+	source.movedSomeOut = true
+	for _, d := range claimed {
+		source.removeLive(d)
+		d.tree.Store(t) // at once, so that lockTree locks the tree in which d goes on and ends
 	}
-	from.mu.Unlock()
-	for _, d := range all {
+	source.mu.Unlock()
+	for _, d := range claimed {
 		t.admit(d)
 	}
-	if from.orphaned.Load() { // this may have been the last one
+	if source.orphaned.Load() { // c may have been the last greenlet that kept the tree
 		endingOrphans.Lock()
-		from.endIfEmpty()
+		source.endIfEmpty()
 		endingOrphans.Unlock()
 	}
 	return nil
 }
 
-// moveOut moves c, a started greenlet of the calling goroutine's tree, and what hangs under it
-// to the tree of p, its new parent.
-func (t *tree) moveOut(c *core, p *Greenlet, to *tree) error {
+// moveOut moves c, a started greenlet of the calling goroutine's tree, and the greenlets below
+// it to the tree of parent, its new one. It returns errEnds if that tree is
+// ending or has become a bound one.
+func (t *tree) moveOut(c *core, parent *Greenlet, target *tree) error {
 	if c == t.current.c {
 		return errAway
 	}
-	endingOrphans.Lock() // so that nobody ends that tree meanwhile but its own goroutine
+	endingOrphans.Lock() // meanwhile no other goroutine ends the target tree, and its own does not bind it
 	defer endingOrphans.Unlock()
-	old := c.parent.Swap(p) // before anybody can go on with it
+	old := c.parent.Swap(parent) // before the other goroutine can resume it
 	ends := false
-	err := to.moveIn(c, t, func() bool {
+	err := target.moveIn(c, t, func() bool {
 		if t.awaitedWithin(c) {
 			return false
 		}
-		to.referenceRoot() // it lasts now
-		ends = to.rootRef.Load() == rootReleased || to.end.Load() != endNot || to.rootGone() || !to.free.Load()
+		target.referenceRoot() // the tree lasts now, unless endOperation has released it just before
+		ends = target.rootRef.Load() == rootReleased || target.end.Load() != endNot || target.rootGone() || !target.free.Load()
 		return !ends
 	})
 	if err != nil {
@@ -153,13 +158,13 @@ func (t *tree) moveOut(c *core, p *Greenlet, to *tree) error {
 	return err
 }
 
-// awaitedWithin says whether c, or what hangs under it, waits for somebody's end or yield, or is
-// waited for, elsewhere.
+// awaitedWithin says whether c or a greenlet below it waits for another greenlet to end or to
+// yield, or another greenlet waits for one of them.
 func (t *tree) awaitedWithin(c *core) bool {
-	in := func(d *core) bool { return d == c || d.descendsFrom(c) }
+	within := func(d *core) bool { return d == c || d.descendsFrom(c) }
 	return len(t.liveWhere(func(d *core) bool {
 		for w := d.waiter; w != nil; w = w.next {
-			if in(w.by.c) || in(d) {
+			if within(w.by.c) || within(d) {
 				return true
 			}
 		}
@@ -167,8 +172,9 @@ func (t *tree) awaitedWithin(c *core) bool {
 	})) > 0
 }
 
-// claim takes a started greenlet of this tree, which is another goroutine's; see gort. Its
-// caller has locked mu, under which greenlets end and leave.
+// claim claims a started greenlet of this tree, which belongs to another goroutine, by
+// gort.Coro.Claim: no goroutine can switch to it or move it until gort.Coro.Place or Unclaim.
+// The caller holds mu, under which greenlets end and leave the tree.
 func (t *tree) claim(c *core) error {
 	if c.tree.Load() != t || t.record == nil || c.coro == nil {
 		return errAway
@@ -182,22 +188,22 @@ func (t *tree) claim(c *core) error {
 	return nil
 }
 
-// descendsFrom says whether c hangs under top.
-func (c *core) descendsFrom(top *core) bool {
+// descendsFrom says whether ancestor is one of c's.
+func (c *core) descendsFrom(ancestor *core) bool {
 	for p := c.parent.Load(); p != nil; p = p.c.parent.Load() {
-		if p.c == top {
+		if p.c == ancestor {
 			return true
 		}
 	}
 	return false
 }
 
-// admit ends the move of a claimed greenlet, which is in no list.
+// admit ends the move of a claimed greenlet, which is in no tree's ring: this tree gets it.
 func (t *tree) admit(c *core) {
 	c.worker.th = t.th
-	if h := c.asym; h != nil {
-		h.t, h.fastOn = t, nil
-		h.body.moved()
+	if asym := c.asym; asym != nil {
+		asym.t, asym.fastOn = t, nil
+		asym.body.moved()
 	}
 	t.mu.Lock()
 	t.addLive(c)
