@@ -25,74 +25,79 @@ type Func func(arg any) (any, error)
 // (State, Dead, Active, IsRoot, Parent, Children, ID, Name, String, Context, Value, Stack,
 // Info) from any goroutine.
 type Greenlet struct {
-	// The user's reference and what it refers to are two objects, so that the
-	// collector can tell that a suspended greenlet has been forgotten although
-	// its own stack is still there. Nothing on that stack, and nothing that the
-	// tree needs to end it, may lead to the Greenlet; all that leads to core.
+	// The program's reference and the greenlet's state are two objects, so that the collector
+	// finds the reference unreachable while the greenlet is suspended and its stack is still a
+	// root to the collector. For that, nothing on the stack, and nothing by which the tree
+	// resumes and ends the greenlet, refers to the Greenlet; all of it refers to core.
 	_ noCopy
 	c *core
-	// What SetValue has set. It is here and not in core, since it may lead to the Greenlet.
+	// What SetValue has set; nil: nothing. It is here and not in core, since it may refer to
+	// the Greenlet.
 	value atomic.Pointer[any]
 }
 
-// noCopy makes go vet find copies: who is who is decided by the address.
+// noCopy makes go vet find copies: greenlets are compared by their addresses.
 type noCopy struct{}
 
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
-// core is what a greenlet consists of. It is kept small, since a short life is for a good part
-// memory: what few greenlets have is in rare.
+// core is the state of a greenlet. It is kept small, since much of the time that a short
+// greenlet takes is for its memory: what only few greenlets need is in rare.
 type core struct {
-	coro     coro             // its worker's, or the thread's for a root; nil: it is pending or dead
-	_        [0]atomic.Uint64 // the next is aligned, on 32-bit systems, too
-	switches uint64           // how often it was switched to; see count
-	id       uint64
-	name     atomic.Pointer[string] // nil: none; csrc/go_overflow.c reads it
-	body     uintptr                // where the code of what it runs begins; see place.Body
+	// The worker's coroutine, or the thread's for a root; nil: pending or dead. It is written
+	// under tree.mu. The short switches read it without the lock, on any goroutine, and see by
+	// Coro.Fast whether it is theirs.
+	coro     coro
+	_        [0]atomic.Uint64       // aligns switches on 32-bit systems
+	switches uint64                 // how often it was switched to; see countSwitch
+	id       uint64                 // unique in the process, never 0
+	name     atomic.Pointer[string] // any goroutine writes it; csrc/go_overflow.c reads it, too; nil: none
+	body     uintptr                // where the code of the body begins; see place.Body
 
-	run         Func           // nil once started
-	labels      unsafe.Pointer // the maker's, for profiles
-	life        atomic.Uint32
-	hasChildren atomic.Bool              // it is or was the parent of some that were started
-	parent      atomic.Pointer[Greenlet] // nil: a root, or the root it is first used from
-	tree        atomic.Pointer[tree]     // nil: never started; belongs where its parents belong
-	rare        atomic.Pointer[rare]     // nil: nothing of it; see extra and more
+	run         Func                     // the body; execute takes it out. nil: started, or there is none
+	labels      unsafe.Pointer           // the profiler labels of the goroutine that has made it
+	life        atomic.Uint32            // lifePending and so on
+	hasChildren atomic.Bool              // a greenlet with this parent was started; start sets it, and it stays set
+	parent      atomic.Pointer[Greenlet] // nil: a root, or a pending greenlet whose parent will be the root that it is used from
+	tree        atomic.Pointer[tree]     // the tree it is or was in; nil: never started, so it belongs to its parent's
+	rare        atomic.Pointer[rare]     // nil: noneRare; see rareFields and makeRare
 
-	// The rest is the own thread's business. But from the start to the end others look at
-	// coro and at the next four, and at what watch sets, under tree.mu, so they are written
-	// under that.
-	worker     *worker   // while it runs
-	strongRef  *Greenlet // the user's reference, until the collector has run; see watch
-	prev, next *core     // in the ring of those of its tree that live
+	// From the start to the end, other goroutines read worker, strongRef, prev and next under
+	// tree.mu, so they are written under it.
+	worker     *worker   // that it runs on; nil: pending, dead, or a root
+	strongRef  *Greenlet // the program's reference, which keeps it reachable until watch is called; existingRef reads it without the lock, too
+	prev, next *core     // in the ring of its tree's started greenlets
 
-	waiter *waiter     // who is to get control back in place of the parent
-	asym   *asymmetric // it is the body of one
+	// The tree's own goroutine alone uses waiter; asym never changes.
+	waiter *waiter     // the top of the stack of those that get control in place of the parent; nil: the parent does
+	asym   *asymmetric // the coroutine whose body this is; nil: it is none
 }
 
-// rare is what few greenlets have, or only those that live long.
+// rare holds what only few greenlets need, or only those that live long. A field is used by the
+// tree's own goroutine unless its comment says otherwise.
 type rare struct {
-	since int64     // nanotime of the last switch to or from it; 0: no clock was on
-	stack int       // asked for, in bytes; 0: the default
-	slots []tlsSlot // it carries them, besides its tree's
-	ctx   atomic.Pointer[context.Context]
-	birth *birth // nil: it was not recorded
+	since int64                           // the time (gort.Nanotime) of the last switch to or from it, for any goroutine; 0: not recorded
+	stack int                             // the size of the C stack in bytes, as WithStackSize said; 0: the default
+	slots []tlsSlot                       // the words that it carries besides its tree's
+	ctx   atomic.Pointer[context.Context] // any goroutine writes it; nil: context.Background()
+	birth *birth                          // written before New returns; nil: not recorded
 
-	// Since the collector has found that it lives; see watch.
-	weakRef weak.Pointer[Greenlet] // the user's reference
-	cleanup runtime.Cleanup
-	watched bool // both are set
+	// watch writes these under tree.mu, and unwatch the last one.
+	weakRef weak.Pointer[Greenlet] // the program's reference
+	cleanup runtime.Cleanup        // calls onUnreachable
+	watched bool                   // the two above are set
 
 	unlocked bool // WithoutLock was given
 
-	tracing bool // the tracer runs on it
-	track   *timeline.Track
-	cState  *cState // what C knows of it; nil: nothing
+	tracing bool            // the tracer runs on this greenlet
+	track   *timeline.Track // its line in time lines; nil: not needed yet
+	cState  *cState         // what C code was told about it; nil: nothing
 }
 
 var noneRare rare
 
-// rareFields is what c has of all that, to be read only.
+// rareFields returns c's rare fields for reading.
 func (c *core) rareFields() *rare {
 	if r := c.rare.Load(); r != nil {
 		return r
@@ -100,7 +105,8 @@ func (c *core) rareFields() *rare {
 	return &noneRare
 }
 
-// makeRare is the same to be written to. Any goroutine may be the first to ask.
+// makeRare returns c's rare fields for writing. Several goroutines may be the first to call it:
+// the compare-and-swap fails for all but one, and the Load returns what that one has stored.
 func (c *core) makeRare() *rare {
 	if r := c.rare.Load(); r != nil {
 		return r
@@ -109,11 +115,25 @@ func (c *core) makeRare() *rare {
 	return c.rare.Load()
 }
 
-// What life says. Running and Suspended are one: the tree knows who runs.
+// The states of core.life. A change from lifePending is a compare-and-swap, since any goroutine
+// may start, move or kill a pending greenlet. The one whose swap succeeds has the greenlet for
+// itself until it stores the next state; the others look at the state again. A root begins as
+// lifeStarted.
+//
+//	             kill
+//	lifePending -----------------------------------------> lifeDead
+//	   |    ^                                                 ^  ^
+//	   |    | SetParent, adopt; start, if it is refused       |  |
+//	   v    |                                                 |  |
+//	lifeMoving ---- start, with an error or an end -----------'  |
+//	   |                                                         |
+//	   | start, with a value                                     |
+//	   v                                                         |
+//	lifeStarted ---- markDead; finish, for a root ---------------'
 const (
 	lifePending uint32 = iota
-	lifeMoving         // being started or re-parented by somebody, for an instant
-	lifeStarted
+	lifeMoving         // transient lock state: the holder is in start, SetParent or adopt, others spin
+	lifeStarted        // running or suspended: tree.current says which
 	lifeDead
 )
 
@@ -122,7 +142,7 @@ type State int
 
 const (
 	Pending   State = iota // made, not started
-	Running                // the one of its tree that runs
+	Running                // the running greenlet of its tree
 	Suspended              // started, waiting to be switched to
 	Dead                   // finished, killed, or its thread is gone
 )
@@ -154,21 +174,21 @@ func WithParent(p *Greenlet) Option {
 	}
 }
 
-// WithStackSize sets the size of the C stack in bytes; C code that the greenlet
-// calls runs there, Go code has a growing stack besides. 0 means the default,
-// 256 KiB. Less than 64 KiB is taken for 64 KiB, and sizes are rounded up to whole
+// WithStackSize sets the size of the C stack in bytes. C code that the greenlet
+// calls runs there; Go code has a growing stack besides. 0 means the default,
+// 256 KiB. A size below 64 KiB counts as 64 KiB, and sizes are rounded up to whole
 // pages. Memory is taken only as it is used. A negative size or one over 1 GiB is
 // an error of the first Switch.
 //
 // On the engine of one M (see Runtime) a greenlet of the default size has a C stack only
 // while C is suspended on it; one that was given a size has its own from its start. That
-// takes a tree that is bound to a thread, so the start binds one in which nothing else lives,
-// until its end. In a tree with other greenlets in it, and outside of a Run, C runs on the
-// thread's own stack, and the size says nothing. How large that one is the C library
-// decides: with glibc mostly 8 MiB, with musl 128 KiB.
+// takes a tree that is bound to a thread, so the start of such a greenlet binds the tree, until
+// the tree's end, if no other greenlet lives in it. If others do, outside of a Run, C runs on
+// the thread's own stack, and the size has no effect. The C library decides how large that
+// stack is: with glibc mostly 8 MiB, with musl 128 KiB.
 func WithStackSize(bytes int) Option { return func(c *core) { c.makeRare().stack = bytes } }
 
-// WithName sets a name for people: it shows in String, in errors, and as the
+// WithName sets a name for people to read: it shows in String, in errors, and as the
 // label "greenlet" in goroutine and CPU profiles.
 func WithName(name string) Option { return func(c *core) { c.name.Store(&name) } }
 
@@ -188,8 +208,8 @@ var lastID atomic.Uint64
 //
 // Its parent is the calling greenlet, or the calling goroutine's root. In a
 // goroutine that has no greenlets yet it gets its parent later: the root that it
-// is first used from. Until then it belongs to nobody and may be used from any
-// goroutine.
+// is first used from. Until then it belongs to no goroutine and may be used from
+// any.
 //
 // New(nil) makes a greenlet whose first Switch or Throw returns ErrNoRun.
 func New(run Func, opts ...Option) *Greenlet {
@@ -198,7 +218,7 @@ func New(run Func, opts ...Option) *Greenlet {
 	return g
 }
 
-// initPending is the rest of New.
+// initPending is the part of New that newGreenlet shares.
 func (c *core) initPending(opts []Option) {
 	c.id, c.labels = lastID.Add(1), gort.Labels()
 	for _, o := range opts {
@@ -217,7 +237,7 @@ func (c *core) initPending(opts []Option) {
 	}
 }
 
-// valid says whether g can be used at all.
+// valid says whether g was made by this package. Any method may be called on one that was not.
 func (g *Greenlet) valid() bool { return g != nil && g.c != nil }
 
 // State returns what the greenlet is doing.
@@ -280,7 +300,7 @@ func (c *core) nameText() string {
 }
 
 // SetName changes what WithName has set. Any goroutine may call it; but what profiles
-// show of a greenlet that was started changes only if its own thread does.
+// show of a started greenlet changes only if the caller is on the greenlet's own goroutine.
 func (g *Greenlet) SetName(name string) {
 	if !g.valid() {
 		return
@@ -291,12 +311,12 @@ func (g *Greenlet) SetName(name string) {
 	case t == nil || c.life.Load() != lifeStarted || c.tree.Load() != t || c.isRoot():
 	case c == t.current.c:
 		c.label()
-	case engine.canSuspend(t.th, t.current.c.coro) == nil: // else the labels stay, without which it goes on as well
+	case engine.canSuspend(t.th, t.current.c.coro) == nil: // else g keeps the labels that it has
 		t.callOn(g, c.label)
 	}
 }
 
-// String describes the greenlet for people: its name, ID and state, and the
+// String describes the greenlet for people to read: its name, ID and state, and the
 // thread or goroutine that it belongs to, once it does.
 func (g *Greenlet) String() string {
 	if !g.valid() {
@@ -310,7 +330,7 @@ func (g *Greenlet) String() string {
 	return fmt.Sprintf("%s (%v)", nameAndID(g.c.nameText(), g.c.id), g.State())
 }
 
-// nameAndID is a name for people: the greenlet's own, if it has one, and its number.
+// nameAndID returns the greenlet's name, or "greenlet" if it has none, and its number.
 func nameAndID(name string, id uint64) string {
 	if name == "" {
 		name = "greenlet"
@@ -344,9 +364,9 @@ func (g *Greenlet) SetContext(ctx context.Context) error {
 }
 
 // Parent returns the greenlet that gets this one's result. While a Kill, a next
-// or a Resume waits for this greenlet, that is the one that waits (seen from its
+// or a Resume waits for this greenlet, that is the greenlet that waits (seen from its
 // own thread). It is nil for a root, and for a greenlet made in a goroutine
-// without greenlets as long as nobody has used it.
+// without greenlets as long as it was not used.
 func (g *Greenlet) Parent() *Greenlet {
 	if !g.valid() || g.c.isRoot() {
 		return nil
@@ -367,17 +387,17 @@ func (c *core) isRoot() bool {
 	return t != nil && t.root.c == c
 }
 
-// SetValue keeps one value of the user's with the greenlet, in place of what a subclass of
-// Python's greenlet has. It may lead to the greenlet itself, which can be forgotten all the
-// same; it is not seen any more by the deferred calls of a greenlet that was killed since it
-// was forgotten. Any goroutine may call it.
+// SetValue keeps one value of the program's with the greenlet, in place of the attributes that
+// a subclass of Python's greenlet has. The value may refer to the greenlet, which can become
+// unreachable all the same. When an unreachable greenlet was killed, its deferred calls do not
+// find the value any more. Any goroutine may call it.
 func (g *Greenlet) SetValue(v any) {
 	if g.valid() {
 		g.value.Store(&v)
 	}
 }
 
-// Value returns what SetValue has set; nil: nothing. Any goroutine may call it.
+// Value returns what SetValue has set, or nil. Any goroutine may call it.
 func (g *Greenlet) Value() any {
 	if g.valid() {
 		if v := g.value.Load(); v != nil {

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// parents makes the check for cycles and the change one step.
+// parents is held by SetParent, so that no other SetParent makes a cycle between its check for
+// one and its change.
 var parents sync.Mutex
 
 // SetParent makes p the parent of g: the greenlet that gets control, with the
@@ -14,11 +15,11 @@ var parents sync.Mutex
 //
 // A pending greenlet may be moved to another goroutine's tree, and then runs there;
 // a dead one goes with its new parent, too. The parent of a started one is set on its own
-// goroutine. That moves it, with all that hang under it, if p is another goroutine's: they
-// run there from then on. They must be suspended, but not in C or with a locked thread, and
-// in no next, Resume or Kill, nor be awaited by one; and neither of the two goroutines may be
-// bound to its thread by a Run. All else is an error (ErrWrongThread, ErrThreadExited). Other errors:
-// ErrCyclicParent, ErrRootParent, and a nil p.
+// goroutine. If p belongs to another goroutine, that moves g and all greenlets below it:
+// they run there from then on. They must be suspended, but not in C or with a locked thread;
+// they must be in no next, Resume or Kill, nor be awaited by one; and neither of the two
+// goroutines may be bound to its thread by a Run. All else is an error (ErrWrongThread,
+// ErrThreadExited). Other errors: ErrCyclicParent, ErrRootParent, and a nil p.
 func (g *Greenlet) SetParent(p *Greenlet) error {
 	switch {
 	case !g.valid():
@@ -31,19 +32,19 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 	parents.Lock()
 	defer parents.Unlock()
 	c := g.c
-	for q := p; q != nil; q = q.c.parent.Load() {
-		if q.c == c {
+	for ancestor := p; ancestor != nil; ancestor = ancestor.c.parent.Load() {
+		if ancestor.c == c {
 			return fail("SetParent", g, ErrCyclicParent, "the new parent is "+p.String())
 		}
 	}
 	for {
 		switch c.life.Load() {
-		case lifeMoving: // being started by another thread, for an instant
+		case lifeMoving: // another goroutine is in start, SetParent or adopt
 			runtime.Gosched()
 			continue
 		case lifePending:
 			if !c.life.CompareAndSwap(lifePending, lifeMoving) {
-				continue
+				continue // another goroutine has started, moved or killed it
 			}
 			c.parent.Store(p)
 			c.life.Store(lifePending)
@@ -53,10 +54,10 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			if t != currentTree() {
 				return g.ownershipError("SetParent", t)
 			}
-			if o := p.owner(); o != nil && o != t && t.free.Load() && o.free.Load() &&
-				t.implicit && o.implicit && o.end.Load() == endNot && !o.rootGone() {
-				if err := t.moveOut(c, p, o); err == errEnds {
-					runtime.Gosched()
+			if owner := p.owner(); owner != nil && owner != t && t.free.Load() && owner.free.Load() &&
+				t.implicit && owner.implicit && owner.end.Load() == endNot && !owner.rootGone() {
+				if err := t.moveOut(c, p, owner); err == errEnds {
+					runtime.Gosched() // the next look finds that p's tree has ended or is a bound one
 					continue
 				} else if err != nil {
 					return fail("SetParent", g, errors.Join(ErrWrongThread, err), "the new parent is "+p.String())
@@ -67,14 +68,14 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 				return fail("SetParent", g, err, "the new parent is "+p.String())
 			}
 		case lifeDead:
-			if o := p.owner(); o != nil {
-				c.tree.Store(o)
+			if owner := p.owner(); owner != nil {
+				c.tree.Store(owner)
 			}
 		}
 		c.parent.Store(p)
 		if c.tree.Load() == currentTree() {
 			for c.waiter != nil && c.waiter.kill {
-				c.remove(c.waiter) // as in Python: being killed, it may still choose its heir
+				c.remove(c.waiter) // as in Python: a greenlet that is being killed may still choose its heir
 			}
 		}
 		return nil
