@@ -6,16 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// This file lists what lives, for whoever looks on from another goroutine.
+// This file lists the trees and greenlets of the process for any goroutine.
 
-// trees is the list of all trees that have not ended, the oldest first. A tree is in it
-// from the end of newTree to finish, so the list keeps nothing that would not be kept.
+// trees lists all trees that have not ended, the oldest first. newTree and newFreeTree add a
+// tree as their last steps and finish removes it, so the list keeps no tree longer than its
+// goroutine does. mu guards first, last and the links of every tree.
 var trees struct {
 	mu          sync.Mutex
 	first, last *tree
 }
 
-// treeLinks is a tree's place in trees.
+// treeLinks is a tree's place in the list trees.
 type treeLinks struct{ prev, next *tree }
 
 func (t *tree) register() {
@@ -46,7 +47,7 @@ func (t *tree) unregister() {
 	t.links = treeLinks{}
 }
 
-// allTrees is a copy of the list.
+// allTrees returns a copy of the list.
 func allTrees() (all []*tree) {
 	trees.mu.Lock()
 	defer trees.mu.Unlock()
@@ -56,8 +57,8 @@ func allTrees() (all []*tree) {
 	return all
 }
 
-// living are the tree's started greenlets, without the root, the oldest first. Any goroutine
-// may ask.
+// living returns the tree's started greenlets, without the root, the oldest first. Any goroutine
+// may call it.
 func (t *tree) living() []*core {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,8 +69,8 @@ func (t *tree) living() []*core {
 	return all
 }
 
-// lockTree locks the tree that c, which was started, is in: it may go to another one just
-// now.
+// lockTree locks mu of the tree that c, a started greenlet, is in, and returns that tree. c may
+// be moved to another tree while it waits for the lock, so it looks again when it has it.
 func (c *core) lockTree() *tree {
 	for {
 		t := c.tree.Load()
@@ -83,12 +84,12 @@ func (c *core) lockTree() *tree {
 
 // All yields the roots and the started, living greenlets of the process: one tree after
 // the other, each root before its greenlets, those in the order in which they were
-// started. Any goroutine may call it, while the trees run: what begins meanwhile may be
-// missing, and what was yielded may have ended when it is looked at.
+// started. Any goroutine may call it, while the trees run: a greenlet that starts meanwhile
+// may be missing, and one that was yielded may have ended when it is looked at.
 //
-// It keeps nobody alive but the one that it yields. So one that the collector has found
-// forgotten, and that is about to be killed for that, is not yielded, and a root that is
-// yielded still ends with its tree.
+// All keeps none of them reachable but the one that it yields. So a greenlet that the collector
+// has found unreachable, and that is about to be killed for that, is not yielded; and a root
+// that is yielded still ends with its tree.
 func All() iter.Seq[*Greenlet] {
 	return func(yield func(*Greenlet) bool) {
 		for _, t := range allTrees() {
@@ -112,7 +113,7 @@ func (g *Greenlet) Children() (children []*Greenlet) {
 	}
 	search := allTrees()
 	if t := g.c.tree.Load(); t != nil && g.c.life.Load() == lifeStarted {
-		search = []*tree{t} // else a greenlet of another tree can be one's that was moved
+		search = []*tree{t} // otherwise g may have had children in a tree other than its own
 	}
 	for _, t := range search {
 		for _, c := range t.living() {
@@ -136,8 +137,9 @@ func LookupCurrent() (*Greenlet, bool) {
 	return nil, false
 }
 
-// countSwitch notes a switch to c, by its own thread. Others read the number, so the race
-// detector is to find no ordinary write; where it is not there, that takes less.
+// countSwitch counts a switch to c. Only the goroutine that switches to c writes the number, so
+// an ordinary increment is enough; others read it, for which the race detector wants an atomic
+// one.
 func (c *core) countSwitch() {
 	if raceEnabled {
 		atomic.AddUint64(&c.switches, 1)
@@ -146,5 +148,5 @@ func (c *core) countSwitch() {
 	}
 }
 
-// switchCount is that number. Any goroutine may ask.
+// switchCount returns that number. Any goroutine may call it.
 func (c *core) switchCount() uint64 { return atomic.LoadUint64(&c.switches) }

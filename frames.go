@@ -9,18 +9,18 @@ import (
 	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
-// Stack returns the Go frames of a started greenlet, innermost first. Of a suspended one:
-// from its pending Switch to its body; of a running one: what its goroutine has now. Where C
-// code lies between, or runs, its boundary shows as the frames of runtime.cgocall and of the
-// call back into Go.
+// Stack returns the Go frames of a started greenlet, innermost first. Of a suspended one they
+// are those from its pending Switch to its body; of a running one, those that its goroutine has
+// at the time. Where C code lies between, or runs, its boundary shows as the frames of
+// runtime.cgocall and of the call back into Go.
 //
-// Any goroutine may call it. A suspended greenlet's takes a microsecond or a few and stops
-// nobody. For one that runs Go code on another goroutine the world is stopped, for some tens
-// of microseconds.
+// Any goroutine may call it. For a suspended greenlet it takes a microsecond or a few and stops
+// no other goroutine. For one that runs Go code on another goroutine the world is stopped, for
+// some tens of microseconds.
 //
-// It is nil for a greenlet that is pending or dead, for one that could not be caught between
-// all its switches, and where that cannot be done: on other engines than that of one M (see Runtime), from
-// another thread than the greenlet's; and from another thread for one with calls from C that
+// It is nil for a greenlet that is pending or dead, and for one that switches so often that no
+// moment between two switches was found. Called from another thread than the greenlet's it is nil
+// on other engines than that of one M (see Runtime), and for a greenlet with calls from C that
 // carry a context of [runtime.SetCgoTraceback].
 func (g *Greenlet) Stack() []runtime.Frame {
 	if !g.valid() || g.c.life.Load() != lifeStarted {
@@ -30,15 +30,15 @@ func (g *Greenlet) Stack() []runtime.Frame {
 	return stack
 }
 
-// stackNow is Stack, and says what the greenlet does if it is the one that runs.
+// stackNow is Stack for a core, and says what the greenlet does if it is the running one.
 func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 	t := currentTree()
 	if own := t != nil && c.tree.Load() == t; own {
 		t.raceRelease()
 		if c == t.current.c {
-			return callerFrames(2), layer.InGo // without Stack, which has called this
+			return callerFrames(2), layer.InGo // without the frames of stackNow and of Stack, its caller
 		}
-		// On its own thread the greenlet can be asked, on both engines.
+		// On its own goroutine the suspended greenlet can walk its stack itself, on every engine.
 		if t.sections == 0 && engine.canSuspend(t.th, t.current.c.coro) == nil {
 			t.callOn(c.userRef(), func() { stack = withoutMachinery(callerFrames(1)) })
 			return stack, layer.Unknown
@@ -46,26 +46,26 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 	}
 	pcs := make([]uintptr, 64)
 	for range maxPeeks {
-		p, running, steady := c.steadyPeek(pcs)
+		snapshot, running, steady := c.steadyPeek(pcs)
 		if !steady {
 			continue
 		}
-		switch p.State {
+		switch snapshot.State {
 		case gort.SnapshotNothing:
 			return nil, layer.Unknown
 		case gort.SnapshotInC, gort.SnapshotWaiting, gort.SnapshotReady:
-			if p.N == len(pcs) {
+			if snapshot.N == len(pcs) {
 				pcs = make([]uintptr, 4*len(pcs))
 				continue
 			}
-			stack = bodyFrames(pcs[:p.N])
+			stack = bodyFrames(pcs[:snapshot.N])
 			if !running {
 				stack = withoutMachinery(stack)
 			}
-			return stack, activities[p.State]
+			return stack, activities[snapshot.State]
 		case gort.SnapshotRunning:
-			// A stop of the world takes whoever runs off its processor. It needs a moment to
-			// get one again, and until then it waits.
+			// To stop the world takes the goroutine off its processor. Until it has one again,
+			// which takes a moment, it waits, and its stack can be walked.
 			runtime.ReadMemStats(new(runtime.MemStats))
 		default:
 			runtime.Gosched()
@@ -74,6 +74,7 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 	return nil, layer.Unknown
 }
 
+// activities says what a running greenlet does whose snapshot has that state.
 var activities = [...]layer.Doing{
 	gort.SnapshotNothing: layer.Unknown, gort.SnapshotRunning: layer.InGo, gort.SnapshotReady: layer.InGo, gort.SnapshotInC: layer.InC,
 	gort.SnapshotWaiting: layer.Blocked, gort.SnapshotBusy: layer.Unknown,
@@ -84,35 +85,37 @@ func (c *core) activity(stack *[]runtime.Frame) layer.Doing {
 	if stack == nil {
 		return activities[c.peek(nil).State]
 	}
-	var d layer.Doing
-	*stack, d = c.stackNow()
-	return d
+	var doing layer.Doing
+	*stack, doing = c.stackNow()
+	return doing
 }
 
-// maxPeeks is how often stackNow tries.
+// maxPeeks is how often stackNow and info try to find a greenlet between two switches.
 const maxPeeks = 100
 
-// peek is gort.Snapshot of a greenlet that is alive. Any goroutine may call it.
-func (c *core) peek(pcs []uintptr) (p gort.Snapshot) {
-	t := c.lockTree() // so that it does not end meanwhile, and another one has its goroutine
+// peek is gort.Coro.Snapshot of a greenlet; its State is SnapshotNothing if c does not live. Any
+// goroutine may call it.
+func (c *core) peek(pcs []uintptr) (snapshot gort.Snapshot) {
+	t := c.lockTree() // under mu c does not end, so its goroutine is not another greenlet's meanwhile
 	defer t.mu.Unlock()
 	if c.life.Load() != lifeStarted || c.coro == nil {
-		return p
+		return snapshot
 	}
 	return c.coro.Snapshot(pcs, t.runs(c))
 }
 
-// steadyPeek is peek, and says whether the greenlet was the running one all the time, or was
-// not: else it may have been another goroutine that it was on, or a wait of another kind. Whoever
-// goes on is the running one before the switch is counted.
-func (c *core) steadyPeek(pcs []uintptr) (p gort.Snapshot, running, steady bool) {
+// steadyPeek is peek, and says whether the greenlet was the running one, and whether it was
+// switched neither to nor from during the peek. If it was, the snapshot may be of another
+// goroutine than that of the greenlet. A switch to c changes tree.current first and the number of
+// switches second, so one that is made during the peek shows in one of the two.
+func (c *core) steadyPeek(pcs []uintptr) (snapshot gort.Snapshot, running, steady bool) {
 	before, running := c.switchCount(), c.tree.Load().runs(c)
-	p = c.peek(pcs)
-	return p, running, c.switchCount() == before && c.tree.Load().runs(c) == running
+	snapshot = c.peek(pcs)
+	return snapshot, running, c.switchCount() == before && c.tree.Load().runs(c) == running
 }
 
-// callOn has a suspended greenlet of this tree call f, which must not switch, and go on
-// waiting: only a goroutine itself can walk its stack, and change its labels.
+// callOn has the suspended greenlet g of this tree call f and be suspended again, since only the
+// goroutine itself can change its labels, and on most engines walk its stack. f must not switch.
 func (t *tree) callOn(g *Greenlet, f func()) {
 	if !t.pin(g.c) {
 		return
@@ -124,7 +127,8 @@ func (t *tree) callOn(g *Greenlet, f func()) {
 	t.raceRelease()
 }
 
-// answerProbe is what the visited one does. It returns the tree that it is in by then.
+// answerProbe calls the function that callOn has sent, on the greenlet that it was sent to, and
+// switches back. When the greenlet is resumed, answerProbe returns the tree that it is in then.
 func (t *tree) answerProbe(m message) *tree {
 	m.value.(func())()
 	from := t.current.c
@@ -133,10 +137,11 @@ func (t *tree) answerProbe(m message) *tree {
 	return from.tree.Load()
 }
 
-// machinery matches our own machinery under an operation, and what the runtime has on top.
+// machinery matches the functions of this package below an operation, and those of the runtime.
 var machinery = regexp.MustCompile(`^(runtime\.|github\.com/go-greenlet/greenlet(/internal/gort\.|\.(\(\*tree\)\.|\w*Engine\.|\(\*Greenlet\)\.(send|transfer|switchSlow)$)))`)
 
-// withoutMachinery is the stack of a suspended greenlet without that.
+// withoutMachinery returns the stack of a suspended greenlet without the innermost frames that
+// machinery matches.
 func withoutMachinery(stack []runtime.Frame) []runtime.Frame {
 	for i, f := range stack {
 		if !machinery.MatchString(f.Function) {
@@ -146,10 +151,10 @@ func withoutMachinery(stack []runtime.Frame) []runtime.Frame {
 	return stack
 }
 
-// callerFrames are those of the calling goroutine, without this function and the skipped ones
-// that have called it.
+// callerFrames returns the frames of the calling goroutine, without callerFrames and the
+// innermost skip ones of its callers.
 func callerFrames(skip int) []runtime.Frame {
-	skip += 2 // runtime.Callers and this
+	skip += 2 // runtime.Callers and callerFrames
 	pcs := make([]uintptr, 64)
 	n := runtime.Callers(skip, pcs)
 	for n == len(pcs) {
@@ -159,13 +164,13 @@ func callerFrames(skip int) []runtime.Frame {
 	return bodyFrames(pcs[:n])
 }
 
-// bodyFrames are the frames at those addresses, down to the greenlet's body.
+// bodyFrames returns the frames at these addresses, down to the greenlet's body.
 func bodyFrames(pcs []uintptr) (frames []runtime.Frame) {
 	const below = "github.com/go-greenlet/greenlet.(*core).execute"
-	it := runtime.CallersFrames(pcs)
+	iterator := runtime.CallersFrames(pcs)
 	for more := len(pcs) > 0; more; {
 		var f runtime.Frame
-		f, more = it.Next()
+		f, more = iterator.Next()
 		if f.Function == below {
 			break
 		}
@@ -174,19 +179,22 @@ func bodyFrames(pcs []uintptr) (frames []runtime.Frame) {
 	return frames
 }
 
-// measuring says that StackUsed was called: stacks are to be as new for each greenlet.
+// measuring says that StackUsed was called, so the pool has to clean a stack before its next
+// use. It is never cleared; any goroutine reads and sets it.
 var measuring atomic.Bool
 
-// StackUsed returns how deep g has used its C stack so far, in bytes, whole pages, some
-// of them the runtime's: a guide for WithStackSize.
+// StackUsed returns how deep g has used its C stack so far, in bytes. It counts whole pages, and
+// some of them are the runtime's own. It is a guide for WithStackSize.
 //
 // Greenlets use the same stacks one after the other. From the first call of StackUsed on,
-// a stack is cleaned before the next greenlet gets it, which takes some microseconds. A
-// greenlet that was started before that may be told of one that had its stack earlier.
+// a stack is cleaned before the next greenlet gets it, which takes some microseconds. For a
+// greenlet that was started before that, the result may count what another one has used on the
+// same stack earlier.
 //
 // It is 0 for a greenlet without a C stack of its own: a root, one that is pending or dead,
 // and on the engine of one M (see Runtime) one that was given no size by WithStackSize and
-// is not suspended in C, since those share a stack. For one of another thread it is ErrWrongThread or ErrThreadExited.
+// is not suspended in C, since those share a stack. For a greenlet of another thread the error
+// is ErrWrongThread or ErrThreadExited.
 func (g *Greenlet) StackUsed() (int, error) {
 	if !g.valid() {
 		return 0, fail("StackUsed", g, errNil, "")
@@ -198,8 +206,8 @@ func (g *Greenlet) StackUsed() (int, error) {
 	if t := g.c.tree.Load(); t != currentTree() {
 		return 0, g.ownershipError("StackUsed", t)
 	}
-	if n := engine.cStack(g.c.coro); n != 0 {
-		return stackUsed(n)
+	if stack := engine.cStack(g.c.coro); stack != 0 {
+		return stackUsed(stack)
 	}
 	return 0, nil
 }

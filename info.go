@@ -14,23 +14,23 @@ import (
 	"github.com/go-greenlet/greenlet/internal/place"
 )
 
-// Info is what there is to know of a greenlet at one time.
+// Info describes a greenlet at one time.
 type Info struct {
-	ID, Parent, Root uint64 // numbers; 0: none. Root is the tree's that it belongs to, once it does
+	ID, Parent, Root uint64 // numbers; 0: none. Root is that of the tree that the greenlet belongs to, once it does
 	Name             string
 	State            State
-	Thread           int           // the OS thread's ID; 0: none yet
+	Thread           int           // the OS thread's ID; 0: none, or the tree is bound to none
 	Created          time.Time     // zero unless DetailCreation was set when it was made
-	CreatedAt        runtime.Frame // the user's frame that called New (or Pull, ...); likewise
-	SuspendedAt      runtime.Frame // the user's frame that called Switch (or yield, next, ...); zero unless suspended, and but for the engine of one M
-	Since            time.Duration // in this state; 0 unless DetailTimes is set and was at its last switch
+	CreatedAt        runtime.Frame // the program's frame that called New (or Pull, ...); zero as Created is
+	SuspendedAt      runtime.Frame // the program's frame that called Switch (or yield, next, ...); zero unless suspended, and on other engines than that of one M
+	Since            time.Duration // how long it has been in this state; 0 unless DetailTimes is set and was at its last switch
 	Switches         uint64        // how often it was switched to
 	CStack           int           // size in bytes of the C stack that it owns now; 0: none, or not the engine of one M
 	CStackUsed       int           // how many bytes of that its suspended frames take
 }
 
-// Info says what g does. Any goroutine may call it, and nobody is stopped. What changes
-// meanwhile is told as it was at one time or another.
+// Info describes g. Any goroutine may call it, and it stops no other one. If g changes
+// meanwhile, each field is right for some moment of the call.
 func (g *Greenlet) Info() Info {
 	if !g.valid() {
 		return Info{State: Dead}
@@ -38,7 +38,7 @@ func (g *Greenlet) Info() Info {
 	return g.c.info(g.State)
 }
 
-// state is Greenlet.State.
+// state is Greenlet.State for a core.
 func (c *core) state() State { return (&Greenlet{c: c}).State() }
 
 func (c *core) info(state func() State) Info {
@@ -59,7 +59,7 @@ func (c *core) info(state func() State) Info {
 	if i.State == Suspended {
 		var pcs [len(prefix{})]uintptr
 		for range maxPeeks {
-			p, running, steady := c.steadyPeek(pcs[:])
+			snapshot, running, steady := c.steadyPeek(pcs[:])
 			if !steady {
 				runtime.Gosched()
 				continue
@@ -67,18 +67,18 @@ func (c *core) info(state func() State) Info {
 			if running {
 				break
 			}
-			if p.State == gort.SnapshotWaiting {
-				if p.Stack != 0 {
-					i.CStack, i.CStackUsed = p.Stack, p.Used
+			if snapshot.State == gort.SnapshotWaiting {
+				if snapshot.Stack != 0 {
+					i.CStack, i.CStackUsed = snapshot.Stack, snapshot.Used
 				}
-				i.SuspendedAt = placeOf(pcs[:p.N], c)
-			} else if p.State == gort.SnapshotBusy || p.State == gort.SnapshotRunning { // between two states
+				i.SuspendedAt = placeOf(pcs[:snapshot.N], c)
+			} else if snapshot.State == gort.SnapshotBusy || snapshot.State == gort.SnapshotRunning { // it is being switched, or the collector has it
 				runtime.Gosched()
 				continue
 			}
 			break
 		}
-		// It may have gone on since it was asked; what does not belong together is left out.
+		// c may have gone on since State was read: then where it was suspended is left out.
 		if now := state(); now != Suspended {
 			i.State, i.SuspendedAt, i.CStack, i.CStackUsed = now, runtime.Frame{}, 0, 0
 		}
@@ -86,18 +86,19 @@ func (c *core) info(state func() State) Info {
 	return i
 }
 
-// A prefix is the innermost addresses of a stack.
+// A prefix holds the innermost addresses of a stack, filled up with zeros.
 type prefix [12]uintptr
 
-// places remembers which of the user's places a stack is at: there are few of them, and to
-// find one takes much longer than to look at the stack.
+// places maps the prefix of a stack to its place in the program's code. There are few places,
+// and to find one takes much longer than to read the addresses. mu guards m, which is nil until
+// the first place was found.
 var places struct {
 	mu sync.Mutex
 	m  map[prefix]runtime.Frame
 }
 
-// placeOf is the user's place in a stack of which pcs are the innermost addresses: a
-// suspended greenlet's, or if c is nil a creation's.
+// placeOf returns the innermost frame of the program's own on a stack whose innermost addresses
+// are pcs: the stack of the suspended greenlet c, or, if c is nil, that of a creation.
 func placeOf(pcs []uintptr, c *core) (f runtime.Frame) {
 	var key prefix
 	n := copy(key[:], pcs)
@@ -110,10 +111,10 @@ func placeOf(pcs []uintptr, c *core) (f runtime.Frame) {
 	return findPlace(key, n, c)
 }
 
-// findPlace is placeOf for one that is not known.
+// findPlace is placeOf for a prefix that is not in places.
 func findPlace(key prefix, n int, c *core) runtime.Frame {
 	f, found := place.User(bodyFrames(key[:n]))
-	if !found && c != nil { // deeper
+	if !found && c != nil { // the program's frame is deeper than the prefix
 		stack, _ := c.stackNow()
 		f, _ = place.User(stack)
 		return f
@@ -127,16 +128,16 @@ func findPlace(key prefix, n int, c *core) runtime.Frame {
 	return f
 }
 
-// Dump writes for people what all greenlets of the process do, one tree after the other.
-// Each greenlet is below its parent, with its name, its state, where it waits, for how long
-// (if DetailTimes is set) and how often it was switched to. Any goroutine may call it.
+// Dump writes for people to read what all greenlets of the process do, one tree after the other.
+// Each greenlet is below its parent, with its name, its state, where it is suspended, for how
+// long (if DetailTimes is set) and how often it was switched to. Any goroutine may call it.
 func Dump(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "greenlets, %s\n", Runtime())
 	for _, t := range allTrees() {
 		t.dump(out)
 	}
-	return out.Flush() // it has the first error
+	return out.Flush() // which returns the first error of all writes
 }
 
 func (t *tree) dump(out *bufio.Writer) {
@@ -155,8 +156,8 @@ func (t *tree) dump(out *bufio.Writer) {
 	}
 	fmt.Fprintf(out, "\nthe tree of %s, thread %d: %d greenlets\n", nameAndID(t.root.c.nameText(), t.root.c.id), t.tid.Load(), len(cores))
 	written := map[*core]bool{}
-	var line func(c *core, depth int)
-	line = func(c *core, depth int) {
+	var writeLine func(c *core, depth int)
+	writeLine = func(c *core, depth int) {
 		if written[c] {
 			return
 		}
@@ -165,8 +166,8 @@ func (t *tree) dump(out *bufio.Writer) {
 		if i.State == Dead {
 			return
 		}
-		text := fmt.Sprintf("%s%s", strings.Repeat("  ", min(depth, maxIndent)), nameAndID(i.Name, i.ID))
-		fmt.Fprintf(out, "%-32s %-9s", text, i.State)
+		label := fmt.Sprintf("%s%s", strings.Repeat("  ", min(depth, maxIndent)), nameAndID(i.Name, i.ID))
+		fmt.Fprintf(out, "%-32s %-9s", label, i.State)
 		if i.SuspendedAt.Function != "" {
 			fmt.Fprintf(out, " at %s:%d in %s", i.SuspendedAt.File, i.SuspendedAt.Line, i.SuspendedAt.Function)
 		}
@@ -178,14 +179,14 @@ func (t *tree) dump(out *bufio.Writer) {
 		}
 		fmt.Fprintf(out, ", %d switches\n", i.Switches)
 		for _, child := range below[c] {
-			line(child, depth+1)
+			writeLine(child, depth+1)
 		}
 	}
-	line(t.root.c, 0)
-	for _, c := range cores { // the parents of some have changed meanwhile, or the root has ended
-		line(c, 1)
+	writeLine(t.root.c, 0)
+	for _, c := range cores { // greenlets whose parents have changed meanwhile, and all if the root has ended
+		writeLine(c, 1)
 	}
 }
 
-// maxIndent is how far Dump indents: what is below that is as deep, at least.
+// maxIndent is the number of levels that Dump indents; what is deeper is indented as far.
 const maxIndent = 20

@@ -12,11 +12,12 @@ import (
 	"github.com/go-greenlet/greenlet/internal/timeline"
 )
 
-// This file is what a tree does at each switch while somebody wants to know of them all.
-// Then busyObserved is set, so that whoever goes on sees that something is to be done, and
-// calls observed.
-// Whoever wants something says so in a place of its own and changes epoch: a tree that sees
-// another number looks what is wanted.
+// This file is what a tree does at each switch while switches are observed: for a time line
+// (internal/timeline), or for DetailTimes. Then slowObserved is set, so that every switch takes
+// the long way, and the greenlet that goes on calls noteSwitch.
+//
+// An observer sets a variable of its own and changes epoch. A tree that finds another epoch
+// than at its last switch calls updateObservers.
 
 func init() {
 	layer.Observe = func() { epoch.Add(1) }
@@ -43,17 +44,18 @@ func init() {
 	}
 }
 
-// updateObservers looks what is wanted. It is called on the tree's thread.
+// updateObservers brings the tree's fields in line with what is to be observed now. It is called
+// on the tree's own goroutine.
 func (t *tree) updateObservers() {
-	r := timeline.Active()
-	if r == nil {
+	recording := timeline.Active()
+	if recording == nil {
 		t.lane, t.recording = nil, nil
-	} else if r != t.recording {
-		t.recording = r
-		t.lane = r.Lane(t.root.c.timelineTrack(), int(t.tid.Load()))
+	} else if recording != t.recording {
+		t.recording = recording
+		t.lane = recording.Lane(t.root.c.timelineTrack(), int(t.tid.Load()))
 		t.lane.Add(gort.Ticks(), nil, t.current.c.timelineTrack(), timeline.Begin)
 	}
-	if r != nil || Detail(details.Load())&DetailTimes != 0 {
+	if recording != nil || Detail(details.Load())&DetailTimes != 0 {
 		if t.slow |= slowObserved; t.noted == nil {
 			t.noted = t.current.c
 		}
@@ -63,15 +65,15 @@ func (t *tree) updateObservers() {
 	}
 }
 
-// noteSwitch is called by the current greenlet as it goes on, with a message of that kind.
+// noteSwitch is called by the current greenlet when it goes on, with the kind of its message.
 func (t *tree) noteSwitch(k kind) {
 	from, to := t.noted, t.current.c
 	if from == to {
-		return // it has switched to itself, or was only asked something
+		return // it has switched to itself, or a probe was answered meanwhile
 	}
 	t.noted = to
-	if l := t.lane; l != nil {
-		l.Add(gort.Ticks(), from.timelineTrack(), to.timelineTrack(), timeline.Switch+timeline.Kind(k))
+	if lane := t.lane; lane != nil {
+		lane.Add(gort.Ticks(), from.timelineTrack(), to.timelineTrack(), timeline.Switch+timeline.Kind(k))
 	}
 	if Detail(details.Load())&DetailTimes != 0 {
 		now := gort.Nanotime()
@@ -80,8 +82,8 @@ func (t *tree) noteSwitch(k kind) {
 	}
 }
 
-// gotPlainValueNoted says, after a Cross, whether nothing but a value has come; if it is wanted, it
-// was noted.
+// gotPlainValueNoted is gotPlainValue, but that a switch which has to be noted is noted: it says,
+// after a SwitchFast, whether a value has come and there is nothing else to do.
 func (t *tree) gotPlainValueNoted() bool {
 	if t.slow == slowObserved && t.inbox.kind == kindValue {
 		t.noteSwitch(kindValue)
@@ -90,7 +92,7 @@ func (t *tree) gotPlainValueNoted() bool {
 	return t.gotPlainValue()
 }
 
-// noteBirth and ended note a greenlet's start and end.
+// noteBirth notes a greenlet's start, and noteEnd its end.
 func (t *tree) noteBirth(c *core) {
 	if t.lane != nil {
 		t.lane.Add(gort.Ticks(), nil, c.timelineTrack(), timeline.Birth)
@@ -106,16 +108,17 @@ func (t *tree) noteEnd(c *core) {
 	}
 }
 
-// timelineTrack is c in time lines. It is called on c's thread.
+// timelineTrack returns c's line in time lines. It is called on the goroutine of c's tree.
 func (c *core) timelineTrack() *timeline.Track {
-	x := c.makeRare()
-	if x.track == nil {
-		x.track = timeline.NewTrack(c.id, &c.name)
+	r := c.makeRare()
+	if r.track == nil {
+		r.track = timeline.NewTrack(c.id, &c.name)
 	}
-	return x.track
+	return r.track
 }
 
-// storeShared writes a word that only its own thread writes, and others read; see count.
+// storeShared writes a word that only the tree's own goroutine writes and any goroutine reads.
+// As for countSwitch, an ordinary store is enough, but for the race detector.
 func storeShared(p *int64, v int64) {
 	if raceEnabled {
 		atomic.StoreInt64(p, v)
@@ -124,8 +127,8 @@ func storeShared(p *int64, v int64) {
 	}
 }
 
-// region makes a greenlet that starts while an execution trace is taken, and has a name, show
-// by that: as a region of its goroutine.
+// region begins a region with c's name on its goroutine, if an execution trace is being taken
+// and c has a name, and returns the function that ends it.
 func (c *core) region() (end func()) {
 	if trace.IsEnabled() {
 		if name := c.nameText(); name != "" {
