@@ -9,8 +9,8 @@ import (
 // This file lists the trees and greenlets of the process for any goroutine.
 
 // trees lists all trees that have not ended, the oldest first. newTree and newFreeTree add a
-// tree as their last steps and finish removes it, so the list keeps no tree longer than its
-// goroutine does. mu guards first, last and the links of every tree.
+// tree when it is complete, and finish removes it. mu guards first, last and the links of all
+// trees.
 var trees struct {
 	mu          sync.Mutex
 	first, last *tree
@@ -113,7 +113,7 @@ func (g *Greenlet) Children() (children []*Greenlet) {
 	}
 	search := allTrees()
 	if t := g.c.tree.Load(); t != nil && g.c.life.Load() == lifeStarted {
-		search = []*tree{t} // otherwise g may have had children in a tree other than its own
+		search = []*tree{t} // where the children of a started greenlet are; those of another one may be in any tree
 	}
 	for _, t := range search {
 		for _, c := range t.living() {

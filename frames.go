@@ -64,8 +64,8 @@ func (c *core) stackNow() (stack []runtime.Frame, doing layer.Doing) {
 			}
 			return stack, activities[snapshot.State]
 		case gort.SnapshotRunning:
-			// To stop the world takes the goroutine off its processor. Until it has one again,
-			// which takes a moment, it waits, and its stack can be walked.
+			// ReadMemStats stops the world, which takes the goroutine off its processor. Until it
+			// has one again, which takes a moment, it waits, and its stack can be walked.
 			runtime.ReadMemStats(new(runtime.MemStats))
 		default:
 			runtime.Gosched()

@@ -50,7 +50,7 @@ type core struct {
 	// Coro.Fast whether it is theirs.
 	coro     coro
 	_        [0]atomic.Uint64       // aligns switches on 32-bit systems
-	switches uint64                 // how often it was switched to; see countSwitch
+	switches uint64                 // how often it was switched to, which any goroutine reads; see countSwitch
 	id       uint64                 // unique in the process, never 0
 	name     atomic.Pointer[string] // any goroutine writes it; csrc/go_overflow.c reads it, too; nil: none
 	body     uintptr                // where the code of the body begins; see place.Body
@@ -70,14 +70,14 @@ type core struct {
 	prev, next *core     // in the ring of its tree's started greenlets
 
 	// The tree's own goroutine alone uses waiter; asym never changes.
-	waiter *waiter     // the top of the stack of those that get control in place of the parent; nil: the parent does
+	waiter *waiter     // the top of its stack of waiters, which get control in place of the parent; nil: the parent does
 	asym   *asymmetric // the coroutine whose body this is; nil: it is none
 }
 
 // rare holds what only few greenlets need, or only those that live long. A field is used by the
 // tree's own goroutine unless its comment says otherwise.
 type rare struct {
-	since int64                           // the time (gort.Nanotime) of the last switch to or from it, for any goroutine; 0: not recorded
+	since int64                           // the time (gort.Nanotime) of the last switch to or from it, which any goroutine reads; 0: not recorded
 	stack int                             // the size of the C stack in bytes, as WithStackSize said; 0: the default
 	slots []tlsSlot                       // the words that it carries besides its tree's
 	ctx   atomic.Pointer[context.Context] // any goroutine writes it; nil: context.Background()

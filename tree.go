@@ -22,8 +22,8 @@ type tree struct {
 
 	inbox message // written right before a switch, read by the greenlet that is switched to
 
-	// beginFastResume writes both for the body that it switches to, whose endFastYield
-	// clears them. nil: no such switch is under way.
+	// beginFastResume writes both for the body that is switched to. Its endFastYield clears
+	// them, or undoFastResume, if the switch was refused. nil: no such switch is under way.
 	resumed *asymmetric // the coroutine whose body is resumed
 	resumer *Greenlet   // the greenlet that resumes it
 
@@ -48,7 +48,7 @@ type tree struct {
 	movedSomeOut bool // greenlets were moved to other trees; guarded by mu
 
 	root *Greenlet
-	heir *Greenlet // gets control in place of the parent when the current greenlet ends; nil: the parent does
+	heir *Greenlet // layer.Heir sets it for deliver: gets control in place of the parent when the current greenlet ends; nil: the parent does
 
 	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, layer and the
 	// fields of core that say so: the running greenlet and goroutines that move or end
@@ -318,7 +318,7 @@ func (t *tree) finish(end int32) bool {
 	return true
 }
 
-// youngest returns the greenlet that was started last of those that live; nil: none lives.
+// youngest returns the living greenlet that was started last, or nil.
 func (t *tree) youngest() *core {
 	t.mu.Lock()
 	defer t.mu.Unlock()
