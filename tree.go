@@ -30,7 +30,7 @@ type tree struct {
 	slow  slowReasons // why a switch has to take the long way; 0: it need not
 	epoch uint32      // the value of the variable epoch when killUnreachable last ran
 
-	th *thread
+	th *thread // the record of the thread that it is bound to, or, of a free tree, its own; bindToThread changes it
 
 	// tid and free are written at the beginning and by bindToThread; any goroutine reads them.
 	tid  atomic.Int32 // th.tid; 0: the tree is free
@@ -47,7 +47,7 @@ type tree struct {
 	isReaper     bool // endOrphan has made it, to kill the greenlets of a tree whose goroutine has ended
 	movedSomeOut bool // greenlets were moved to other trees; guarded by mu
 
-	root *Greenlet
+	root *Greenlet // never changes
 	heir *Greenlet // layer.Heir sets it for deliver: gets control in place of the parent when the current greenlet ends; nil: the parent does
 
 	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, layer and the
@@ -58,7 +58,7 @@ type tree struct {
 
 	slots     []tlsSlot // the words that all of its greenlets carry; Run sets them before it calls f
 	sections  int       // how many sections of C code the running greenlet is in; see section.go
-	nlive     int       // the length of the ring of started greenlets, the oldest first, whose head is root.c
+	nlive     int       // the length of the ring of started greenlets, the oldest first, whose head is root.c; liveCount reads it without mu
 	unwatched *core     // the first one of the ring that watchNext has not visited; nil: it has visited all
 	tracer    Tracer
 	layer     layer.Layer // what package tasklet keeps with the root; the running greenlet reads it without mu
