@@ -5,19 +5,21 @@ import (
 	"unsafe"
 )
 
-// Some C libraries keep "the current frame" of their own in a variable of the thread, and go
-// by it when their callbacks have returned. To them a greenlet that goes on looks like one whose
-// variable somebody has changed meanwhile. So such words are carried: they are exchanged at
-// switches that leave or enter C frames, as errno is. (internal/gort/carry.go does it. Without
-// C frames a library has put back what it found, and there is nothing to be exchanged.)
+// Some C libraries keep a pointer to their current frame in a thread-local variable, and use it
+// when a callback has returned. If greenlets switch in callbacks, a greenlet that is resumed
+// finds there what another one has left. So greenlets carry such variables: their contents are
+// exchanged at switches from and to C frames, as errno is (internal/gort/carry.go). Nothing has
+// to be exchanged for a greenlet without C frames, since a library restores the variable before
+// it returns.
 
-// maxWord is far more than a library's variable takes, and little enough to be copied; as in csrc/greenlet.c.
+// maxWord is the limit of a variable's size in bytes, as in csrc/greenlet.c. It is far more than
+// a library's variable takes, and little enough to be copied at a switch.
 const maxWord = 1 << 20
 
-// A tlsSlot is a place in memory to be carried.
+// A tlsSlot is a thread-local variable that greenlets carry.
 type tlsSlot struct {
 	at   unsafe.Pointer
-	size uintptr
+	size uintptr // in bytes
 }
 
 var (
@@ -26,15 +28,16 @@ var (
 	errOptions  = errors.New("the options of a Run are WithThreadLocal and WithoutLock, one of them")
 )
 
-// WithThreadLocal has the greenlet carry size bytes at ptr, a variable of its thread in which
-// a C library keeps what belongs to the calls that are in progress: while the greenlet is
-// suspended with C frames, these bytes are put aside, and the others find there what was there
+// WithThreadLocal has the greenlet carry size bytes at ptr, a thread-local variable in which
+// a C library keeps what belongs to the calls that are in progress. While the greenlet is
+// suspended with C frames, these bytes are saved, and other greenlets find there what was there
 // when it was switched to. As an option of Run it is for the root and all greenlets of the tree.
 //
-// A greenlet begins with what it finds there when it starts, so let the library initialise
-// itself on the thread before. ptr must be valid on the greenlet's thread until its end, and is
-// not to point to Go memory. nil, a size of 0 and one above 1 MiB are errors of the first Switch,
-// or of Run. Words may overlap, and one that is given twice is carried once.
+// A greenlet starts with the contents that it finds there, so let the library initialise
+// itself on the thread before. ptr must be valid on the greenlet's thread until the greenlet
+// ends, and must not point to Go memory. A nil ptr, and a size that is 0 or above 1 MiB, are
+// errors of the first Switch, or of Run. Variables may overlap, and one that is given twice is
+// carried once.
 func WithThreadLocal(ptr unsafe.Pointer, size uintptr) Option {
 	return func(c *core) {
 		x := c.makeRare()
@@ -42,18 +45,19 @@ func WithThreadLocal(ptr unsafe.Pointer, size uintptr) Option {
 	}
 }
 
-// hasBadSlots says whether one of the greenlet's words cannot be carried.
+// hasBadSlots says whether one of the variables given for the greenlet cannot be carried.
 func (c *core) hasBadSlots() bool {
-	for _, w := range c.rareFields().slots {
-		if w.at == nil || w.size == 0 || w.size > maxWord {
+	for _, s := range c.rareFields().slots {
+		if s.at == nil || s.size == 0 || s.size > maxWord {
 			return true
 		}
 	}
 	return false
 }
 
-// runOptions are those of Run: for the tree, and not for its root alone.
-func runOptions(options []Option) (words []tlsSlot, unlocked bool, err error) {
+// runOptions returns what the options of a Run say. It applies each to a core that is used for
+// nothing else, and refuses an option that sets something other than these two.
+func runOptions(options []Option) (slots []tlsSlot, unlocked bool, err error) {
 	if len(options) == 0 {
 		return nil, false, nil
 	}
@@ -75,20 +79,22 @@ func runOptions(options []Option) (words []tlsSlot, unlocked bool, err error) {
 	return c.rareFields().slots, unlocked, nil
 }
 
-// addSlots has the coroutine carry some words from now on.
-func addSlots(c coro, words []tlsSlot) {
-	for _, w := range words {
-		c.Carry(w.at, w.size)
+// addSlots has the coroutine carry these variables from now on.
+func addSlots(c coro, slots []tlsSlot) {
+	for _, s := range slots {
+		c.Carry(s.at, s.size)
 	}
 }
 
-// carry has the root of a tree that is bound to a thread carry the thread's words, and no others.
+// carry has the root of a tree that is bound to a thread carry the thread's variables, and no
+// others: the root's coroutine is the thread's, and may still have those of an earlier tree.
 func (t *tree) carry() {
 	t.root.c.coro.Words = nil
 	addSlots(t.root.c.coro, t.th.slots)
 }
 
-// carrySlots is called as the worker begins to run a greenlet.
+// carrySlots has the worker's coroutine carry the variables of its thread, its tree and its
+// greenlet, which is about to start.
 func (w *worker) carrySlots(t *tree) {
 	addSlots(w.coro, w.th.slots)
 	addSlots(w.coro, t.slots)

@@ -6,57 +6,66 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// A switcher is an engine: how a greenlet gives way to another one of its thread. The rules of
-// switching are above it, and the same for all. There is one for the process, the first of
-// these that can be used (see ready):
+// A switcher is an engine: it suspends one coroutine of a thread and resumes another one. The
+// rules of greenlets (messages, parents, ends) are above it and are the same for all engines.
+// A process uses one engine, the first of these that can be used (see chooseEngine):
 //
-//   - oneMEngine: a greenlet is a goroutine on its root's own M, and has a C stack while
-//     C is suspended on it. For runtimes that are known, also without C; see
-//     internal/gort/onem.go.
-//   - portableEngine: a greenlet is a thread of its own to the runtime. For all others, where
-//     there is C; see csrc/go_worker.h.
-//   - lineEngine: a greenlet is a goroutine on a coroutine of the runtime's, and is not to
-//     be suspended in a call from C. For all others; see internal/gort/lines.go. It has two
-//     forms, by the runtime's own functions and by those of package iter.
+//   - oneMEngine: a greenlet is a goroutine on its root's own M, and owns a C stack only while
+//     it is suspended with C frames. It needs a Go version whose structs are known, and works
+//     without cgo, too; see internal/gort/onem.go.
+//   - portableEngine: to the runtime, a greenlet is a thread that C created. It needs cgo on
+//     Linux; see csrc/go_worker.h.
+//   - lineEngine: a greenlet is the goroutine of one of the runtime's coroutines (runtime.coro),
+//     and cannot be suspended in a call from C. It works everywhere; see internal/gort/lines.go.
+//     It has two forms: by the runtime's own functions, and by those of package iter.
 type switcher interface {
-	// enterThread is called for the record of a new thread.
+	// enterThread completes the record of a thread that has just got one.
 	enterThread(th *thread)
-	// enter is called on a locked goroutine that becomes a root, and returns its coroutine.
+	// enterRoot makes the calling goroutine, which is locked to th, a root, and returns its
+	// coroutine.
 	enterRoot(th *thread) coro
-	// leave is called when the root is one no more, and no worker is left in use.
+	// leaveRoot is called on the root's goroutine when its tree has ended. All workers of th
+	// are idle then, and the engine frees what th does not keep for the next tree.
 	leaveRoot(th *thread)
-	// end is called as the thread ends, from a goroutine that is no root.
+	// endThread frees what th keeps. It is called as the thread ends, or after that on another
+	// thread, by a goroutine that is not a root.
 	endThread(th *thread)
 	// newWorker makes w's coroutine, which runs w.serve at the first switch to it.
 	newWorker(w *worker) error
-	// ready makes sure that the running coroutine can be suspended.
+	// canSuspend prepares the suspension of from, the running coroutine, so that switchTo cannot
+	// fail. On an error nothing has changed.
 	canSuspend(th *thread, from coro) error
-	// switchTo does that, and goes on with to.
+	// switchTo suspends from, the running coroutine, and resumes to. It returns when from is
+	// resumed.
 	switchTo(th *thread, from, to coro)
-	// exit ends the running worker's goroutine, which is in runtime.Goexit, in favour of
-	// to. It may return: then what is deferred below goes on.
+	// exitTo ends the running worker's goroutine, which is in runtime.Goexit, and resumes to.
+	// If it returns, the end of the goroutine itself resumes to, after the deferred calls below.
 	exitTo(w *worker, to coro)
-	// retire ends an idle worker of the calling thread, on which by runs.
+	// retire ends an idle worker. by is the coroutine that runs on the calling thread; it is
+	// resumed when the worker has ended.
 	retire(w *worker, by coro)
-	// discard ends a suspended worker whatever is on its stacks, or forgets it.
+	// destroy ends a suspended worker without running the frames on its stacks. An engine that
+	// cannot do that leaves the worker suspended for good, and its memory is lost.
 	destroy(w *worker)
 	// cStack is the C stack that c owns, or 0.
 	cStack(c coro) native
 }
 
-// engine is set before the first root is made; see ready.
+// engine is written once, by chooseEngine, before the first root is made.
 var engine switcher
 
-// oneM says that it is oneMEngine. lined says that trees are found by the table of whose.go,
-// as on a lineEngine, and on a oneMEngine without C; it is asked before anybody has chosen one,
-// too.
+// oneM says that engine is a oneMEngine. onLines says that trees are found by the table of
+// owners.go and not by thread-local words: on a lineEngine, and on a oneMEngine without C.
+// chooseEngine writes both; onLines is atomic because goroutines that have no tree read it
+// while another one is choosing.
 var (
 	oneM    bool
 	onLines atomic.Bool
 )
 
-// A coro is a coroutine as the engine knows it.
+// A coro is the engine's record of a coroutine.
 type coro = *gort.Coro
 
-// A native is a coroutine of the C core, as a number: C's memory, not Go's.
+// A native is the address of the C core's record of a coroutine (glet_coro). It is a number
+// because that memory is C's.
 type native uintptr

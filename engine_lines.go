@@ -8,12 +8,15 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// A lineEngine has each greenlet in a goroutine of a coroutine of the runtime's, and goes
-// from one to the other by the lines that they are blocked on; see internal/gort/lines.go.
+// A lineEngine runs each greenlet in the goroutine of a runtime.coro. A line is such a coro: one
+// goroutine is blocked on it, and crossing the line exchanges that goroutine for the caller. So
+// a greenlet is resumed by crossing the line on which it is blocked; see
+// internal/gort/lines.go.
 type lineEngine struct {
-	public bool // lines are made of iter.Pull
+	public bool // lines are made of iter.Pull, package iter's public function
 }
 
+// tryCoro and tryPull are the candidates: by the runtime's own functions, and by iter.Pull.
 func tryCoro() (switcher, string, error) {
 	if err := gort.FindLines(); err != nil {
 		return nil, "", err
@@ -23,54 +26,58 @@ func tryCoro() (switcher, string, error) {
 
 func tryPull() (switcher, string, error) { return tryLines(lineEngine{public: true}) }
 
-// tryLines makes a switch, before anybody relies on it, and says what could not be found out.
-func tryLines(e lineEngine) (switcher, string, error) {
-	err := gort.Measure()
+// tryLines makes two switches and an end, before a tree relies on them. details is what could
+// not be measured, for Runtime's report: the engine works without that.
+func tryLines(e lineEngine) (_ switcher, details string, err error) {
+	unmeasured := gort.Measure()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	keyedByGoroutine = gort.LockedTo() == 0
 	l := &lineThread{}
-	root, a := &lineCoro{}, &lineCoro{}
+	root, child := &lineCoro{}, &lineCoro{}
 	began, ended := 0, 0
-	a.own = gort.NewLine(e.public, func() {
+	child.own = gort.NewLine(e.public, func() {
 		began++
-		l.switchTo(a, root)
+		l.switchTo(child, root)
 		ended++
 		l.running = root
 	})
-	a.on, l.running = a.own, root
-	l.switchTo(root, a)
-	l.switchTo(root, a)
+	child.on, l.running = child.own, root
+	l.switchTo(root, child)
+	l.switchTo(root, child)
 	if began != 1 || ended != 1 {
 		return nil, "", errors.New("a switch failed")
 	}
-	if err != nil {
-		return e, " (" + err.Error() + ")", nil
+	if unmeasured != nil {
+		return e, " (" + unmeasured.Error() + ")", nil
 	}
 	return e, "", nil
 }
 
-// A lineCoro is a coroutine of this engine. The rules above it know its first field.
+// A lineCoro is a coroutine of this engine. Its first field is the coro that the rest of the
+// package knows, and by which lineCoroOf finds it.
 type lineCoro struct {
 	gort.Coro
-	on   *gort.Line // by which it is to be resumed, while it is suspended
-	own  *gort.Line // on which somebody goes on when it ends; nil for a root
+	on   *gort.Line // the line on which it is blocked while it is suspended; nil while it runs
+	own  *gort.Line // its goroutine's line: when the goroutine ends, the one blocked there is resumed; nil for a root
 	w    *worker    // nil for a root
-	heir *lineCoro  // it is given up: when it is resumed it ends at once, in favour of that one
+	heir *lineCoro  // set by destroy: it ends as soon as it is resumed, and then heir is resumed
 }
 
 func lineCoroOf(c coro) *lineCoro { return (*lineCoro)(unsafe.Pointer(c)) }
 
-// A lineThread is what the engine keeps for a tree.
+// A lineThread is what the engine keeps for a tree. Only the goroutine of the tree that runs
+// touches it.
 type lineThread struct {
-	running            *lineCoro // or meant to run
-	m                  uintptr   // to which its goroutines are locked; 0: byGoroutine
-	external, internal uint32    // lock counts of m, with which all lines are made and crossed
+	running            *lineCoro // the coroutine that runs, or is about to be resumed
+	m                  uintptr   // the M to which the tree's goroutines are locked; 0: keyedByGoroutine
+	external, internal uint32    // lock counts of m with which all lines are made and crossed
 }
 
-// switchTo suspends from, which runs, and goes on with to. It returns when somebody has gone on
-// with from. An end wakes whoever is blocked on the line of the one that ends, and that one
-// goes on with who is meant.
+// switchTo suspends from, which runs, and resumes to. It returns when from is the one to run
+// again. It loops because from can be woken for another one: when a goroutine ends, the runtime
+// resumes the goroutine that is blocked on its line, whichever that is, and that one goes on to
+// l.running.
 func (l *lineThread) switchTo(from, to *lineCoro) {
 	l.running = to
 	for l.running != from {
@@ -82,24 +89,27 @@ func (l *lineThread) switchTo(from, to *lineCoro) {
 	from.on = nil
 }
 
-// levelLocks brings the external lock count to what it is for the whole tree, since a line is to be
-// crossed with the counts that it was made with. What a greenlet has locked and unlocked
-// besides is its own: uneven brings it back. The thread stays locked all the while.
-func (l *lineThread) levelLocks() (besides int) {
+// levelLocks sets the external lock count of the M to the tree's, because the runtime ends the
+// process if a line is crossed with other counts than it was made with. It returns the calls of
+// LockOSThread, less those of UnlockOSThread, that the running greenlet has made on its own
+// account, for addLocks when it is resumed. The tree's own count keeps the thread locked
+// throughout.
+func (l *lineThread) levelLocks() (ownLocks int) {
 	if l.m == 0 {
 		return 0
 	}
 	external, _ := gort.Locks(l.m)
-	besides = int(int32(external - l.external))
-	l.addLocks(-besides)
-	return besides
+	ownLocks = int(int32(external - l.external))
+	l.addLocks(-ownLocks)
+	return ownLocks
 }
 
-func (l *lineThread) addLocks(besides int) {
-	for ; besides > 0; besides-- {
+// addLocks calls LockOSThread n times, or UnlockOSThread if n is negative.
+func (l *lineThread) addLocks(n int) {
+	for ; n > 0; n-- {
 		runtime.LockOSThread()
 	}
-	for ; besides < 0; besides++ {
+	for ; n < 0; n++ {
 		runtime.UnlockOSThread()
 	}
 }
@@ -118,12 +128,14 @@ func (lineEngine) enterRoot(th *thread) coro {
 
 func (e lineEngine) leaveRoot(th *thread) { th.pool.trim(0, th.root) }
 
-// endThread is never called: nobody tells of the end of a thread.
+// endThread is never called: Go has no notification of the end of a thread.
 func (lineEngine) endThread(*thread) {}
 
 var errInCallback = errors.New("this is a function that C, or the system, calls back, and it cannot be left here")
 
-// canSuspend refuses what the runtime would end the process for.
+// canSuspend is an error in a call from C that began after the root. Such a call has raised the
+// internal lock count, which cannot be changed, and the runtime ends the process when a line
+// is crossed with another count than it was made with.
 func (lineEngine) canSuspend(th *thread, _ coro) error {
 	if l := &th.lines; l.m != 0 {
 		if _, internal := gort.Locks(l.m); internal != l.internal {
@@ -159,7 +171,7 @@ func (e lineEngine) newWorker(w *worker) error {
 
 func (lineEngine) switchTo(th *thread, from, to coro) {
 	l, c := &th.lines, lineCoroOf(from)
-	besides := l.levelLocks()
+	ownLocks := l.levelLocks()
 	l.switchTo(c, lineCoroOf(to))
 	if c.heir != nil {
 		if keyedByGoroutine {
@@ -168,14 +180,15 @@ func (lineEngine) switchTo(th *thread, from, to coro) {
 		l.running = c.heir
 		c.own.Exit()
 	}
-	if c.w == nil || c.w.core != nil { // else the one that had locked it has ended
-		l.addLocks(besides)
+	if c.w == nil || c.w.core != nil { // else the greenlet that had locked the thread has ended
+		l.addLocks(ownLocks)
 	}
 }
 
-// exitTo has the goroutine's end wake somebody who goes on with to. On a line of iter.Pull
-// that has to be somebody who waits in yield, since next would hand the Goexit on; one is
-// made who takes the place of whoever waits in next.
+// exitTo sets to as the coroutine to run; the end of the goroutine then resumes the one that is
+// blocked on its line, which goes on to it (see lineThread.switchTo). On a line of iter.Pull a
+// goroutine that is blocked in next would get the Goexit passed on. So a helper goroutine
+// resumes that one first and blocks on the line in yield in its place.
 func (e lineEngine) exitTo(w *worker, to coro) {
 	l, c := &w.th.lines, lineCoroOf(w.coro)
 	l.levelLocks()
@@ -196,18 +209,19 @@ func (e lineEngine) retire(w *worker, by coro) {
 	e.switchTo(w.th, by, w.coro)
 }
 
-// destroy ends the worker without its deferred calls, by the runtime's own function for
-// that. Package iter has none: then it stays where it is.
+// destroy resumes the worker only to end it, without its deferred calls, by runtime.coroexit. It
+// does nothing, and the worker stays suspended, on lines of package iter, which has no such
+// function, and when the tree's goroutine has ended, since the line can be crossed on its M only.
 func (e lineEngine) destroy(w *worker) {
 	l, c := &w.th.lines, lineCoroOf(w.coro)
 	if e.public || w.th.tree != nil && w.th.tree.end.Load() == endThread {
 		return
 	}
-	besides := l.levelLocks()
+	ownLocks := l.levelLocks()
 	c.heir = l.running
 	l.switchTo(c.heir, c)
-	l.addLocks(besides)
+	l.addLocks(ownLocks)
 }
 
-// cStack is 0: C code runs on the thread's own.
+// cStack is 0: C code runs on the thread's own stack.
 func (lineEngine) cStack(coro) native { return 0 }

@@ -6,8 +6,8 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// A oneMEngine has each greenlet in a goroutine that runs on its root's own M; see
-// internal/gort/onem.go. Where there is no C, it has no C stacks, and all else is the same.
+// A oneMEngine runs each greenlet in a goroutine on its root's own M; see
+// internal/gort/onem.go. Without cgo there are no C stacks, and all else is the same.
 type oneMEngine struct{}
 
 func (oneMEngine) enterThread(th *thread) { th.one = th.newOne() }
@@ -23,7 +23,7 @@ func (oneMEngine) leaveRoot(th *thread) {
 
 func (e oneMEngine) endThread(th *thread) {
 	setFiberThread(nil)
-	th.one.SetExceptions(uintptrOf(th.exceptions))
+	th.one.SetExceptions(uintptrOf(th.exceptions)) // they may be gone; see thread.ended
 	for _, w := range th.pool.idle {
 		e.destroy(w)
 	}
@@ -37,12 +37,14 @@ const maxSpare = 4
 func (oneMEngine) newWorker(w *worker) error {
 	w.coro = &w.one
 	size := w.size
-	if cStacks == nil {
+	if cStacks == nil { // 0: no C stack of its own
 		size = 0
 	}
 	return w.th.one.Make(w.coro, size, serve)
 }
 
+// serve is what the goroutine of a worker runs. c is the worker's first field, by which the worker
+// is found without a closure.
 func serve(c coro) {
 	w := (*worker)(unsafe.Pointer(c))
 	w.serve()
@@ -51,20 +53,22 @@ func serve(c coro) {
 	}
 }
 
+// switchTo saves and restores errno, and the thread-local variables that from carries, only if
+// from has C frames: C code relies on them, and Go code does not.
 func (oneMEngine) switchTo(th *thread, from, to coro) {
 	if th.one.Free() && !gort.Locked() || !th.one.InCalls(from) {
 		th.one.Switch(from, to)
 		return
 	}
-	at := th.errno
-	if th.one.Free() { // it stays on this thread until C goes on
-		at = errnoAddress()
+	errno := th.errno
+	if th.one.Free() { // its record is of no thread; the C frames hold it on this one until they return
+		errno = errnoAddress()
 	}
-	e := *at
+	saved := *errno
 	from.Park()
 	th.one.Switch(from, to)
 	from.Unpark()
-	*at = e
+	*errno = saved
 }
 
 func (oneMEngine) canSuspend(th *thread, from coro) error { return th.one.Ready(from) }
@@ -79,8 +83,8 @@ func (oneMEngine) retire(w *worker, by coro) {
 func (oneMEngine) destroy(w *worker) { w.th.one.Discard(w.coro) }
 
 func (oneMEngine) cStack(c coro) native {
-	if s := c.Stack(); s != nil {
-		return native(s.Native())
+	if stack := c.Stack(); stack != nil {
+		return native(stack.Native())
 	}
 	return 0
 }

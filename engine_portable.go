@@ -9,8 +9,10 @@ import (
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
-// The portable engine, and what the engine of one M needs of the C core.
+// This file is the portable engine, and what the engine of one M needs of the C core.
 
+// A portableEngine runs each greenlet on a C stack, an extra M and a goroutine of its own;
+// see csrc/go_worker.h.
 type portableEngine struct{}
 
 func (portableEngine) enterThread(*thread) {}
@@ -37,17 +39,17 @@ func (portableEngine) newWorker(w *worker) error {
 }
 
 func (portableEngine) switchTo(th *thread, from, to coro) {
-	e := *th.errno
+	saved := *th.errno
 	from.Park()
 	switchNative(native(to.Native))
 	from.Unpark()
-	*th.errno = e
+	*th.errno = saved
 }
 
 func (portableEngine) canSuspend(*thread, coro) error { return nil }
 
-// exitTo never returns: the end of its goroutine is what the runtime does not allow an
-// extra M (gdestroy, proc.go). Such a worker never goes on.
+// exitTo never returns. The runtime does not allow the goroutine of an extra M to end
+// (gdestroy, proc.go), so the worker stays suspended here for good.
 func (e portableEngine) exitTo(w *worker, to coro) {
 	w.th.pool.orphan(w)
 	e.switchTo(w.th, w.coro, to)
@@ -62,7 +64,8 @@ func (portableEngine) retire(w *worker, _ coro) {
 	}
 }
 
-// destroy cannot give the worker's M back, so that and its stacks are lost.
+// destroy releases the handle only. A worker's M can be given back only by the worker itself,
+// so the M and the stacks are lost.
 func (portableEngine) destroy(w *worker) {
 	if err := w.handle.Delete(); err != nil {
 		panic(err)
@@ -71,7 +74,7 @@ func (portableEngine) destroy(w *worker) {
 
 func (portableEngine) cStack(c coro) native { return native(c.Native) }
 
-// newOne makes what the engine of one M keeps for the calling thread.
+// newOne makes the record that the engine of one M keeps of the calling thread.
 func (th *thread) newOne() *gort.Thread {
 	one := gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(th.exceptions))
 	setFiberThread(one)
@@ -80,6 +83,7 @@ func (th *thread) newOne() *gort.Thread {
 
 func init() { cStacks = &stacks }
 
+// stacks has the functions by which the engine of one M makes and frees C stacks.
 var stacks = gort.Stacks{
 	New:   newStack,
 	Reach: stackReach,

@@ -8,40 +8,47 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// Which tree a goroutine belongs to, where there are no thread-local words: a
-// table, by the M that the goroutine is locked to. All that runs on that M is the tree's, the
-// bodies of its iter.Pulls among it.
+// This file finds the tree that owns the calling goroutine where there are no thread-local words
+// (see onLines). The trees are in a table, by the M to which their goroutines are locked.
+// Every goroutine that runs on that M belongs to the tree, the bodies of its iter.Pulls
+// included.
 //
-// Where there are no threads, or the M could not be found out, the table is by goroutines:
-// the root's and those of its greenlets, and no others.
+// Where there are no threads, or where the M could not be measured, the table is by goroutine: it
+// has the root's goroutine and those of its greenlets, and no others.
 
-// keyedByGoroutine says that. It is set before the first root is made.
+// keyedByGoroutine says that the table is by goroutine. tryLines writes it, before the
+// first root is made.
 var keyedByGoroutine bool
 
-// The thread-local words, and what else is kept in their place.
+// The two thread-local words, by the number that loadSlot and storeSlot take.
 const (
-	slotTree   = 0 // *tree: whose greenlets run on this thread now
-	slotThread = 1 // *thread: what it keeps from one tree to the next
+	slotTree   = 0 // *tree: the tree whose greenlets run on this thread; nil: none
+	slotThread = 1 // *thread: what the thread keeps from one tree to the next; nil: nothing yet
 )
 
-// An ownerEntry is an entry of the table.
+// An ownerEntry is an entry of the table. Readers follow next without a lock, so an entry that
+// was taken out keeps it.
 type ownerEntry struct {
-	key  uint64
+	key  uint64 // see ownerKey
 	tree *tree
-	next atomic.Pointer[ownerEntry]
+	next atomic.Pointer[ownerEntry] // written under ownerTable.mu
 }
 
+// ownerTable is the table: chains of entries, by a hash of the key. It is read without a lock.
 var ownerTable struct {
-	mu      sync.Mutex // whoever changes it
-	entries atomic.Int64
-	chains  [1 << 10]atomic.Pointer[ownerEntry]
+	mu      sync.Mutex                          // held while entries are put in or taken out
+	entries atomic.Int64                        // how many there are; written under mu
+	chains  [1 << 10]atomic.Pointer[ownerEntry] // written under mu
 }
 
+// ownerChain is the chain of a key. The factor is 2 to the 64th over the golden ratio, which
+// spreads addresses over the highest ten bits.
 func ownerChain(key uint64) *atomic.Pointer[ownerEntry] {
 	return &ownerTable.chains[key*0x9e3779b97f4a7c15>>54]
 }
 
-// ownerKey is the calling goroutine's key; 0: it has none.
+// ownerKey is the calling goroutine's key: its number, or the M that it is locked to. 0: it is
+// locked to none.
 func ownerKey() uint64 {
 	if keyedByGoroutine {
 		return gort.GoroutineID()
@@ -49,9 +56,10 @@ func ownerKey() uint64 {
 	return uint64(gort.LockedTo())
 }
 
-// lookupOwner is local for these engines. A thread keeps nothing from one tree to the next.
-func lookupOwner(word uintptr) unsafe.Pointer {
-	if word != slotTree || ownerTable.entries.Load() == 0 {
+// lookupOwner is loadSlot where there are no thread-local words. It returns nil for slotThread: a
+// thread keeps nothing from one tree to the next there.
+func lookupOwner(slot uintptr) unsafe.Pointer {
+	if slot != slotTree || ownerTable.entries.Load() == 0 {
 		return nil
 	}
 	key := ownerKey()
@@ -66,14 +74,14 @@ func lookupOwner(word uintptr) unsafe.Pointer {
 	return nil
 }
 
-// setOwner is setLocal.
-func setOwner(word uintptr, v unsafe.Pointer) {
-	if word == slotTree {
+// setOwner is storeSlot where there are no thread-local words.
+func setOwner(slot uintptr, v unsafe.Pointer) {
+	if slot == slotTree {
 		recordOwner(ownerKey(), (*tree)(v))
 	}
 }
 
-// recordOwner makes t the tree of that key; nil: it has none any more.
+// recordOwner makes t the tree of that key. With nil the key's entry is taken out.
 func recordOwner(key uint64, t *tree) {
 	ownerTable.mu.Lock()
 	defer ownerTable.mu.Unlock()
@@ -86,10 +94,11 @@ func recordOwner(key uint64, t *tree) {
 	}
 }
 
-// removeOwners takes entries out of a chain. Those who are reading it go on where they are.
-func removeOwners(which func(o *ownerEntry) bool, chain *atomic.Pointer[ownerEntry]) {
+// removeOwners takes the entries that match out of a chain. Its caller has locked ownerTable.mu.
+// A goroutine that is reading an entry meanwhile still finds the rest of the chain by its next.
+func removeOwners(match func(o *ownerEntry) bool, chain *atomic.Pointer[ownerEntry]) {
 	for p := chain; p.Load() != nil; {
-		if o := p.Load(); which(o) {
+		if o := p.Load(); match(o) {
 			p.Store(o.next.Load())
 			ownerTable.entries.Add(-1)
 		} else {
@@ -98,15 +107,15 @@ func removeOwners(which func(o *ownerEntry) bool, chain *atomic.Pointer[ownerEnt
 	}
 }
 
-// endState is t.end, after a look at whether the root's goroutine has ended without Run:
-// nobody tells these engines.
+// endState is t.end. Where the end of a thread is not notified (see onLines), it first looks
+// whether the root's goroutine has ended, and if so ends the tree. Any goroutine may call it.
 func (t *tree) endState() int32 {
 	if end := t.end.Load(); !onLines.Load() || t.free.Load() || end != endNot || !t.goroutine.Ended() {
 		return end
 	}
 	ownerTable.mu.Lock()
 	defer ownerTable.mu.Unlock()
-	if t.end.Load() == endNot { // and nothing of it will ever run
+	if t.end.Load() == endNot { // no other goroutine has ended it meanwhile, and nothing of it will run again
 		t.th.raceAcquire()
 		t.finish(endThread)
 		for i := range ownerTable.chains {
@@ -116,8 +125,8 @@ func (t *tree) endState() int32 {
 	return t.end.Load()
 }
 
-// checkEnds does that for all trees, after a collection: what is suspended in them would be
-// kept by the table.
+// checkEnds calls endState for all trees. It is called after a collection, because the table
+// keeps alive all that is suspended in a tree.
 func checkEnds() {
 	if !onLines.Load() || ownerTable.entries.Load() == 0 {
 		return

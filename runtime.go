@@ -11,31 +11,34 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// A candidate is an engine that may be usable.
+// A candidate is an engine that chooseEngine may choose.
 type candidate struct {
-	name   string // in GREENLET_RUNTIME
-	report string // how Runtime's begins
-	try    func() (e switcher, details string, err error)
+	name   string // its name in GREENLET_RUNTIME
+	report string // what Runtime's text begins with
+	// try makes switches on the calling thread, and returns the engine with what Runtime is to
+	// say of it, or why it cannot be used.
+	try func() (e switcher, details string, err error)
 }
 
+// withoutC are the engines that every build has. They come after those of withC.
 var withoutC = []candidate{{"coro", "coroswitch", tryCoro}, {"pull", "iter.Pull", tryPull}}
 
-// chooseEngine chooses the engine: the first one that can be used, from the one on that
-// GREENLET_RUNTIME asks for. It runs before the first root is made and not at init, since a
-// program that merely imports the package should not pay for it.
+// chooseEngine sets engine to the first candidate that can be used, beginning with the one that
+// GREENLET_RUNTIME names. It runs before the first root is made and not at init, so that a
+// program that only imports the package does not pay for it.
 var chooseEngine = sync.OnceValue(func() error {
-	candidates, why := append(withC[:], withoutC...), ""
+	candidates, reason := append(withC[:], withoutC...), ""
 	if asked := os.Getenv("GREENLET_RUNTIME"); asked != "" && asked != "auto" {
 		name := asked
-		if name == "plain" { // as it was called first
+		if name == "plain" { // its name in the first versions
 			name = "portable"
 		}
 		first := 0
 		for first < len(candidates) && candidates[first].name != name {
 			first++
 		}
-		if why = "GREENLET_RUNTIME=" + asked; first == len(candidates) {
-			first, why = 1, fmt.Sprintf("GREENLET_RUNTIME=%q is none of auto, one-m, portable (or plain), coro and pull", asked)
+		if reason = "GREENLET_RUNTIME=" + asked; first == len(candidates) {
+			first, reason = 1, fmt.Sprintf("GREENLET_RUNTIME=%q is none of auto, one-m, portable (or plain), coro and pull", asked)
 		}
 		candidates = candidates[first:]
 	}
@@ -44,14 +47,14 @@ var chooseEngine = sync.OnceValue(func() error {
 		e, details, err := c.try()
 		if err != nil {
 			refusals = append(refusals, err)
-			why = err.Error()
+			reason = err.Error()
 			continue
 		}
 		engine = e
-		_, yes := e.(lineEngine)
+		_, isLines := e.(lineEngine)
 		oneM = c.name == "one-m"
-		onLines.Store(yes || oneM && cStacks == nil)
-		runtimeReport = strings.TrimSuffix(c.report+": "+why, ": ")
+		onLines.Store(isLines || oneM && cStacks == nil)
+		runtimeReport = strings.TrimSuffix(c.report+": "+reason, ": ")
 		if oneM {
 			runtimeReport = c.report + ": "
 		}
@@ -62,16 +65,17 @@ var chooseEngine = sync.OnceValue(func() error {
 	return fmt.Errorf("greenlet: %s/%s with %s: %w", runtime.GOOS, runtime.GOARCH, runtime.Version(), errors.Join(refusals...))
 })
 
-// runtimeReport says how greenlets are run in this process, and why.
+// runtimeReport is what Runtime returns. chooseEngine writes it once.
 var runtimeReport string
 
-// spareLocks is how many UnlockOSThreads too many a root stands on other engines than that
-// of one M.
+// spareLocks is how many unmatched calls of UnlockOSThread a root survives on the engines other
+// than oneMEngine.
 const spareLocks = 1000
 
-// lockThread is LockOSThread for a root. Go ignores an UnlockOSThread that has no
-// LockOSThread, so there are programs with one too many; a root's lock is not theirs to
-// undo: its greenlets would stay behind, for whoever comes to the thread next.
+// lockThread is LockOSThread for a root. Go ignores an unmatched UnlockOSThread, so there are
+// programs that have some. One of those must not undo the root's lock: the root's goroutine
+// would leave the thread, and the next goroutine that runs there would be taken for a greenlet
+// of its tree. So the count is raised out of reach: by gort.Pin, or by spareLocks.
 func lockThread() {
 	if onLines.Load() && keyedByGoroutine {
 		return
@@ -86,8 +90,8 @@ func lockThread() {
 	}
 }
 
-// unlockThread takes lockThread back. What the program has locked or unlocked besides
-// counts as it would have without.
+// unlockThread undoes lockThread. The program's own calls of LockOSThread and UnlockOSThread in
+// between count as they would have counted without it.
 func unlockThread() {
 	if onLines.Load() && keyedByGoroutine {
 		return
@@ -102,59 +106,62 @@ func unlockThread() {
 	runtime.UnlockOSThread()
 }
 
-// Runtime says, for people, how greenlets are run in this process, and why. The rules are
-// the same everywhere, but for one: where it is not "one M", every root is locked to its thread,
-// as in a Run, and nothing that was started leaves its goroutine. So next, stop and Resume are
-// for the goroutine that was the first to call one; what is forgotten ends at the next call of
-// this package there; and what a goroutine leaves behind is dead, without its deferred calls.
-// There are five ways, of which the first one that can be used is taken;
-// the environment variable GREENLET_RUNTIME=one-m, portable (or plain), coro or pull makes
-// the choice begin with that one.
+// Runtime returns a text that names the engine of this process, which switches its greenlets,
+// and says why it was chosen, for people; if no engine can be used it is the text of the error.
+// The rules of greenlets are the same on all engines, but for one: where the engine is not
+// "one M", every root is locked to its thread, as in a Run, and no greenlet that was started
+// leaves its goroutine. So next, stop and Resume are for the goroutine that was the first to
+// call one of them; a forgotten greenlet ends at the next call of this package on its goroutine;
+// and the greenlets that a goroutine leaves suspended when it ends are dead, and their deferred
+// calls do not run.
 //
-// "one M: ..." is the usual case on linux/amd64, arm64 and riscv64 with cgo: the insides of
-// the program's Go runtime are known and have been checked, and greenlets are goroutines on
-// the M that their root runs on.
+// There are five engines, and the first one that can be used is chosen. The environment variable
+// GREENLET_RUNTIME=one-m, portable (or plain), coro or pull makes the choice begin with that one.
 //
-// "one M, without C: ..." is the same for programs without cgo. WithStackSize has nothing to
-// do there. And nobody is told of the end of a thread: greenlets that are suspended in a tree
-// that is locked to its thread, as its goroutine ends, are dead and stay in memory.
+// "one M: ..." is the usual engine on linux/amd64, arm64 and riscv64 with cgo. It knows the
+// structs of the program's Go runtime and has checked them, and greenlets are goroutines on the M
+// that their root runs on.
 //
-// "portable: ..." is for all other cases with cgo on Linux: a version of Go or a CPU that is
-// not known, a check that failed, a build with ucontext or for AddressSanitizer. There each
-// greenlet is a thread of its own to the runtime, of whose structs nothing is known, with
-// these differences:
+// "one M, without C: ..." is the same for programs without cgo. WithStackSize has no effect
+// there. Go has no notification of the end of a thread: if a tree is locked to its thread, the
+// greenlets that are suspended when its goroutine ends are dead and stay in memory.
 //
-//   - Switches are slower: each is a call of C, and while other goroutines keep all
-//     processors busy, who goes on may have to wait for one.
+// "portable: ..." is for all other cases with cgo on Linux: a Go version or a CPU that is not
+// known, a check that failed, a build with ucontext or for AddressSanitizer. To the runtime each
+// greenlet is a thread that C created, and nothing is known of the runtime's structs. The
+// differences are these:
+//
+//   - Switches are slower: each is a call of C, after which the greenlet that is resumed needs a
+//     P again, and has to wait for one while other goroutines keep all processors busy.
 //   - Greenlets that are given up stay in memory with their stacks: those that are
-//     suspended as their thread ends, and those that end by [runtime.Goexit]. Fibers of
+//     suspended when their thread ends, and those that end by [runtime.Goexit]. Fibers of
 //     C libraries on which Go functions are suspended cannot be freed.
-//   - An execution trace in which a thread runs greenlets, or has, cannot be read.
-//   - CPU profiles count a thread's time for each greenlet that has run C code meanwhile.
-//   - A signal to preempt a greenlet can come while another one of its thread runs. Then
-//     none is sent to it again, and a loop without calls in it holds up stops of the
-//     world for as long as it takes.
+//   - An execution trace cannot be read if a thread runs greenlets during it, or has run some
+//     before.
+//   - CPU profiles count a thread's time once for each greenlet that has run C code meanwhile.
+//   - A preemption signal for a greenlet can arrive while another greenlet of its thread runs.
+//     Then no second signal is sent, and a loop without calls in the greenlet delays stops of
+//     the world until the loop ends.
 //   - Greenlets that start on many threads at once may wait for each other: each needs an
 //     extra M, of which the runtime keeps one ready.
-//   - A root stands a thousand calls of [runtime.UnlockOSThread] too many, and no more.
+//   - A root survives a thousand unmatched calls of [runtime.UnlockOSThread], and no more.
 //
 // "coroswitch: ..." is for all other programs without cgo, and for other systems than Linux, on
-// any CPU and with any version of Go: greenlets are coroutines of the runtime's own, as an iter.Pull
-// has them, and nothing is relied on but three functions, which are found by name. The
-// differences:
+// any CPU and with any version of Go. Greenlets are coroutines of the Go runtime, as those of
+// iter.Pull are, and the engine relies on three functions only, which it finds by name. The
+// differences are these:
 //
-//   - A greenlet cannot be left while it is in a callback from C (or from Windows) that began
-//     after its root, or the calls around it, had begun: a Switch there is an error, and
-//     nothing has been touched.
-//   - Nobody is told of the end of a thread, so greenlets that are suspended as their root's
-//     goroutine ends stay in memory. They are dead all the same.
-//   - A root stands a thousand calls of [runtime.UnlockOSThread] too many, and no more.
+//   - A greenlet cannot be suspended in a callback from C (or from Windows) that began after its
+//     root, or after the calls around it: a Switch there is an error and changes nothing.
+//   - Go has no notification of the end of a thread, so greenlets that are suspended when their
+//     root's goroutine ends stay in memory. They are dead all the same.
+//   - A root survives a thousand unmatched calls of [runtime.UnlockOSThread], and no more.
 //   - In WebAssembly, where there are no threads, a root is not locked to one, and the body
-//     of an iter.Pull is a goroutine of its own: greenlets are switched to from outside.
-//   - WithStackSize has nothing to do: there are no C stacks.
+//     of an iter.Pull is a goroutine of its own, which does not belong to its caller's tree.
+//   - WithStackSize has no effect: there are no C stacks.
 //
-// "iter.Pull: ..." is the same by means of package iter only, should one of the functions not
-// be found. There, greenlets that are given up stay in memory always.
+// "iter.Pull: ..." is the same by the functions of package iter only, for the case that one of
+// the three is not found. There, greenlets that are given up always stay in memory.
 func Runtime() string {
 	if err := chooseEngine(); err != nil {
 		return err.Error()
