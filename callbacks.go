@@ -3,7 +3,7 @@
 package greenlet
 
 /*
-#define GLET_GO_CALL // strong; see there
+#define GLET_GO_CALL // not weak, since Go defines these functions; see go_calls.h
 #include "go_calls.h"
 #include "go_worker.h"
 */
@@ -16,30 +16,32 @@ import (
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
-// This file holds the entries from C to Go. They only find the Go value that a
-// handle names. A handle that names none would be a mistake of this package, and
-// is a panic.
+// This file has the functions of Go that the C core calls, but for those of fiber.go and capi.go.
+// Each finds the Go value that a handle names. A handle that names none is a defect of this
+// package, and so a panic.
 
-// greenletEnter is the life of a worker, on the worker's own stack, M and
+// greenletEnter runs a worker of the portable engine, on the worker's own C stack, M and
 // goroutine. It returns when the worker is retired.
 //
 //export greenletEnter
 func greenletEnter(h C.uintptr_t) {
 	C.glet_go_worker_entered()
-	// It is locked, but by an internal count: without an external one the runtime would clone
-	// new threads from this one, with what C has set on it (newm, proc.go).
+	// In a call from C the goroutine is locked by the internal count only. Without an external
+	// lock, too, the runtime would create threads from this one, and they would inherit what C
+	// has changed on it (newm, proc.go).
 	runtime.LockOSThread()
 	mustValue[*worker](h).serve()
 	runtime.UnlockOSThread()
 }
 
-// greenletThreadExit is called as the thread ends, by the C library's destructor
-// for thread-local keys; or elsewhere, by a thread that was made for that.
+// greenletThreadExit is called when a thread ends: on that thread, by the destructor of a
+// thread-local key; or, if elsewhere is not 0, on another thread that the C core makes for that.
 //
 //export greenletThreadExit
 func greenletThreadExit(h C.uintptr_t, elsewhere C.int) { mustValue[*thread](h).ended(elsewhere != 0) }
 
-// greenletReady is called before a thread's first fiber.
+// greenletReady is called before a thread's first fiber is made. It chooses the engine and makes
+// fibers ready on it.
 //
 //export greenletReady
 func greenletReady() C.int {
@@ -49,8 +51,7 @@ func greenletReady() C.int {
 	return C.GLET_OK
 }
 
-// greenletHasFrames says whether the goroutine that it is called on has Go frames
-// below this call from C.
+// greenletHasFrames says whether the calling goroutine has Go frames below this call from C.
 //
 //export greenletHasFrames
 func greenletHasFrames() C.int {
@@ -60,6 +61,7 @@ func greenletHasFrames() C.int {
 	return 0
 }
 
+// mustValue is the value that h names.
 func mustValue[T any](h C.uintptr_t) T {
 	v, err := handle.Handle(h).Value()
 	if err != nil {

@@ -3,7 +3,7 @@
 package greenlet
 
 /*
-#define GLET_GO_CALL // strong; see there
+#define GLET_GO_CALL // not weak, since Go defines these functions; see go_calls.h
 #include "escape.h"
 #include "go_calls.h"
 #include "greenlet_internal.h"
@@ -20,17 +20,17 @@ import (
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
-// This file is Go's side of csrc/greenlet.h, which documents it: C's codes and
-// values are translated, and the rules are those of Switch, Throw, Kill and so on.
+// This file is Go's side of csrc/greenlet.h, which documents the functions for C. They translate
+// C's codes and values; the rules are those of Switch, Throw, Kill and so on.
 
-// A CError is a code of a C program's own, 1 or above: what the body of a C greenlet
-// has returned, or what C has thrown.
+// A CError is an error code of a C program's own, 1 or above, which the body of a C greenlet
+// has returned or C has thrown.
 type CError int
 
 func (e CError) Error() string { return fmt.Sprintf("C code %d", int(e)) }
 
 // NewC is New with a body in C: fn is the address of a greenlet_body function
-// (csrc/greenlet.h), which is called with arg. A nil fn is as New(nil).
+// (csrc/greenlet.h), which is called with arg. NewC(nil, arg) is New(nil).
 func NewC(fn, arg unsafe.Pointer, opts ...Option) *Greenlet {
 	return newC(uintptr(fn), uintptr(arg), opts...)
 }
@@ -46,16 +46,19 @@ func newC(fn, arg uintptr, opts ...Option) *Greenlet {
 	return g
 }
 
-// cState is what C knows of a greenlet.
+// cState is what C was told in a greenlet. Only the greenlet's own goroutine uses it.
 type cState struct {
-	handle handle.Handle // what greenlet_self returns; 0: nobody has asked
-	// The last ones of Go that C was told of in it.
-	err      error
-	panicked *PanicError
-	exited   bool
+	handle handle.Handle // what greenlet_self returns; 0: it was not called yet
+
+	// What the last code of each kind stood for, so that the error, panic or Goexit itself goes
+	// on if the body returns that code. reportError writes them, errorOfCode reads them.
+	err      error       // GREENLET_EGO; nil: none
+	panicked *PanicError // GREENLET_EPANIC; nil: none
+	exited   bool        // GREENLET_EGOEXIT
 }
 
-// runC calls the body in C.
+// runC calls the body in C, and translates its result. A C++ exception that leaves the body is an
+// error.
 func (c *core) runC(fn, arg uintptr, v any) (any, error) {
 	var result C.uintptr_t
 	var exception *C.char
@@ -72,7 +75,8 @@ func (c *core) runC(fn, arg uintptr, v any) (any, error) {
 	return nil, c.errorOfCode(code)
 }
 
-// releaseCState forgets what C was told of a greenlet that ends.
+// releaseCState releases the cState of a greenlet that ends. Its greenlet_self is stale from now
+// on.
 func (c *core) releaseCState() {
 	x := c.makeRare()
 	if x.cState.handle != 0 {
@@ -83,8 +87,8 @@ func (c *core) releaseCState() {
 	x.cState = nil
 }
 
-// errorOfCode is the error that a code stands for in this greenlet. A panic or Goexit goes
-// on.
+// errorOfCode is the error that a code stands for which the body of this greenlet has returned.
+// For the code of a panic or Goexit it panics with that panic, or calls Goexit.
 func (c *core) errorOfCode(code C.int) error {
 	x := c.rareFields()
 	switch code {
@@ -119,8 +123,8 @@ func (c *core) errorOfCode(code C.int) error {
 	return fmt.Errorf("greenlet: a C body returned %d: %s", code, text)
 }
 
-// What the errors of this package are in C. An error may be several of them; the first
-// one counts.
+// codes are the codes of this package's errors. An error may wrap several of them; the first
+// one in this order counts.
 var codes = []struct {
 	err  error
 	code C.int
@@ -134,7 +138,8 @@ var codes = []struct {
 
 var errOwnReference = errors.New("it is the greenlet's own reference, from greenlet_self, which is not to be freed")
 
-// reportError returns the code for an error, and leaves the words for greenlet_message.
+// reportError returns the code of an error, and puts the error's text into the thread's buffer
+// for greenlet_message. It notes what the code stands for in the cState of the running greenlet.
 func reportError(err error) C.int {
 	if err == nil {
 		return C.GREENLET_OK
@@ -142,10 +147,10 @@ func reportError(err error) C.int {
 	code, text := describeError(err)
 	var size C.size_t
 	if p := C.glet_message(code, &size); p != nil {
-		room := unsafe.Slice((*byte)(unsafe.Pointer(p)), size)
-		room[copy(room[:size-1], text)] = 0
+		buffer := unsafe.Slice((*byte)(unsafe.Pointer(p)), size)
+		buffer[copy(buffer[:size-1], text)] = 0
 	}
-	if t := currentTree(); t != nil && t.current != t.root { // a root has no body that could pass it on
+	if t := currentTree(); t != nil && t.current != t.root { // a root has no body that could return the code
 		switch code {
 		case C.GREENLET_EGO:
 			t.current.c.ensureCState().err = err
@@ -158,8 +163,8 @@ func reportError(err error) C.int {
 	return code
 }
 
-// describeError is an error's code and text. It calls methods of the program's own, and if
-// they panic, that is what there is to be said.
+// describeError is an error's code and text. It calls methods of the program's own error types; if
+// one of them panics, the text says that.
 func describeError(err error) (code C.int, text string) {
 	code, text = C.GREENLET_EGO, fmt.Sprintf("an error of Go, a %T, whose methods panic", err)
 	defer func() { _ = recover() }()
@@ -182,11 +187,12 @@ func describeError(err error) (code C.int, text string) {
 	return code, text
 }
 
-// recoverToCode is around what C calls: no panic may go on from here, through C's frames.
+// recoverToCode calls f for C and returns the code of its error. It turns a panic into a code,
+// too, because a panic must not unwind the C frames of the caller.
 func recoverToCode(f func() error) (code C.int) {
 	defer func() {
 		if r := recover(); r != nil {
-			c := &core{} // nobody, if there is no tree
+			c := &core{} // an anonymous one, if there is no tree
 			if t := currentTree(); t != nil {
 				c = t.current.c
 			}
@@ -208,7 +214,8 @@ func (c *core) ensureCState() *cState {
 	return x.cState
 }
 
-// toC is the value as C gets it.
+// toC is a value as C gets it: nil and ErrExit as NULL, a pointer or number as it is, and any
+// other value as a handle, which C has to send back or to free.
 func toC(v any) uintptr {
 	switch v := v.(type) {
 	case nil:
@@ -225,10 +232,10 @@ func toC(v any) uintptr {
 	return uintptr(handle.New(v))
 }
 
-// fromC is the value that C has sent. The handle of a Go value is used up when it has
-// arrived; see consume.
+// fromC is the value that C has sent, and its handle if it is a Go value, else 0. The caller
+// deletes the handle by releaseValue when the value has been delivered.
 func fromC(p uintptr) (v any, h handle.Handle) {
-	const page = 4096 // below that there are no addresses, and Go takes no pointer there
+	const page = 4096 // below that are no addresses, and Go takes a pointer there for invalid: it is a number
 	switch {
 	case p == 0:
 		return nil, 0
@@ -244,19 +251,18 @@ func fromC(p uintptr) (v any, h handle.Handle) {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&p)), 0
 }
 
-// releaseValue deletes the handle of a value that was passed on. That it is gone already can
-// only be by another thread of C, which has sent the same.
+// releaseValue deletes the handle of a value that was delivered. If it is stale, another thread of
+// C has sent the same value, which is C's mistake and does not concern this delivery.
 func releaseValue(h handle.Handle) {
 	if h != 0 {
 		_ = h.Delete()
 	}
 }
 
-// A reference is what a greenlet * of C names: a Greenlet; or a core, if it is not
-// to keep the Greenlet from being forgotten.
+// A reference is what the handle in a greenlet * of C names. Exactly one field is set.
 type reference struct {
-	g *Greenlet
-	c *core
+	g *Greenlet // of a greenlet * that C owns and has to free
+	c *core     // of greenlet_self, which must not keep the Greenlet reachable
 }
 
 func newReference(g *Greenlet) *C.greenlet {
@@ -275,7 +281,7 @@ func lookupReference(p *C.greenlet) (reference, error) {
 	return reference{}, handle.ErrStale
 }
 
-// greenletOf returns what p names, for an operation on it.
+// greenletOf returns the Greenlet that p names, for an operation on it.
 func greenletOf(p *C.greenlet) (*Greenlet, error) {
 	r, err := lookupReference(p)
 	if err != nil || r.g != nil {
@@ -283,7 +289,7 @@ func greenletOf(p *C.greenlet) (*Greenlet, error) {
 	}
 	switch c, t := r.c, currentTree(); {
 	case t == nil || t != c.tree.Load() || c.life.Load() != lifeStarted:
-		return &Greenlet{c: c}, nil // for a question, or an error: the real one is its thread's business
+		return &Greenlet{c: c}, nil // a temporary one, for a query or an error: only the tree's own goroutine may make the user's
 	case c == t.current.c:
 		return t.current, nil
 	default:
@@ -291,7 +297,8 @@ func greenletOf(p *C.greenlet) (*Greenlet, error) {
 	}
 }
 
-// parentOf is referred for a greenlet that is to be somebody's parent.
+// parentOf is greenletOf for a greenlet that is to become a parent. A parent is stored, so it
+// must not be a temporary Greenlet.
 func parentOf(op string, p *C.greenlet) (*Greenlet, error) {
 	r, err := lookupReference(p)
 	if err == nil && r.g == nil && r.c.tree.Load() != currentTree() {
@@ -303,8 +310,9 @@ func parentOf(op string, p *C.greenlet) (*Greenlet, error) {
 	return greenletOf(p)
 }
 
-// makeForC hands out a new greenlet, with what C has said of it.
-func makeForC(out **C.greenlet, parent *C.greenlet, size C.size_t, make func(opts ...Option) *Greenlet) C.int {
+// makeForC writes to *out a reference to a new greenlet, which newGreenlet makes with the options
+// that C has given. A size above the limit stays above it, and is cut so that it fits into an int.
+func makeForC(out **C.greenlet, parent *C.greenlet, size C.size_t, newGreenlet func(opts ...Option) *Greenlet) C.int {
 	opts := []Option{WithStackSize(int(min(size, C.size_t(maxStackSize)+1)))}
 	if parent != nil {
 		p, err := parentOf("greenlet_new", parent)
@@ -313,7 +321,7 @@ func makeForC(out **C.greenlet, parent *C.greenlet, size C.size_t, make func(opt
 		}
 		opts = append(opts, WithParent(p))
 	}
-	*out = newReference(make(opts...))
+	*out = newReference(newGreenlet(opts...))
 	return C.GREENLET_OK
 }
 
@@ -411,7 +419,7 @@ func greenletPass(p *C.greenlet, code C.int, value C.uintptr_t, result *C.uintpt
 		switch {
 		case err != nil:
 			return err
-		case m.kind == kindGoexit: // it goes on if the body returns the code
+		case m.kind == kindGoexit: // the Goexit goes on if the body returns this code
 			return fail("Switch", g, errGoexit, "")
 		case m.kind != kindValue:
 			return m.err
@@ -499,14 +507,14 @@ func greenletSection(enter C.int) C.int {
 	return reportError(leaveSection())
 }
 
-// carryHere is greenlet_carry: the calling greenlet, the root, and those that begin later on
-// this thread carry the word.
+// carryHere is greenlet_carry: the calling greenlet, the root, and all greenlets that start later
+// on this thread carry the variable.
 func carryHere(at unsafe.Pointer, size uintptr) error {
 	t, err := ownTree()
 	if err != nil {
 		return err
 	}
-	if t.free.Load() { // a variable of a thread needs one
+	if t.free.Load() { // a thread-local variable needs a tree that is bound to a thread
 		if err := t.bindToThread(); err != nil {
 			return err
 		}
@@ -514,13 +522,13 @@ func carryHere(at unsafe.Pointer, size uintptr) error {
 			return errNotBound
 		}
 	}
-	w := []tlsSlot{{at, size}}
-	if !slices.Contains(t.th.slots, w[0]) {
-		t.th.slots = append(t.th.slots, w[0])
+	slots := []tlsSlot{{at, size}}
+	if !slices.Contains(t.th.slots, slots[0]) {
+		t.th.slots = append(t.th.slots, slots[0])
 	}
-	addSlots(t.current.c.coro, w)
+	addSlots(t.current.c.coro, slots)
 	if t.current != t.root {
-		addSlots(t.root.c.coro, w)
+		addSlots(t.root.c.coro, slots)
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ package greenlet
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/csrc
-#define GLET_GO_CALL // strong; see there
+#define GLET_GO_CALL // not weak, since Go defines these functions; see go_calls.h
 #include "coro_internal.h"
 #include "exceptions.h"
 #include "go_calls.h"
@@ -18,7 +18,7 @@ package greenlet
 
 static void bridge_init(void *getstackbound, void *bindm) { glet_go_m_init(getstackbound, bindm, greenletReady); }
 
-// Plain numbers cost no pointer checks on the way.
+// Addresses are numbers here, since cgo checks each pointer argument at run time.
 static int bridge_find_slot(intptr_t hint, uintptr_t g) { return glet_go_slot_find(hint, (void *)g); }
 static int bridge_verify_slot(uintptr_t g) { return glet_go_slot_verify((void *)g); }
 static void bridge_local_set(int i, uintptr_t v) { glet_go_local_set(i, (void *)v); }
@@ -30,7 +30,7 @@ static uintptr_t bridge_current(void) { return (uintptr_t)glet_coro_current(); }
 static int *bridge_errno(void) { return &errno; }
 static uintptr_t bridge_current_address(void) { return (uintptr_t)glet_coro_current_address(); }
 
-// A coroutine for its stack alone, where another engine puts it in place.
+// The body of a coroutine that is made for its stack alone, which the engine of one M puts in place.
 static glet_coro *not_run(void *arg)
 {
     (void)arg;
@@ -49,7 +49,7 @@ static int bridge_stack_new(uintptr_t *out, size_t size, uintptr_t *lo, uintptr_
     *out = (uintptr_t)c;
     return GLET_OK;
 }
-extern void _cgo_release_context(size_t context); // runtime/cgo's
+extern void _cgo_release_context(size_t context); // of runtime/cgo
 static void bridge_release_context(uintptr_t context) { _cgo_release_context(context); }
 static int bridge_stack_free(uintptr_t c) { return glet_coro_free((glet_coro *)c); }
 static int bridge_worker_new(uintptr_t *out, size_t size, uintptr_t worker)
@@ -77,16 +77,21 @@ import (
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
-// This file holds the calls from Go to C. callbacks.go has those from C to Go.
+// This file has the calls from Go to C. callbacks.go has those from C to Go.
 
-// Sizes of a C stack; csrc/coro.h has the reasons.
+// defaultStackSize is the size of a C stack in bytes, unless WithStackSize says otherwise;
+// csrc/coro.h has the reasons.
 const defaultStackSize = C.GLET_STACK_DEFAULT
 
+// The build fails unless maxStackSize, which builds without C have, too, is the C core's limit.
 var _ [0]struct{} = [maxStackSize - C.GLET_STACK_MAX]struct{}{}
 
-// slotOffset is where the two thread-local words of wordTree and wordThread are.
+// slotOffset is the distance in bytes of the first of the two thread-local words from the thread
+// pointer. slotTree and slotThread are their numbers.
 var slotOffset = uintptr(C.glet_go_local_offset())
 
+// This gives package gort the functions that it needs of this one, and the C core those that it
+// needs of the runtime and of Go.
 func init() {
 	gort.ReleaseContext = releaseContext
 	gort.OfThread = func() (*gort.Thread, error) {
@@ -104,11 +109,11 @@ func init() {
 	C.glet_greenlet_ready()
 }
 
-// findSlot finds and verifies g's place in thread-local memory. It runs before the first root is made
-// and not at init: it needs a second thread, and a program that merely imports the package
-// should not pay for one.
+// findSlot finds the thread-local word in which Go keeps g, and verifies it on a second thread. It
+// runs before the first root is made and not at init, so that a program that only imports the
+// package does not pay for that thread.
 var findSlot = sync.OnceValue(func() error {
-	check := func(find bool) (ok bool) {
+	checkHere := func(find bool) (ok bool) { // on the calling thread
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		var g uintptr
@@ -118,20 +123,22 @@ var findSlot = sync.OnceValue(func() error {
 		}
 		return C.bridge_verify_slot(C.uintptr_t(g)) == C.GLET_OK && gort.GSlotHoldsG()
 	}
-	runtime.LockOSThread() // so that the second goroutine gets a second thread
+	runtime.LockOSThread() // so that the second goroutine runs on another thread
 	defer runtime.UnlockOSThread()
-	ok := check(true)
+	ok := checkHere(true)
 	second := make(chan bool)
-	go func() { second <- check(false) }()
+	go func() { second <- checkHere(false) }()
 	if !<-second || !ok {
 		return errors.New(text(C.GLET_EWORD))
 	}
 	return nil
 })
 
-// withC are the engines that need the C core.
+// withC are the candidates of this build that come before those of withoutC.
 var withC = [2]candidate{{"one-m", "one M", tryOneM}, {"portable", "portable", tryPortable}}
 
+// tryOneM checks the runtime's structs (gort.OneM), and then makes switches with a record of the
+// calling thread.
 func tryOneM() (switcher, string, error) {
 	switch {
 	case asanEnabled:
@@ -144,17 +151,18 @@ func tryOneM() (switcher, string, error) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	ok, why := gort.OneM(uintptr(C.glet_go_slot_offset()))
+	ok, details := gort.OneM(uintptr(C.glet_go_slot_offset()))
 	if !ok {
-		return nil, "", errors.New(why)
+		return nil, "", errors.New(details)
 	}
 	th := gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(threadExceptions()))
 	if err := th.Try(); err != nil {
 		return nil, "", fmt.Errorf("a switch failed: %w", err)
 	}
-	return oneMEngine{}, why + explainOverflows(), nil
+	return oneMEngine{}, details + explainOverflows(), nil
 }
 
+// tryPortable needs no more than the place of g, and makes no switch.
 func tryPortable() (switcher, string, error) {
 	if err := findSlot(); err != nil {
 		return nil, "", err
@@ -162,27 +170,29 @@ func tryPortable() (switcher, string, error) {
 	return portableEngine{}, explainOverflows(), nil
 }
 
-// explainOverflows has overflows of C stacks explained, and returns what is to be said if
-// that cannot be: no reason to do without greenlets.
+// explainOverflows lets the C core name the greenlet whose C stack overflows. If that cannot be
+// done, greenlets work without it, and the result is what Runtime's report says of it.
 func explainOverflows() (report string) {
-	at := C.glet_name_layout{
+	layout := C.glet_name_layout{
 		tree_current: C.size_t(unsafe.Offsetof(tree{}.current)), greenlet_core: C.size_t(unsafe.Offsetof(Greenlet{}.c)),
 		core_name: C.size_t(unsafe.Offsetof(core{}.name)), core_id: C.size_t(unsafe.Offsetof(core{}.id)),
 	}
-	if e := C.glet_go_explain_overflows(&at); e != 0 {
-		return fmt.Sprintf("; stack overflows will not be explained: %v", syscall.Errno(e))
+	if errno := C.glet_go_explain_overflows(&layout); errno != 0 {
+		return fmt.Sprintf("; stack overflows will not be explained: %v", syscall.Errno(errno))
 	}
 	return ""
 }
 
-// Backend names what switches the C core's own stacks: "amd64", "arm64", "riscv64", "ucontext", or
-// "none" in a build without it.
+// Backend names the code by which the C core switches its own stacks: "amd64", "arm64" or
+// "riscv64" for assembly, "ucontext" for the C library's functions, and "none" in a build without
+// the C core.
 func Backend() string { return C.GoString(C.glet_backend()) }
 
+// text is the meaning of a code of the C core.
 func text(code C.int) string { return C.GoString(C.glet_text(code)) }
 
-// switchNative suspends the running coroutine and goes on with another one of its
-// thread. It returns when somebody has switched back. To the runtime it is a call of C.
+// switchNative suspends the running coroutine of the C core and resumes another one of its
+// thread. It returns when the first one is resumed. To the runtime it is a call of C.
 func switchNative(to native) {
 	if code := gort.CgoCall(C.glet_coro_switch_alike, to.pointer()); code != C.GLET_OK {
 		panic("greenlet: internal error: switch refused: " + text(C.int(code)))
@@ -191,13 +201,14 @@ func switchNative(to native) {
 
 func (c native) pointer() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&c)) }
 
-// currentNative is the thread's coroutine that runs now.
+// currentNative is the C core's coroutine that runs on the calling thread.
 func currentNative() native { return native(C.bridge_current()) }
 
-// currentAddress is the address of the C core's word that says so.
+// currentAddress is the address of the C core's thread-local word that names that coroutine. The
+// engine of one M writes the word when it puts another C stack in place.
 func currentAddress() uintptr { return uintptr(C.bridge_current_address()) }
 
-// errNoStack says why a stack could not be had. It unwraps to the system's error.
+// errNoStack is the error of a C stack that could not be made. It unwraps to the system's error.
 func errNoStack(size int, code C.int, errno error) error {
 	hint := ""
 	switch {
@@ -214,6 +225,7 @@ func errNoStack(size int, code C.int, errno error) error {
 	return fmt.Errorf("greenlet: cannot make a stack of %d bytes: %s: %w%s", size, text(code), errno, hint)
 }
 
+// newNative makes the coroutine of a worker of the portable engine, which h names.
 func newNative(size int, h handle.Handle) (native, error) {
 	defer keepErrno()()
 	var c C.uintptr_t
@@ -224,13 +236,15 @@ func newNative(size int, h handle.Handle) (native, error) {
 	return native(c), nil
 }
 
-// stackReach is how far the bounds that the runtime gets to know of a C stack reach into the
-// guard below: its own code there, if C has left too little, is to run into the guard as C's
-// would, which is explained, and not to stop before it with "morestack on g0", which names
-// nobody (morestack in asm_*.s, badmorestackg0 in proc.go). What is left of the guard is room for a function that does not look at the bounds.
+// stackReach is how many bytes of the guard below a C stack belong to the bounds that the runtime
+// is told. If C has left too little of the stack for the runtime's own code, that code then
+// runs into the guard as C would, which is explained with the greenlet's name. With exact bounds
+// it would stop before the guard with "morestack on g0" (morestack in asm_*.s, badmorestackg0 in
+// proc.go). The rest of the guard is for functions that do not compare the bounds.
 const stackReach = C.GLET_STACK_GUARD * 3 / 4
 
-// newStack makes a C stack that the engine of one M puts in place.
+// newStack makes a C stack for the engine of one M, and returns its bounds and the address of its
+// record in the C core.
 func newStack(size int) (lo, hi, record uintptr, err error) {
 	defer keepErrno()()
 	var c, l, h C.uintptr_t
@@ -240,13 +254,14 @@ func newStack(size int) (lo, hi, record uintptr, err error) {
 	return uintptr(l), uintptr(h), uintptr(c), nil
 }
 
-// releaseContext gives back a context of runtime.SetCgoTraceback.
+// releaseContext releases a context that runtime.SetCgoTraceback's function has made.
 func releaseContext(context uintptr) { C.bridge_release_context(C.uintptr_t(context)) }
 
-// freeStack frees one. It fails for the stack that is in place: its thread ends on it.
+// freeStack frees the C stack of that record. It fails for the stack that is in place, on which
+// the thread ends.
 func freeStack(record uintptr) bool { return C.bridge_stack_free(C.uintptr_t(record)) == C.GLET_OK }
 
-// stackUsed is how deep the C stack of a coroutine has been used, in bytes.
+// stackUsed is how many bytes of a coroutine's C stack have been in use at most.
 func stackUsed(c native) (int, error) {
 	var n C.size_t
 	if code, errno := C.bridge_stack_used(C.uintptr_t(c), &n); code != C.GLET_OK {
@@ -255,50 +270,55 @@ func stackUsed(c native) (int, error) {
 	return int(n), nil
 }
 
-// trimStack lets stackUsed of an idle worker begin anew. Its frames there are those of
-// the core and of cgocallback, below 2 KiB; the rest of what is kept, the runtime uses
-// from time to time.
+// trimStack gives the pages of an idle worker's C stack back, so that stackUsed counts from its
+// next greenlet on. It keeps 8 KiB: the frames of the C core and of cgocallback take less than
+// 2 KiB, and the runtime uses the rest from time to time.
 func trimStack(c native) { C.bridge_trim_stack(C.uintptr_t(c), 8<<10) }
 
+// retireNative switches to the coroutine of a worker that has been told to return. It returns when
+// the worker has ended and its stack is freed.
 func retireNative(c native) {
 	if code := C.bridge_retire(C.uintptr_t(c)); code != C.GLET_OK {
 		panic("greenlet: internal error: retire refused: " + text(code))
 	}
 }
 
-// exceptions has the C++ exceptions that the running coroutine of a thread handles.
+// exceptions is the C++ runtime's record of the exceptions that a thread is handling; see
+// csrc/exceptions.h. Each greenlet has its own, which are exchanged at a switch.
 type exceptions C.struct_glet_exceptions
 
-// keepErrno is for what is done while C waits, and calls C: cgo sets errno to 0 where it is asked for.
+// keepErrno saves the thread's errno around a call of C that is made on behalf of suspended C
+// frames: cgo sets errno to 0 before each call whose second result is errno.
 func keepErrno() (restore func()) {
-	at := errnoAddress()
-	e := *at
-	return func() { *at = e }
+	errno := errnoAddress()
+	saved := *errno
+	return func() { *errno = saved }
 }
 
-// errnoAddress is where the calling thread's errno is.
+// errnoAddress is the address of the calling thread's errno.
 func errnoAddress() *int32 { return (*int32)(unsafe.Pointer(C.bridge_errno())) }
 
-// threadExceptions returns the calling thread's; nil: there is no C++ in this program.
+// threadExceptions is the calling thread's record; nil: there is no C++ in this program.
 func threadExceptions() *exceptions { return (*exceptions)(C.bridge_exceptions()) }
 
-// clear forgets them: whoever was to end them never will.
+// clear drops the exceptions of a greenlet that has ended: the catch blocks that would have
+// ended them were on its stack and will not run.
 func (e *exceptions) clear() {
 	if e != nil && (e.caught != nil || e.uncaught != 0) {
 		*e = exceptions{}
 	}
 }
 
-// An attachment keeps what C has a reference to.
+// An attachment is a handle by which C refers to a value of Go, which it keeps alive.
 type attachment = handle.Handle
 
-// attach makes the thread's end known to greenletThreadExit.
+// attach asks the C core to call greenletThreadExit when the thread ends.
 func (th *thread) attach() error {
 	if onLines.Load() {
 		return nil
 	}
 	elsewhere := 0
-	if oneM { // on the other one a worker's M can be given back on its own thread only
+	if oneM { // on the portable engine a worker's M can be given back on its own thread only
 		elsewhere = 1
 	}
 	th.handle = handle.New(th)
@@ -308,7 +328,7 @@ func (th *thread) attach() error {
 	return nil
 }
 
-// detach forgets it: it has ended.
+// detach releases the handle of a thread that has ended.
 func (th *thread) detach() {
 	if onLines.Load() {
 		return
@@ -318,30 +338,31 @@ func (th *thread) detach() {
 	}
 }
 
-// loadSlot reads one of the thread's two words; see gort.LoadLocal.
-func loadSlot(word uintptr) unsafe.Pointer {
+// loadSlot reads one of the two thread-local words, slotTree or slotThread. If the goroutine is
+// not locked, it is the word of the thread on which the read happened (gort.LoadLocal).
+func loadSlot(slot uintptr) unsafe.Pointer {
 	if onLines.Load() {
-		return lookupOwner(word)
+		return lookupOwner(slot)
 	}
 	if gort.HasLocal {
-		return gort.LoadLocal(slotOffset + word*unsafe.Sizeof(word))
+		return gort.LoadLocal(slotOffset + slot*unsafe.Sizeof(slot))
 	}
-	return C.glet_go_local(C.int(word))
+	return C.glet_go_local(C.int(slot))
 }
 
-// storeSlot writes one of them. The goroutine must be locked to its thread, and
-// what v points to is kept alive by the thread's handle.
-func storeSlot(word uintptr, v unsafe.Pointer) {
+// storeSlot writes one of them. The goroutine must be locked to its thread. The collector does
+// not see the words: the thread's handle keeps alive what v points to.
+func storeSlot(slot uintptr, v unsafe.Pointer) {
 	if onLines.Load() {
-		setOwner(word, v)
+		setOwner(slot, v)
 		return
 	}
 	if gort.HasLocal {
-		gort.StoreLocal(slotOffset+word*unsafe.Sizeof(word), v)
+		gort.StoreLocal(slotOffset+slot*unsafe.Sizeof(slot), v)
 		return
 	}
-	C.bridge_local_set(C.int(word), C.uintptr_t(uintptr(v))) // a number, since cgo's check allows no pointer
+	C.bridge_local_set(C.int(slot), C.uintptr_t(uintptr(v))) // a number, since cgo's pointer check refuses v
 }
 
-// uintptrOf is where they are; 0: there is no C++ in this program.
+// uintptrOf is the address of a record; 0: there is no C++ in this program.
 func uintptrOf(e *exceptions) uintptr { return uintptr(unsafe.Pointer(e)) }

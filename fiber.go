@@ -3,7 +3,7 @@
 package greenlet
 
 /*
-#define GLET_GO_CALL // strong; see there
+#define GLET_GO_CALL // not weak, since Go defines these functions; see go_calls.h
 #include "fiber_onem.h"
 #include "go_calls.h"
 
@@ -21,7 +21,9 @@ import (
 
 // This file is Go's side of fibers (csrc/fiber.h) on the engine of one M.
 
-// useFibers lets the C core make fibers. It is called before a thread's first one.
+// useFibers gives the C core what it has to know of the runtime to make fibers on the engine of one
+// M. It is called before a thread's first fiber is made. l has the offsets and addresses of
+// package gort, which says what each is.
 var useFibers = sync.OnceValue(func() error {
 	l, err := gort.Fibers()
 	if err != nil {
@@ -47,17 +49,21 @@ var useFibers = sync.OnceValue(func() error {
 	return nil
 })
 
+// greenletFiberNew makes the goroutine of a fiber; 0: it cannot be made.
+//
 //export greenletFiberNew
 func greenletFiberNew() C.uintptr_t { return C.uintptr_t(gort.NewFiber()) }
 
+// greenletFiberEnd ends the goroutine of a fiber that is freed.
+//
 //export greenletFiberEnd
 func greenletFiberEnd(g C.uintptr_t) { gort.EndFiber(uintptr(g)) }
 
-// setFiberThread tells the C core of the calling thread's record, which the thread's
-// handle keeps.
+// setFiberThread gives the C core the calling thread's record, which the thread's handle keeps
+// alive; nil: the thread ends.
 func setFiberThread(t *gort.Thread) { C.glet_onem_thread(C.uintptr_t(uintptr(unsafe.Pointer(t)))) }
 
-// leaveFiber is gort.Stacks.Leave.
+// leaveFiber is the function Leave of gort.Stacks, which says what it does.
 func leaveFiber(record uintptr, bounds *uintptr) uintptr {
 	return uintptr(C.fiber_leave(C.uintptr_t(record), (*C.uintptr_t)(unsafe.Pointer(bounds))))
 }

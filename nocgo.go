@@ -12,11 +12,14 @@ import (
 )
 
 // This file stands in for the C core where there is none: without cgo, and on other systems
-// than Linux.
+// than Linux. Its functions without a comment are described in cgo_bridge.go and capi.go.
 
+// withC has the candidates that come before those of withoutC. The portable one always refuses,
+// so that Runtime and errors say why.
 var withC = [2]candidate{{"one-m", "one M, without C", tryOneM}, {"portable", "portable", tryPortable}}
 
-// tryOneM needs a root's M to be found out, by which its tree is found.
+// tryOneM needs the measurements by which the M of a goroutine is found, since trees are found by
+// the M (owners.go).
 func tryOneM() (e switcher, details string, err error) {
 	defer func() { notOneM = err }()
 	if err := gort.Measure(); err != nil {
@@ -24,20 +27,20 @@ func tryOneM() (e switcher, details string, err error) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	ok, why := gort.OneM(0)
+	ok, details := gort.OneM(0)
 	if !ok {
-		return nil, "", errors.New(why)
+		return nil, "", errors.New(details)
 	}
 	if err := gort.NewThread(nil, 0, 0, 0).Try(); err != nil {
 		return nil, "", fmt.Errorf("a switch failed: %w", err)
 	}
-	return oneMEngine{}, why, nil
+	return oneMEngine{}, details, nil
 }
 
-// notOneM is why tryOneM has refused, if it was asked.
+// notOneM is the error of tryOneM; nil: it was not tried. tryPortable reads it.
 var notOneM error
 
-// tryPortable says why neither of the two can be used.
+// tryPortable returns an error that says why neither of the two engines can be used.
 func tryPortable() (switcher, string, error) {
 	if notOneM != nil {
 		return nil, "", fmt.Errorf("%s, and %w", noC, notOneM)
@@ -48,7 +51,7 @@ func tryPortable() (switcher, string, error) {
 func (*thread) newOne() *gort.Thread { return gort.NewThread(nil, 0, 0, 0) }
 func setFiberThread(*gort.Thread)    {}
 
-// noC is why.
+// noC says why there is no C core.
 var noC = func() string {
 	if runtime.GOOS != "linux" {
 		return "the C core is written for Linux"
@@ -56,12 +59,13 @@ var noC = func() string {
 	return "built without cgo"
 }()
 
-// Backend names what switches the C core's own stacks: "amd64", "arm64", "riscv64", "ucontext", or
-// "none" in a build without it.
+// Backend names the code by which the C core switches its own stacks: "amd64", "arm64" or
+// "riscv64" for assembly, "ucontext" for the C library's functions, and "none" in a build without
+// the C core.
 func Backend() string { return "none" }
 
-// NewC is New with a body in C, and needs cgo on Linux: here, the greenlet ends with an error
-// that says so as soon as it is started.
+// NewC is New with a body in C, and needs cgo on Linux. In this build the greenlet ends, as soon
+// as it is started, with an error that says so.
 func NewC(fn, arg unsafe.Pointer, opts ...Option) *Greenlet {
 	if fn == nil {
 		return New(nil, opts...)
@@ -71,17 +75,17 @@ func NewC(fn, arg unsafe.Pointer, opts ...Option) *Greenlet {
 
 var errNoC = errors.New("greenlet: a body in C needs Linux and a build with cgo: " + noC)
 
-// A CError is a code of a C program's own, 1 or above: what the body of a C greenlet
-// has returned, or what C has thrown.
+// A CError is an error code of a C program's own, 1 or above, which the body of a C greenlet
+// has returned or C has thrown.
 type CError int
 
-// An attachment keeps what C has a reference to.
+// An attachment would be a handle for C.
 type attachment struct{}
 
 func (*thread) attach() error { return nil }
 func (*thread) detach()       {}
 
-// exceptions would be those of C++.
+// exceptions would be the C++ runtime's record of a thread.
 type exceptions struct{}
 
 func errnoAddress() *int32          { return nil }
@@ -89,7 +93,7 @@ func threadExceptions() *exceptions { return nil }
 func (*exceptions) clear()          {}
 func uintptrOf(*exceptions) uintptr { return 0 }
 
-// cState is what C knows of a greenlet: nothing.
+// cState is what C was told in a greenlet: nothing.
 type cState struct{}
 
 func (*core) releaseCState() {}
@@ -97,5 +101,5 @@ func (*core) releaseCState() {}
 func stackUsed(native) (int, error) { return 0, nil }
 func trimStack(native)              {}
 
-func loadSlot(word uintptr) unsafe.Pointer     { return lookupOwner(word) }
-func storeSlot(word uintptr, v unsafe.Pointer) { setOwner(word, v) }
+func loadSlot(slot uintptr) unsafe.Pointer     { return lookupOwner(slot) }
+func storeSlot(slot uintptr, v unsafe.Pointer) { setOwner(slot, v) }

@@ -4,5 +4,7 @@ package greenlet
 
 const raceEnabled = false
 
+// See race.go.
+
 func (t *tree) raceRelease()    {}
 func (th *thread) raceAcquire() {}
