@@ -100,7 +100,7 @@ func init() {
 			return nil, err
 		}
 		th.raceAcquire()
-		th.tiedTree.Store(currentTree())
+		th.tiedTree.Store(currentTree()) // for endTiedTree, when the thread ends
 		return th.one, nil
 	}
 	bound, bindm := gort.Hooks()

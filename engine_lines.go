@@ -75,9 +75,9 @@ type lineThread struct {
 }
 
 // switchTo suspends from, which runs, and resumes to. It returns when from is the one to run
-// again. It loops because from can be woken for another one: when a goroutine ends, the runtime
-// resumes the goroutine that is blocked on its line, whichever that is, and that one goes on to
-// l.running.
+// again. It loops because from can be resumed when it is another coroutine's turn: when a
+// goroutine ends, the runtime resumes the goroutine that is blocked on its line, whichever that
+// is, and that one switches on to l.running.
 func (l *lineThread) switchTo(from, to *lineCoro) {
 	l.running = to
 	for l.running != from {
@@ -185,10 +185,10 @@ func (lineEngine) switchTo(th *thread, from, to coro) {
 	}
 }
 
-// exitTo sets to as the coroutine to run; the end of the goroutine then resumes the one that is
-// blocked on its line, which goes on to it (see lineThread.switchTo). On a line of iter.Pull a
-// goroutine that is blocked in next would get the Goexit passed on. So a helper goroutine
-// resumes that one first and blocks on the line in yield in its place.
+// exitTo makes to the coroutine to run. The end of the goroutine then resumes the goroutine that
+// is blocked on its line, which switches on to it (see lineThread.switchTo). If that one is blocked
+// in next, on a line of iter.Pull, the Goexit would be passed on to it. So a helper goroutine
+// resumes it first, and blocks on the line in yield in its place.
 func (e lineEngine) exitTo(w *worker, to coro) {
 	l, c := &w.th.lines, lineCoroOf(w.coro)
 	l.levelLocks()

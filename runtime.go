@@ -25,7 +25,8 @@ var withoutC = []candidate{{"coro", "coroswitch", tryCoro}, {"pull", "iter.Pull"
 
 // chooseEngine sets engine to the first candidate that can be used, beginning with the one that
 // GREENLET_RUNTIME names. It runs before the first root is made and not at init, so that a
-// program that only imports the package does not pay for it.
+// program that only imports the package does not pay for it. A goroutine that calls it meanwhile
+// waits until the choice is made.
 var chooseEngine = sync.OnceValue(func() error {
 	candidates, reason := append(withC[:], withoutC...), ""
 	if asked := os.Getenv("GREENLET_RUNTIME"); asked != "" && asked != "auto" {
