@@ -97,6 +97,35 @@ func TestAllKeepsNoRoot(t *testing.T) {
 	assert.False(t, ok, "the root has ended")
 }
 
+// A root that ends while All runs is not yielded after its end.
+func TestAllYieldsNoRootThatHasEnded(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		begun, end, ended := make(chan *greenlet.Greenlet), make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(ended)
+			assert.NoError(t, greenlet.Run(func(other *greenlet.Greenlet) error {
+				begun <- other
+				<-end
+				return nil
+			}))
+		}()
+		other := <-begun // its tree is younger, so All comes to it after root
+		met := false
+		for g := range greenlet.All() {
+			if g == root {
+				met = true
+				close(end)
+				<-ended
+			}
+			assert.False(t, g == other, "a dead root")
+		}
+		if !assert.True(t, met) {
+			close(end)
+		}
+		<-ended
+	})
+}
+
 // Those that are listed again and again are forgotten all the same.
 func TestAllKeepsNobodyAlive(t *testing.T) {
 	tree(t, func(root *greenlet.Greenlet) {

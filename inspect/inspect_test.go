@@ -57,7 +57,7 @@ func started(t testing.TB, name string, body greenlet.Func) *greenlet.Greenlet {
 	return g
 }
 
-// server serves the default mux, in which importing the package has put it.
+// server serves http.DefaultServeMux, with which importing the package has registered the page.
 func server(t testing.TB) string {
 	t.Helper()
 	s := httptest.NewServer(http.DefaultServeMux)
@@ -204,7 +204,8 @@ func TestThePage(t *testing.T) {
 	})
 }
 
-// A name cannot do anything to a terminal, or look like another line.
+// Control characters in a name are escaped, so that it can neither act on a terminal nor look like
+// another line.
 func TestNamesForTerminals(t *testing.T) {
 	url := server(t)
 	tree(t, func(root *greenlet.Greenlet) {
@@ -222,7 +223,7 @@ func TestNamesForTerminals(t *testing.T) {
 	})
 }
 
-// Everybody is in a Dump, however deep, and it takes no more room for that.
+// A Dump has every greenlet, however deep, and its indentation is bounded.
 func TestADumpOfADeepTree(t *testing.T) {
 	const n = 10_050
 	tree(t, func(root *greenlet.Greenlet) {
@@ -270,7 +271,7 @@ func TestBadRequests(t *testing.T) {
 	})
 }
 
-// A client that stops reading holds nobody up: the trees go on, and so do others.
+// A client that stops reading delays neither the trees nor other clients.
 func TestAClientThatStopsReading(t *testing.T) {
 	url := server(t)
 	tree(t, func(root *greenlet.Greenlet) {
@@ -290,7 +291,7 @@ func TestAClientThatStopsReading(t *testing.T) {
 			require.NoError(t, err)
 		}
 		assert.NotNil(t, all(t, url).find("last"))
-		runtime.KeepAlive(g) // or the collector finds it forgotten, and it is ended
+		runtime.KeepAlive(g) // otherwise the collector may find it unreachable, and it is killed
 	})
 }
 
@@ -314,7 +315,7 @@ func TestTasklets(t *testing.T) {
 		assert.Equal(t, -2, c.Balance)
 		assert.Len(t, c.Waiting, 2)
 
-		// Run has returned: nobody will send.
+		// Run has returned, so no tasklet is left that could send.
 		done := make(chan reply)
 		go func() { done <- all(t, url) }()
 		for {
@@ -336,7 +337,7 @@ func TestTaskletsOfAThreadThatDoesNotAnswer(t *testing.T) {
 	tree(t, func(root *greenlet.Greenlet) {
 		tasklet.Schedule()
 		for range 2 {
-			r := all(t, url) // the thread waits for it
+			r := all(t, url) // the root's thread waits for the answer of the server, so it does not answer Look
 			require.Len(t, r.Tasklets, 1)
 			assert.True(t, r.Tasklets[0].Unanswered)
 		}
@@ -400,7 +401,7 @@ func TestServe(t *testing.T) {
 	status, _ := get(t, "POST", url+"/record?seconds=1")
 	assert.Equal(t, 403, status)
 
-	// The cookie is for this server's page: to a browser the ports of a host are one.
+	// The cookie's name has the port, because browsers do not keep the cookies of ports apart.
 	resp, err := http.Get(url + "?token=right&format=text")
 	require.NoError(t, err)
 	resp.Body.Close()
@@ -440,12 +441,12 @@ func TestDumpOn(t *testing.T) {
 	})
 }
 
-// No signals are none, and not all of them.
+// DumpOn without signals reacts to no signal.
 func TestDumpOnNothing(t *testing.T) {
 	var b strings.Builder
 	stop := inspect.DumpOn(&b)
 	got := make(chan os.Signal, 1)
-	signal.Notify(got, syscall.SIGUSR2) // or it ends the process
+	signal.Notify(got, syscall.SIGUSR2) // otherwise the signal ends the process
 	defer signal.Stop(got)
 	require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGUSR2))
 	<-got
@@ -453,7 +454,7 @@ func TestDumpOnNothing(t *testing.T) {
 	assert.Empty(t, b.String())
 }
 
-// All who ask at about the same time are answered at once.
+// Requests before the root's next operation of package tasklet share one answer.
 func TestTwoWhoLookAtTasklets(t *testing.T) {
 	tree(t, func(root *greenlet.Greenlet) {
 		tasklet.Schedule()
@@ -476,7 +477,7 @@ func TestTwoWhoLookAtTasklets(t *testing.T) {
 	})
 }
 
-// What the recorded file says is what a tracer of the same run was told.
+// The switches in the recorded file are those that a tracer has seen in the same run.
 func TestRecordAgainstATracer(t *testing.T) {
 	var b strings.Builder
 	var log []string
@@ -487,7 +488,7 @@ func TestRecordAgainstATracer(t *testing.T) {
 		g := started(t, "first", waits(root))
 		require.Eventually(t, func() bool { return timeline.Active() != nil }, 10*time.Second, time.Millisecond)
 		assert.ErrorIs(t, inspect.Record(ctx, io.Discard), inspect.ErrRecording)
-		_, err := g.Switch(nil) // it takes note of the recording
+		_, err := g.Switch(nil) // with this switch the tree notices the recording
 		require.NoError(t, err)
 		inspect.Mark("begin")
 		greenlet.SetTrace(func(e greenlet.Event, origin, target *greenlet.Greenlet) {
@@ -575,7 +576,17 @@ func TestRecordAgainstATracer(t *testing.T) {
 	}
 }
 
-// Nobody runs any more after a tree has ended.
+// Record returns the error of a write that failed.
+func TestRecordReturnsTheErrorOfAWrite(t *testing.T) {
+	failing := errors.New("the disk is full")
+	r, w := io.Pipe()
+	require.NoError(t, r.CloseWithError(failing))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	assert.ErrorIs(t, inspect.Record(ctx, w), failing)
+}
+
+// In the file, no greenlet of a tree runs after the tree has ended.
 func TestATreeEndsInARecording(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var b strings.Builder
@@ -610,7 +621,7 @@ func TestATreeEndsInARecording(t *testing.T) {
 	assert.GreaterOrEqual(t, longest, float64(later.Microseconds()), "to the tree's end")
 }
 
-// A recording takes so much memory and no more, and says what it has dropped.
+// A recording keeps no more events than Events and Last say, and tells how many it has dropped.
 func TestARecordingIsBounded(t *testing.T) {
 	record := func(opts ...inspect.RecordOption) (flows int, dropped float64, seconds float64) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -657,7 +668,7 @@ func TestARecordingIsBounded(t *testing.T) {
 	assert.Error(t, inspect.Record(context.Background(), io.Discard, inspect.Last(-1)))
 }
 
-// Trees that come and go are no way around the bound.
+// The bound holds for the events of trees that have ended, too.
 func TestARecordingOfManyTreesIsBounded(t *testing.T) {
 	const trees, limit = 1000, 600
 	ctx, cancel := context.WithCancel(context.Background())
@@ -699,14 +710,14 @@ func watched(t *testing.T, limit time.Duration, f func()) []inspect.Report {
 	f()
 	stop()
 	stop()
-	time.Sleep(limit) // one may have begun
+	time.Sleep(limit) // stop does not wait for a report that has begun
 	mu.Lock()
 	defer mu.Unlock()
 	return all
 }
 
-// lateness measures by how much another goroutine of this process comes late meanwhile,
-// at most.
+// lateness measures, until the function that it returns is called, by how much a timer of another
+// goroutine of this process is late at most. It is the control for bounds on times.
 func lateness() func() time.Duration {
 	stop, longest := make(chan struct{}), make(chan time.Duration)
 	go func() {
