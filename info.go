@@ -132,12 +132,12 @@ func findPlace(key prefix, n int, c *core) runtime.Frame {
 // Each greenlet is below its parent, with its name, its state, where it is suspended, for how
 // long (if DetailTimes is set) and how often it was switched to. Any goroutine may call it.
 func Dump(w io.Writer) error {
-	out := bufio.NewWriter(w)
+	out := bufio.NewWriter(w) // keeps the first error of its writes, and returns it from Flush
 	fmt.Fprintf(out, "greenlets, %s\n", Runtime())
 	for _, t := range allTrees() {
 		t.dump(out)
 	}
-	return out.Flush() // which returns the first error of all writes
+	return out.Flush()
 }
 
 func (t *tree) dump(out *bufio.Writer) {

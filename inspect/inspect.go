@@ -1,22 +1,22 @@
 /*
-Package inspect shows the greenlets of a running process: who lives, where each one waits,
-what they did, and who does not let go.
+Package inspect shows the greenlets of a running process: which ones are alive, where each
+is suspended, what they did, and which one keeps its thread without switching.
 
-Like net/http/pprof it is imported for what that does, and serves a page at
-/debug/greenlets, if the program serves http.DefaultServeMux:
+Like net/http/pprof it is imported for its side effect: it registers a page at
+/debug/greenlets with http.DefaultServeMux, which the program serves:
 
 	import _ "github.com/go-greenlet/greenlet/inspect"
 
 A program without an HTTP server calls [Serve], which listens on a Unix socket, or on
-loopback with a token. The command greenlet (ps, top, stack, record) reads both. Nothing
-listens unless it is asked for, and no page shows values that greenlets pass or keep.
+loopback with a token. The command greenlet (ps, top, stack, record) reads both. The package
+opens no socket by itself, and no page shows values that greenlets pass or keep.
 
 	/debug/greenlets                 the page; ?format=text, ?format=json
 	/debug/greenlets/ID              one greenlet, with its stack; the same formats
 	/debug/greenlets/record          POST, with ?seconds=5: a time line, for ui.perfetto.dev;
 	                                 of the last 250,000 events, or of as many as ?events= says
 
-[Record] writes such a time line to a file, and [Watch] tells of greenlets that hold their
+[Record] writes such a time line to a file, and [Watch] reports greenlets that hold their
 thread for too long.
 */
 package inspect
@@ -44,14 +44,17 @@ func init() {
 	http.Handle(path+"/", Handler())
 }
 
-// Handler returns what serves /debug/greenlets and what is below. Importing the package
-// registers it with http.DefaultServeMux.
+// Handler returns the handler of /debug/greenlets and of the paths below it. Importing the
+// package registers it with http.DefaultServeMux.
 func Handler() http.Handler { return http.HandlerFunc(serve) }
 
-// writeTime is for a client that stops reading.
+// writeTime is the write deadline of an answer, so that a client that stops reading does not
+// keep its connection and its buffer for ever.
 const writeTime = 30 * time.Second
 
-// serve answers from a buffer, and holds nothing while it writes.
+// serve routes a request. An answer is complete, in a buffer or in a finished recording, before the
+// first byte is sent, and no lock or place in looking is held by then. So a slow client delays
+// neither a tree nor another client.
 func serve(w http.ResponseWriter, r *http.Request) {
 	_, rest, found := strings.Cut(r.URL.Path, path)
 	if !found {
@@ -88,8 +91,8 @@ func nobody(w http.ResponseWriter, id uint64) {
 	http.Error(w, fmt.Sprintf("There is no living greenlet with the number %d.", id), http.StatusNotFound)
 }
 
-// looking has a place for each of those that look at all greenlets at a time. Others wait: if
-// there are thousands of clients, the greenlets are to get a processor, too.
+// looking is a semaphore: it bounds how many requests enumerate all greenlets at the same time.
+// Further ones wait, so that thousands of clients leave the trees some processor time.
 var looking = make(chan struct{}, 2)
 
 func find(id uint64) *greenlet.Greenlet {
@@ -101,7 +104,7 @@ func find(id uint64) *greenlet.Greenlet {
 	return nil
 }
 
-// A form is how an answer is written.
+// A form is the format of an answer.
 type form int
 
 const (
@@ -110,7 +113,8 @@ const (
 	formJSON
 )
 
-// formOf says which form is asked for. It has answered if there is no such form.
+// formOf returns the form that the request asks for, by ?format= or else by its Accept header.
+// If there is no such form, it has written the error, and ok is false.
 func formOf(w http.ResponseWriter, r *http.Request) (f form, ok bool) {
 	switch format := r.URL.Query().Get("format"); format {
 	case "json":
@@ -141,7 +145,7 @@ func serveAll(w http.ResponseWriter, r *http.Request) {
 	}
 	var tasklets []tasklets
 	if f != formText {
-		tasklets = lookAtTasklets() // it may have to wait for an answer
+		tasklets = lookAtTasklets() // before the semaphore is taken, since it may wait for the roots' threads
 	}
 	select {
 	case looking <- struct{}{}:
@@ -174,7 +178,7 @@ func serveOne(w http.ResponseWriter, r *http.Request, g *greenlet.Greenlet) {
 	}
 	one := lookAt(g)
 	if one.State == greenlet.Dead.String() {
-		nobody(w, g.ID()) // it has ended since it was found
+		nobody(w, g.ID()) // it has ended since find returned it
 		return
 	}
 	var b bytes.Buffer
@@ -202,7 +206,7 @@ func answer(w http.ResponseWriter, f form, b *bytes.Buffer, err error) {
 	}
 	headers(w, f)
 	deadline(w, writeTime)
-	_, _ = b.WriteTo(w) // there is nobody to tell when the client has gone
+	_, _ = b.WriteTo(w) // an error means that the client has gone, so nothing can be sent to it any more
 }
 
 func headers(w http.ResponseWriter, f form) {
@@ -213,7 +217,8 @@ func headers(w http.ResponseWriter, f form) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; form-action 'self'")
 }
 
-// deadline ends the answer's writing after that time, where the server can do that.
+// deadline bounds the time for which the answer may be written. A ResponseWriter that has no
+// write deadline returns an error, which is ignored: its server then waits as long as it wants.
 func deadline(w http.ResponseWriter, d time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
 }
@@ -222,7 +227,7 @@ func deadline(w http.ResponseWriter, d time.Duration) {
 // stop is called.
 func DumpOn(w io.Writer, signals ...os.Signal) (stop func()) {
 	if len(signals) == 0 {
-		return func() {} // signal.Notify would take it for all signals
+		return func() {} // signal.Notify without signals would relay all of them
 	}
 	c, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(c, signals...)

@@ -20,17 +20,17 @@ var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{"file": filepath.Base, "age": age, "rate": rate}).Parse(pageText))
 
-// A view is what the page shows. Everything that a client may ask for is in the query, so
-// that the page works without a script, which only fetches it again from time to time.
+// A view is the data of the page's template. All choices of a client are in the query of the
+// URL, so the page works without its script, which only fetches the page again at intervals.
 type view struct {
-	Base   string // /debug/greenlets, wherever it is mounted
+	Base   string // the URL path up to and with /debug/greenlets, also where the handler is mounted below another path
 	Q      query
 	S      snapshot
-	Total  int
-	Rate   float64 // switches a second
-	Groups []group
+	Total  int     // greenlets in all trees, whether the query selects them or not
+	Rate   float64 // their switches per second
+	Groups []group // the places with the most greenlets, the largest group first
 	Trees  []shownTree
-	One    *oneOfAll
+	One    *oneOfAll // nil: the page of all greenlets
 }
 
 type query struct {
@@ -41,7 +41,8 @@ type query struct {
 	values                   url.Values
 }
 
-// With is the query with a key changed, for links.
+// With returns the query with the value of one key changed, for links. It leaves the token out,
+// which would otherwise get into the browser's history and into copied links.
 func (q query) With(key, value string) template.URL {
 	v := url.Values{}
 	for k, old := range q.values {
@@ -53,8 +54,9 @@ func (q query) With(key, value string) template.URL {
 	return template.URL("?" + v.Encode())
 }
 
+// A group is the greenlets that are suspended at one place.
 type group struct {
-	Where  string // FILE:LINE, in full
+	Where  string // FILE:LINE, with the file's whole path
 	Func   string
 	Number int
 }
@@ -63,10 +65,10 @@ type shownTree struct {
 	tree
 	Name string
 	Rows []*oneOfAll
-	More int
+	More int // selected greenlets that are not in Rows because of the limit
 }
 
-// Title is what people call it.
+// Title returns NAME/ID, as Greenlet.String does; greenlet/ID if there is no name.
 func (o *oneOfAll) Title() string {
 	if o.Name == "" {
 		return fmt.Sprintf("greenlet/%d", o.ID)
@@ -74,7 +76,7 @@ func (o *oneOfAll) Title() string {
 	return fmt.Sprintf("%s/%d", o.Name, o.ID)
 }
 
-// Place is FILE:LINE.
+// Place returns FILE:LINE; "" if w is nil.
 func (w *where) Place() string {
 	if w == nil {
 		return ""
@@ -82,6 +84,7 @@ func (w *where) Place() string {
 	return fmt.Sprintf("%s:%d", w.File, w.Line)
 }
 
+// age returns how long o has been in its state, with "> " in front if that is only a lower bound.
 func age(o *oneOfAll) string {
 	d, sign := o.SinceMs, ""
 	if d == 0 {
@@ -114,8 +117,8 @@ const (
 func parse(r *http.Request) query {
 	v := r.URL.Query()
 	q := query{Name: v.Get("name"), State: v.Get("state"), Place: v.Get("place"), Sort: v.Get("sort"), Fragment: v.Get("fragment") != "", values: v}
-	q.Root, _ = strconv.ParseUint(v.Get("root"), 10, 64) // 0: all of them
-	q.Limit, _ = strconv.Atoi(v.Get("limit"))
+	q.Root, _ = strconv.ParseUint(v.Get("root"), 10, 64) // 0, also if it is no number: all trees
+	q.Limit, _ = strconv.Atoi(v.Get("limit"))            // 0, also if it is no number: the default
 	if q.Limit <= 0 {
 		q.Limit = usualLimit
 	}
@@ -133,7 +136,8 @@ func (q query) finds(o *oneOfAll) bool {
 	return q.Place == "" || o.Where != nil && (strings.Contains(o.Where.Place(), q.Place) || strings.Contains(o.Where.Func, q.Place))
 }
 
-// plain says that nothing is looked for, so that trees show as trees.
+// plain says whether the query neither filters nor sorts, in which case each tree is shown with
+// its greenlets indented below their parents.
 func (q query) plain() bool { return q.State == "" && q.Name == "" && q.Place == "" && q.Sort == "" }
 
 func (q query) order(rows []*oneOfAll) {
@@ -145,7 +149,7 @@ func (q query) order(rows []*oneOfAll) {
 		"place": func(a, b *oneOfAll) int {
 			return cmp.Compare(a.Where.Place(), b.Where.Place())
 		},
-		"for": func(a, b *oneOfAll) int { // who runs first
+		"for": func(a, b *oneOfAll) int { // running before suspended, then the longest time first
 			return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(b.SinceMs, a.SinceMs), cmp.Compare(b.AtLeastMs, a.AtLeastMs))
 		},
 	}[q.Sort]
@@ -199,37 +203,39 @@ func viewOf(r *http.Request, s snapshot) view {
 	return v
 }
 
-// asTree puts each below its parent. Those whose parent is not there are the root's, which
-// is the first.
-func asTree(all []*oneOfAll, most int) []*oneOfAll {
-	at := map[uint64]int{}
-	for i, r := range all {
-		at[r.ID] = i
+// asTree sorts the greenlets so that each follows its parent, and sets their depths. The first is
+// the root; a greenlet whose parent is not in the list is put below the root. Parents change while
+// they are read one by one, so they can form a cycle, which the root does not lead to; such
+// greenlets, and those deeper than maxDepth, are at the end.
+func asTree(all []*oneOfAll, maxDepth int) []*oneOfAll {
+	index := map[uint64]int{} // by ID
+	for i, g := range all {
+		index[g.ID] = i
 	}
-	below := make([][]int, len(all))
-	for i, r := range all[1:] {
-		p, ok := at[r.Parent]
+	children := make([][]int, len(all))
+	for i, g := range all[1:] {
+		p, ok := index[g.Parent]
 		if !ok || p == i+1 {
 			p = 0
 		}
-		below[p] = append(below[p], i+1)
+		children[p] = append(children[p], i+1)
 	}
 	out := make([]*oneOfAll, 0, len(all))
 	var add func(i, depth int)
-	taken := make([]bool, len(all))
+	added := make([]bool, len(all))
 	add = func(i, depth int) {
-		if taken[i] || depth > most {
+		if added[i] || depth > maxDepth {
 			return
 		}
-		taken[i] = true
+		added[i] = true
 		all[i].Depth = min(depth, 20)
 		out = append(out, all[i])
-		for _, k := range below[i] {
+		for _, k := range children[i] {
 			add(k, depth+1)
 		}
 	}
 	add(0, 0)
-	for i, done := range taken { // parents have changed meanwhile
+	for i, done := range added {
 		if !done {
 			out = append(out, all[i])
 		}
@@ -254,11 +260,11 @@ func writeOne(b *bytes.Buffer, r *http.Request, o *oneOfAll) error {
 	return page.Execute(b, v)
 }
 
-// States and Sorts are the choices.
+// States and Sorts are the choices of the page's form, by the values in the query.
 func (v view) States() []string { return []string{"running", "suspended"} }
 func (v view) Sorts() []string {
 	return []string{"for", "name", "place", "switches", "rate", "c"}
 }
 
-// Empty says that everything is asked for.
+// Empty says whether the query selects all greenlets, in the default order.
 func (q query) Empty() bool { return q.plain() && q.Root == 0 }

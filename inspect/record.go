@@ -23,25 +23,26 @@ type recordOptions struct {
 	last   time.Duration
 }
 
-// Last has Record keep the last so much time only, such as ten seconds before something has
-// gone wrong.
+// Last makes Record keep only what happened in the last d before its end, such as the ten
+// seconds before a failure. The default, 0, keeps all of the time.
 func Last(d time.Duration) RecordOption { return func(o *recordOptions) { o.last = d } }
 
-// Events is how many events Record keeps, the last ones: about 40 bytes of memory each. The
-// default is a million. A switch is one event, a start or an end another one.
+// Events sets how many events Record keeps, the most recent ones: about 40 bytes of memory
+// each. The default is a million. A switch is one event; a start, an end or a mark is one, too.
 func Events(n int) RecordOption { return func(o *recordOptions) { o.events = n } }
 
-// ErrRecording is what Record returns while there is another recording.
+// ErrRecording is the error of Record while another recording is active in the process.
 var ErrRecording = errors.New("inspect: there is a recording already, and only one at a time")
 
-// Record notes what all greenlets of the process do, until ctx is done, and then writes it
-// to w, in the Trace Event format, which ui.perfetto.dev and chrome://tracing open: a
-// process for each tree, with a track for each greenlet that has run, which shows when it
-// did; an arrow for each switch; and the starts, the ends and what Mark has noted.
+// Record records what all greenlets of the process do until ctx is done, and then writes it
+// to w in the Trace Event format, which ui.perfetto.dev and chrome://tracing open. Each tree is
+// a process in it, with a track for each greenlet that has run, which shows when it ran; each
+// switch is an arrow; and starts, ends and the marks of Mark are instants.
 //
-// It keeps the last million events (see Events and Last), and some more of trees that live, and
-// says in the file how many it had to drop for lack of room. While it records, a switch takes the long way and looks at the clock; a tree
-// takes note of the recording at its next switch.
+// It keeps the last million events (see Events and Last), and up to 256 more for each tree that
+// has not ended. The file says how many events were dropped for lack of room. While a recording
+// is active, each switch takes the slow path and reads the clock. A tree notices the recording at
+// its next switch. The error is ErrRecording, one of the options, or that of a write to w.
 func Record(ctx context.Context, w io.Writer, opts ...RecordOption) error {
 	r, err := record(ctx, opts...)
 	if err != nil {
@@ -50,7 +51,7 @@ func Record(ctx context.Context, w io.Writer, opts ...RecordOption) error {
 	return writeTrace(w, r)
 }
 
-// record is Record without the writing.
+// record makes the recording, and does not write it.
 func record(ctx context.Context, opts ...RecordOption) (*timeline.Recording, error) {
 	o := recordOptions{events: 1_000_000}
 	for _, opt := range opts {
@@ -72,8 +73,8 @@ func record(ctx context.Context, opts ...RecordOption) (*timeline.Recording, err
 	return r, nil
 }
 
-// Mark notes something in the time line, as something that the calling goroutine's greenlet
-// has done. It does nothing while nothing is recorded, and in a goroutine without greenlets.
+// Mark adds a mark to the time line, on the track of the calling goroutine's greenlet. It does
+// nothing while no recording is active, and in a goroutine that has no greenlets.
 func Mark(name string) {
 	if timeline.Active() != nil {
 		layer.Mark(name)
@@ -82,16 +83,18 @@ func Mark(name string) {
 
 var kindNames = [...]string{timeline.Switch: "value", timeline.Throw: "error", timeline.Panic: "panic", timeline.Goexit: "goexit"}
 
-// A traceWriter writes events of the Trace Event format.
+// A traceWriter writes events of the Trace Event format. It does not look at the errors of its
+// writes, because a bufio.Writer keeps the first one, writes nothing after it, and returns it from
+// Flush, whose error writeTrace returns.
 type traceWriter struct {
 	out   *bufio.Writer
-	began int64
-	any   bool
-	flow  uint64
-	room  []byte
+	began int64  // the time that is 0 in the file, in nanoseconds since the recording's start
+	any   bool   // an event was written, so the next one needs a comma
+	flow  uint64 // ID of the last arrow; 0: none yet
+	room  []byte // buffer of event, used again
 }
 
-// event begins one: {"ph":…,"pid":…,"tid":…,"ts":…  and the rest follows.
+// event writes one: {"ph":…,"pid":…,"tid":…,"ts":… and then rest, which begins with a comma.
 func (w *traceWriter) event(ph string, pid, tid uint64, at int64, rest string) {
 	if w.any {
 		w.out.WriteString(",\n")
@@ -107,13 +110,13 @@ func (w *traceWriter) event(ph string, pid, tid uint64, at int64, rest string) {
 	w.room = b
 }
 
-// micros writes nanoseconds as microseconds.
+// micros appends nanoseconds as a decimal number of microseconds, the unit of the format.
 func micros(b []byte, ns int64) []byte {
 	b = strconv.AppendInt(b, ns/1000, 10)
 	return append(b, '.', byte('0'+ns/100%10), byte('0'+ns/10%10), byte('0'+ns%10))
 }
 
-// quoted is a string in JSON.
+// quoted returns s as a string in JSON. Encoding a string into a bytes.Buffer cannot fail.
 func quoted(s string) string {
 	var b bytes.Buffer
 	if err := writeJSON(&b, s); err != nil {
@@ -139,10 +142,11 @@ func writeTrace(out io.Writer, r *timeline.Recording) error {
 		w.line(l, ended)
 	}
 	fmt.Fprintf(w.out, "\n],\n\"displayTimeUnit\": \"ns\", \"otherData\": {\"dropped\": %d, \"seconds\": %.9f}}\n", lost, float64(ended-began)/1e9)
-	return w.out.Flush() // it has the first error
+	return w.out.Flush() // the first error of all writes; see traceWriter
 }
 
-// line writes what has happened in one tree.
+// line writes the events of one tree. Begin, a switch and Close end the run of the greenlet that has
+// run before them, so a run is written when such an event is met, and the last one at the end.
 func (w *traceWriter) line(l timeline.Line, ended int64) {
 	pid := l.Root.ID
 	titles := map[*timeline.Track]string{}
@@ -184,11 +188,12 @@ func (w *traceWriter) line(l timeline.Line, ended int64) {
 			ran(e.At)
 			running = nil
 		default:
-			ran(e.At) // nobody, if what was before is dropped
+			ran(e.At) // running is nil if the events before this one were dropped
 			title(e.To)
 			if e.At >= w.began {
 				w.flow++
-				// An arrow is bound to what it begins in: so a nanosecond before the end.
+				// The viewers bind an arrow to the run that contains its beginning, so that has to
+				// be a nanosecond before the run's end.
 				rest := `,"name":"switch","cat":"` + kindNames[e.Kind] + `","id":` + strconv.FormatUint(w.flow, 10)
 				w.event("s", pid, e.From.ID, max(e.At-1, min(since, e.At)), rest)
 				w.event("f", pid, e.To.ID, e.At, rest+`,"bp":"e"`)
@@ -200,9 +205,9 @@ func (w *traceWriter) line(l timeline.Line, ended int64) {
 }
 
 const (
-	maxSeconds  = 60        // how long a request may record
-	usualEvents = 250_000   // and how much it keeps: some 400 bytes each, as they are sent, piece by piece
-	mostEvents  = 2_000_000 // if it asks for that
+	maxSeconds  = 60        // upper bound of ?seconds=
+	usualEvents = 250_000   // default of ?events=; each takes some 400 bytes in the answer, which is streamed
+	mostEvents  = 2_000_000 // upper bound of ?events=
 )
 
 func serveRecord(w http.ResponseWriter, r *http.Request) {
@@ -231,13 +236,13 @@ func serveRecord(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), d)
 	defer cancel()
 	deadline(w, d+writeTime)
-	line, err := record(ctx, Events(events))
-	if err != nil { // of all errors only this one can be
+	recording, err := record(ctx, Events(events))
+	if err != nil { // ErrRecording, since the options are valid
 		http.Error(w, "There is a recording already, and only one at a time.", http.StatusConflict)
 		return
 	}
 	w.Header().Set("Content-Disposition", `attachment; filename="greenlets.json"`)
 	headers(w, formJSON)
 	deadline(w, writeTime)
-	_ = writeTrace(w, line) // see answer
+	_ = writeTrace(w, recording) // an error means that the client has gone; see answer
 }

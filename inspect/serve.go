@@ -13,18 +13,20 @@ import (
 	"time"
 )
 
-// TokenVariable is the environment variable with the token that Serve asks for, and that the
+// TokenVariable names the environment variable with the token that Serve requires and that the
 // command greenlet sends.
 const TokenVariable = "GREENLET_INSPECT_TOKEN"
 
-// Serve serves the page until ctx is done, and returns what has ended it: nil if that was ctx.
+// Serve serves the page until ctx is done, and then returns nil. It returns earlier, with an
+// error, if it cannot listen or the server fails.
 //
 // addr is "unix:PATH", a socket that only the process's own user may open and that is removed
-// at the end; or HOST:PORT of loopback. There, every request has to bring a token: as
-// ?token=TOKEN, which the page remembers in a cookie, or as a header "Authorization: Bearer
-// TOKEN". It is what GREENLET_INSPECT_TOKEN has in the environment, or what follows a "?token="
-// in addr; if there is none, Serve makes one. In each case it writes the page's address to
-// standard error. Any other address is an error.
+// at the end; or HOST:PORT, where HOST is loopback. On a port, every request has to have a token:
+// as ?token=TOKEN, which the page remembers in a cookie, or as a header "Authorization: Bearer
+// TOKEN". The token is the part of addr after "?token="; without that, the value of the
+// environment variable GREENLET_INSPECT_TOKEN; and if that is empty, a random one. In each case
+// Serve writes the page's address, with the token, to standard error. Any other address is an
+// error.
 func Serve(ctx context.Context, addr string) error {
 	l, handler, err := listen(addr)
 	if err != nil {
@@ -70,8 +72,9 @@ func listen(addr string) (net.Listener, http.Handler, error) {
 	return l, guard(token, l.Addr().(*net.TCPAddr).Port, mux), nil
 }
 
-// listenSocket listens on a socket that nobody else may open; on Linux at no time, elsewhere
-// not for long. One that is left by a process that has gone is replaced.
+// listenSocket listens on a socket that only the process's user may open. On Linux that holds from
+// the moment at which the file exists; elsewhere there is a short time before chmod. A socket
+// that refuses connections was left by a process that has ended, and is replaced.
 func listenSocket(file string) (net.Listener, error) {
 	if file == "" || file[0] == '@' {
 		return nil, errors.New("a socket without a file has no permissions")
@@ -111,9 +114,9 @@ func loopback(addr string) error {
 	return nil
 }
 
-// guard lets nobody in without the token. To a browser all ports of a host are one, as far as
-// cookies go: so each has one of its own name, and no other server's pages get it but those of
-// the same path.
+// guard refuses requests that do not have the token. Browsers do not keep the cookies of a host's
+// ports apart (RFC 6265, section 8.5), so the cookie's name has the port, and its path is the
+// page's: another server on this host gets the cookie only for requests below the same path.
 func guard(token string, port int, next http.Handler) http.Handler {
 	cookie := fmt.Sprintf("greenlet_inspect_%d", port)
 	same := func(s string) bool { return subtle.ConstantTimeCompare([]byte(s), []byte(token)) == 1 }

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// listenPrivately makes a socket that only its owner may open. It has these permissions from
-// its first moment on: bind takes them from the socket itself.
+// listenPrivately listens on a socket that only its owner may open. fchmod before bind makes the
+// file appear with these permissions, because bind takes the file's mode from the socket's inode.
 func listenPrivately(file string) (net.Listener, error) {
 	c := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var failed error

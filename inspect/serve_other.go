@@ -8,7 +8,8 @@ import (
 	"os"
 )
 
-// listenPrivately makes a socket that only its owner may open, once it has returned.
+// listenPrivately listens on a socket that only its owner may open once this has returned. Before
+// the chmod the file has the permissions that the umask leaves.
 func listenPrivately(file string) (net.Listener, error) {
 	l, err := net.Listen("unix", file)
 	if err != nil {

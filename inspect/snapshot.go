@@ -11,10 +11,11 @@ import (
 	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
-// These are the JSON forms. A zero that says nothing is left out.
+// The types with tags are the JSON form of the answers, which other programs read. A field whose
+// zero value has no meaning of its own is left out when it is zero.
 
 type snapshot struct {
-	Time     time.Time  `json:"time"`
+	Time     time.Time  `json:"time"` // when the look began
 	Engine   string     `json:"engine"`
 	Trees    []tree     `json:"trees"`
 	Tasklets []tasklets `json:"tasklets"`
@@ -34,9 +35,9 @@ type oneOfAll struct {
 	Parent     uint64     `json:"parent"`
 	Where      *where     `json:"where,omitempty"`
 	SinceMs    float64    `json:"since_ms"`
-	AtLeastMs  float64    `json:"at_least_ms,omitempty"` // in this state, as was seen from look to look
+	AtLeastMs  float64    `json:"at_least_ms,omitempty"` // time in this state, a lower bound from earlier looks; see looks
 	Switches   uint64     `json:"switches"`
-	PerSecond  float64    `json:"per_second,omitempty"` // switches, since an earlier look
+	PerSecond  float64    `json:"per_second,omitempty"` // switches per second, since an earlier look
 	CStack     int        `json:"c_stack,omitempty"`
 	CStackUsed int        `json:"c_stack_used"`
 	Created    *time.Time `json:"created,omitempty"`
@@ -44,7 +45,7 @@ type oneOfAll struct {
 	Root       uint64     `json:"root,omitempty"`
 	Thread     int        `json:"thread,omitempty"`
 	Stack      []where    `json:"stack,omitempty"`
-	Depth      int        `json:"-"` // in the page's tree
+	Depth      int        `json:"-"` // levels below the root, on the page; set by asTree
 }
 
 type where struct {
@@ -55,20 +56,21 @@ type where struct {
 
 type tasklets struct {
 	Root       uint64    `json:"root"`
-	Ring       []uint64  `json:"ring"` // the one that runs first
+	Ring       []uint64  `json:"ring"` // the running tasklet first
 	Channels   []channel `json:"channels"`
-	Waits      []channel `json:"waits,omitempty"`      // for other things than channels
-	Deadlock   bool      `json:"deadlock,omitempty"`   // those on channels wait for each other, or for the main tasklet
-	Unanswered bool      `json:"unanswered,omitempty"` // the thread has called no tasklet operation meanwhile
+	Waits      []channel `json:"waits,omitempty"`      // tasklets that wait for something other than a channel
+	Deadlock   bool      `json:"deadlock,omitempty"`   // the tasklets on channels wait for each other, or for the main tasklet
+	Unanswered bool      `json:"unanswered,omitempty"` // the thread has called no tasklet operation within patience
 }
 
 type channel struct {
 	Name    string   `json:"name"`
-	Balance int      `json:"balance"` // senders that wait, or less than 0: receivers
+	Balance int      `json:"balance"` // number of waiting senders; negative: of waiting receivers
 	Waiting []uint64 `json:"waiting"`
 }
 
-// places are those that are known in a look: there are few.
+// places has one where for each place that a look meets, by program counter: many greenlets are
+// suspended at few places.
 type places map[uintptr]*where
 
 func (p places) of(f *runtime.Frame) *where {
@@ -76,7 +78,7 @@ func (p places) of(f *runtime.Frame) *where {
 		return nil
 	}
 	w := p[f.PC]
-	if w == nil || w.Line != f.Line { // of inlined functions several have one PC
+	if w == nil || w.Line != f.Line { // inlined calls have the PC of their caller, and another line
 		w = &where{f.Function, f.File, f.Line}
 		p[f.PC] = w
 	}
@@ -96,10 +98,10 @@ func (p places) one(i *greenlet.Info) *oneOfAll {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// look is what there is to be seen now. It stops nobody.
+// look takes a snapshot of all trees. It stops neither the world nor a tree.
 func look(t []tasklets) snapshot {
 	s := snapshot{Time: time.Now(), Engine: greenlet.Runtime(), Trees: []tree{}, Tasklets: t}
-	var in *tree
+	var current *tree
 	p := places{}
 	for g := range greenlet.All() {
 		i := g.Info()
@@ -108,20 +110,20 @@ func look(t []tasklets) snapshot {
 			continue
 		case g.IsRoot():
 			s.Trees = append(s.Trees, tree{Root: i.ID, Thread: i.Thread})
-			in = &s.Trees[len(s.Trees)-1]
-		case in == nil || in.Root != i.Root:
-			continue // its root has ended in between
+			current = &s.Trees[len(s.Trees)-1]
+		case current == nil || current.Root != i.Root:
+			continue // its root has ended since All began, or another tree has taken it over
 		}
 		if i.State == greenlet.Running {
-			in.Running = i.ID
+			current.Running = i.ID
 		}
-		in.Greenlets = append(in.Greenlets, p.one(&i))
+		current.Greenlets = append(current.Greenlets, p.one(&i))
 	}
 	earlier.compare(&s)
 	return s
 }
 
-// lookAt is one greenlet, with its whole stack.
+// lookAt returns one greenlet, with its whole stack.
 func lookAt(g *greenlet.Greenlet) *oneOfAll {
 	i := g.Info()
 	o := places{}.one(&i)
@@ -132,34 +134,37 @@ func lookAt(g *greenlet.Greenlet) *oneOfAll {
 	return o
 }
 
-// earlier is the look that others are compared with, to tell how often each greenlet was
-// switched to, and for how long at least it has been in its state: no clock is on for that.
+// earlier is what the looks of all clients have found so far.
 var earlier looks
 
+// looks compares each look with earlier ones. From the difference come each greenlet's rate of
+// switches, and a lower bound of the time in its state, which therefore costs no clock at switches.
 type looks struct {
 	mu    sync.Mutex
-	seen  map[uint64]seen
-	round int // of looks
+	seen  map[uint64]seen // by ID; nil: there was no look yet
+	round int             // number of looks so far
 }
 
+// seen is what earlier looks have found of one greenlet. Times are since began.
 type seen struct {
-	since    time.Duration // of the first look that found it in this state, from began on
-	last     uint64        // the number of switches then
-	at       time.Duration // of the look that the rate is counted from
-	switches uint64        // then
-	rate     float64
-	running  bool
-	round    int
+	since    time.Duration // begin of the first look that found it in this state
+	last     uint64        // its count of switches at the last look
+	at       time.Duration // begin of the look from which the rate is computed
+	switches uint64        // its count of switches at that look
+	rate     float64       // switches per second
+	running  bool          // its state at the last look
+	round    int           // the last look that found it
 }
 
-// began is some time before all looks.
+// began is the origin of the times in seen, earlier than all looks.
 var began = time.Now()
 
-// apart is how much two looks are apart that are compared: several clients may look.
+// apart is the minimal time between two looks from which a rate is computed. Several clients look
+// independently, so two looks may follow each other at once.
 const apart = 200 * time.Millisecond
 
-// compare is called when a look is done, and looks that were begun at about the same time are
-// not done in that order.
+// compare sets the rates and times of s, and remembers s. Looks end, and are compared, in another
+// order than that in which they began, so time can go back from one call to the next.
 func (l *looks) compare(s *snapshot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -192,9 +197,11 @@ func (l *looks) compare(s *snapshot) {
 	}
 }
 
-// patience is how long a root's thread has to answer what its tasklets do.
+// patience is how long lookAtTasklets waits for the answers of all roots' threads together.
 const patience = 50 * time.Millisecond
 
+// lookAtTasklets asks each tree that has tasklets for its ring and its waits. Only the root's thread may
+// read them, and it answers at its next operation of package tasklet.
 func lookAtTasklets() []tasklets {
 	all := []tasklets{}
 	type asked struct {
@@ -216,7 +223,7 @@ func lookAtTasklets() []tasklets {
 		}
 		root, l := a.root, &a.answer.Tasklets
 		select {
-		case <-a.answer.Done:
+		case <-a.answer.Done: // after the timeout, too, if the answer is there by now
 		default:
 			all = append(all, tasklets{Root: root, Ring: []uint64{}, Channels: []channel{}, Unanswered: true})
 			continue
@@ -242,6 +249,8 @@ func lookAtTasklets() []tasklets {
 			c.Balance += by
 			c.Waiting = append(c.Waiting, w.ID)
 		}
+		// With nothing in the ring but the main tasklet, and nothing awaited from outside, only the
+		// main tasklet can make one of those on channels ready.
 		others := slices.ContainsFunc(l.Ring, func(id uint64) bool { return id != root })
 		t.Deadlock = len(t.Channels) > 0 && !others && l.Awaited == 0
 		all = append(all, t)

@@ -9,25 +9,27 @@ import (
 	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
-// A Report is about a greenlet that has held its thread for too long.
+// A Report describes a greenlet that has held its thread for too long.
 type Report struct {
 	Greenlet *greenlet.Greenlet
-	Held     time.Duration   // for how long, at least
-	Stack    []runtime.Frame // where it was then, the innermost first; nil where Greenlet.Stack is
+	Held     time.Duration   // how long it has held the thread, at least
+	Stack    []runtime.Frame // its stack at that time, the innermost frame first; nil where Greenlet.Stack is nil
 	InC      bool            // it runs C code, below the frame of runtime.cgocall
 }
 
 // Watch calls report, on a goroutine of its own, for each greenlet that has held its thread
-// for longer than limit: it has neither switched nor was switched from. It is told of once
-// while it does so, before twice the limit is over.
+// for longer than limit, which means that its tree has made no switch during that time. It
+// reports such a greenlet once, before twice the limit is over. A limit of less than a
+// millisecond counts as one millisecond.
 //
-// A root is told of if its tree has greenlets and it computes or is in C all the time; or if it
-// waits in Go's scheduler (for a channel, a timer, a lock) while tasklets of its own could
-// run. That a root waits otherwise is what roots do. On other engines than that of one M (see
-// greenlet.Runtime) it is not known what a root does, and it is not told of.
+// A root is reported if its tree has started greenlets and it computes or is in C all the time;
+// or if it waits in Go's scheduler (for a channel, a timer, a lock) while tasklets of its own
+// could run. A root that waits otherwise is not reported, since that is the normal state of an
+// event loop. On engines other than that of one M (see greenlet.Runtime) the state of a root is
+// not known, and it is not reported.
 //
-// Nothing of that is paid for by those that switch: several times in each limit somebody
-// looks who runs, in each tree. stop ends the watch; a report that has begun goes on.
+// Switches do not become slower: the goroutine of Watch looks, several times in each limit, which
+// greenlet of each tree runs. stop ends the watch, and does not wait for a report that has begun.
 func Watch(limit time.Duration, report func(Report)) (stop func()) {
 	w := &watchdog{limit: max(limit, time.Millisecond), report: report, holds: map[uint64]*hold{}}
 	done := make(chan struct{})
@@ -40,21 +42,22 @@ func Watch(limit time.Duration, report func(Report)) (stop func()) {
 	}
 }
 
+// A watchdog belongs to the goroutine of run; no other goroutine reads or writes its fields.
 type watchdog struct {
 	limit  time.Duration
 	report func(Report)
-	holds  map[uint64]*hold // by the root
-	last   time.Time        // of the last look
+	holds  map[uint64]*hold // by the root's ID
+	last   time.Time        // of the previous look; zero: there was none
 }
 
-// A hold is who runs in a tree, since it was first seen to.
+// A hold is a time in which one greenlet of a tree has run without a switch.
 type hold struct {
-	running  uint64
-	switches uint64
-	since    time.Time
-	held     time.Duration // since then, without what nobody was there to see
-	told     bool
-	seen     bool // in the present look
+	running  uint64        // ID of that greenlet
+	switches uint64        // its count of switches; another one means that it was left and resumed since
+	since    time.Time     // the look that found it first
+	held     time.Duration // the time since then, of which a pause between two looks counts limit/2 at most
+	told     bool          // it was reported
+	seen     bool          // the present look has found its tree
 }
 
 func (w *watchdog) run(done chan struct{}) {
@@ -70,9 +73,9 @@ func (w *watchdog) run(done chan struct{}) {
 	}
 }
 
-// look is called four times in each limit, or less often if the machine has no time for that, or
-// the process was stopped. Then those that it looks at had none either: such a pause is counted
-// as half a limit.
+// look is called four times in each limit, or less often if the machine is overloaded or the
+// process was stopped. The greenlets have had no processor either during such a pause, so it counts
+// as half a limit at most.
 func (w *watchdog) look() {
 	begin := time.Now()
 	passed := min(begin.Sub(w.last), w.limit/2)
@@ -109,7 +112,8 @@ func (w *watchdog) look() {
 	}
 }
 
-// holdsAsRoot says whether a root that runs keeps others from running.
+// holdsAsRoot says whether the root of t, which is the running greenlet, keeps others from
+// running: started greenlets while it computes or is in C, ready tasklets while it blocks.
 func (w *watchdog) holdsAsRoot(t layer.Tree) bool {
 	switch layer.DoingOf(t.Running, nil) {
 	case layer.InGo, layer.InC:
