@@ -21,8 +21,8 @@ func atTheWell(root *greenlet.Greenlet) error {
 	return err
 }
 
-// A real browser shows a process with 2,000 greenlets: one is found by its place, goes from the
-// list as it ends, shows its stack, and a time line is drawn.
+// The page works in a real browser, of a process with 2,000 greenlets: the filter finds one by its
+// place, its stack is shown, it disappears from the list when it has ended, and a time line is drawn.
 func TestInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a browser")
@@ -36,7 +36,7 @@ func TestInABrowser(t *testing.T) {
 		}
 		well := started(t, "washer", func(any) (any, error) { return nil, atTheWell(root) })
 		stop, stopped, kill, killed := make(chan bool), make(chan bool), make(chan bool), make(chan bool)
-		go func() { // what drives the browser; the root's goroutine runs greenlets
+		go func() { // drives the browser, while the root's goroutine switches
 			defer close(stopped)
 			defer close(stop)
 			p := browser.Open(t, url, 1200, 800)
@@ -84,7 +84,7 @@ func TestInABrowser(t *testing.T) {
 			_, err := all[i*i%len(all)].Switch(nil)
 			require.NoError(t, err)
 			if i%20 == 0 {
-				time.Sleep(time.Millisecond) // as a loop of events does, and the browser needs a processor
+				time.Sleep(time.Millisecond) // as an event loop does; it leaves the browser a processor
 			}
 		}
 	})

@@ -21,7 +21,8 @@ import (
 	"github.com/go-greenlet/greenlet/internal/timeline"
 )
 
-// ring switches among n greenlets, until as many switches are made.
+// ring makes n greenlets that switch to each other in a ring, and calls f with a function that makes
+// so many switches among them.
 func ring(t testing.TB, n int, f func(run func(switches int))) {
 	tree(t, func(root *greenlet.Greenlet) {
 		all := make([]*greenlet.Greenlet, n)
@@ -49,7 +50,7 @@ func ring(t testing.TB, n int, f func(run func(switches int))) {
 	})
 }
 
-// recorded runs f while a recording is made.
+// recorded runs f while a recording is active.
 func recorded(t testing.TB, f func(), opts ...inspect.RecordOption) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -120,8 +121,9 @@ func onAnother(f func()) {
 	<-done
 }
 
-// Nothing is lost beside a page that refreshes ten times a second. GREENLET_COSTS has it say
-// what that costs, too, as the median of several rounds with and without.
+// While a client fetches the page ten times a second, each switch is made and counted once. With
+// GREENLET_COSTS the test also logs what the page costs: the medians of several rounds with and
+// without it.
 func TestSwitchesBesideAPage(t *testing.T) {
 	url := server(t)
 	n, rounds := 200_000, 1
@@ -158,7 +160,7 @@ func TestSwitchesBesideAPage(t *testing.T) {
 			}
 			return sum
 		}
-		// The time of the root's thread: what else the machine does is another matter.
+		// The CPU time of the root's thread, which other load on the machine affects least.
 		used := func() time.Duration {
 			var u syscall.Rusage
 			const thread = 1 // RUSAGE_THREAD

@@ -25,14 +25,15 @@ import (
 	"github.com/go-greenlet/greenlet/internal/cgotest"
 )
 
-// FuzzLooks plays programs of births, ends, kills, moves and take-overs in two trees, one of a
-// thread and one of a goroutine, while others look at all that can be looked at. Each tree has
-// one greenlet that lives all the time and is to be found, and whose switches are counted.
+// FuzzLooks plays programs of starts, ends, kills, moves and take-overs in two trees, one that is
+// bound to a thread and one that is free, while other goroutines use all ways to look at them.
+// Each tree has one greenlet that lives all the time: All has to yield it, and the count of its
+// switches has to be right.
 func FuzzLooks(f *testing.F) {
 	f.Add([]byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c"))
 	f.Add([]byte("\x10\x11\x10\x11\x22\x32\x08\x18\x28\x45\x35\x07\x17\x0c\x0c\x02\x02"))
 	f.Add([]byte("\x08\x08\x08\x01\x08\x04\x08\x15\x07\x08\x1c\x08\x2c\x0a\x0b\x09\x0d"))
-	f.Add([]byte("\x10\x11\x10\x11\x22\x32\x08\x18\x28\x45\x35\x07\x17\x0c\x0c\x02\x22")) // ends beside claims
+	f.Add([]byte("\x10\x11\x10\x11\x22\x32\x08\x18\x28\x45\x35\x07\x17\x0c\x0c\x02\x22")) // ends at the same time as take-overs
 	f.Fuzz(func(t *testing.T, program []byte) {
 		if len(program) > 200 {
 			return
@@ -50,7 +51,7 @@ func FuzzLooks(f *testing.F) {
 		begin(&players, func() {
 			assert.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error { bound.play(program); return nil }))
 		})
-		begin(&players, func() { free.play(program) }) // what it leaves is ended after a collection
+		begin(&players, func() { free.play(program) }) // the greenlets that it leaves are killed after a collection
 		for _, look := range []func(){
 			func() { enumerate(t, bound, free) },
 			func() { request(t) },
@@ -68,13 +69,13 @@ func FuzzLooks(f *testing.F) {
 	})
 }
 
-// A player is who plays a program in a tree.
+// A player plays a program in a tree of its own.
 type player struct {
 	t        testing.TB
 	free     bool
 	root     *greenlet.Greenlet
 	live     []*greenlet.Greenlet
-	constant atomic.Pointer[greenlet.Greenlet] // nil: it need not be found
+	constant atomic.Pointer[greenlet.Greenlet] // the watchers load it; nil: All may or may not yield it
 }
 
 func (p *player) play(program []byte) {
@@ -95,7 +96,7 @@ func (p *player) play(program []byte) {
 	assert.Equal(p.t, switches, constant.Info().Switches)
 	assert.Equal(p.t, greenlet.Suspended, constant.Info().State)
 	p.constant.Store(nil)
-	if len(program)%2 == 0 || !oneM() { // else they are lost memory there
+	if len(program)%2 == 0 || !oneM() { // other engines leak the memory of greenlets that are suspended when their thread ends
 		for _, g := range append(p.live, constant) {
 			assert.NoError(p.t, g.Kill())
 		}
@@ -131,7 +132,7 @@ func (p *player) step(op byte, arg int) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				// It cannot while something is suspended in C here.
+				// next panics while a greenlet of this tree is suspended in C.
 				defer func() { _ = recover() }()
 				_, _ = next()
 			}()
@@ -150,22 +151,23 @@ func (p *player) step(op byte, arg int) {
 		assert.NoError(p.t, g.Kill())
 		p.live = slices.DeleteFunc(p.live, func(o *greenlet.Greenlet) bool { return o == g })
 	case op == 5:
-		_ = g.SetParent(p.live[len(p.live)-1]) // it may be a cycle
+		_ = g.SetParent(p.live[len(p.live)-1]) // an error if it would make a cycle
 	case op == 6:
 		g.SetName(fmt.Sprint("named-", arg))
-	case op == 7: // it is forgotten, and ended some time
+	case op == 7: // nothing refers to it any more, so it is killed after some collection
 		p.live = slices.DeleteFunc(p.live, func(o *greenlet.Greenlet) bool { return o == g })
 	case op == 12:
 		runtime.GC()
 	default:
-		_, _ = g.Switch(nil) // it may be one that ends with that
+		_, _ = g.Switch(nil) // some of the greenlets end with this switch
 		if g.Dead() {
 			p.live = slices.DeleteFunc(p.live, func(o *greenlet.Greenlet) bool { return o == g })
 		}
 	}
 }
 
-// enumerate finds who lives all the time, and nothing that cannot be.
+// enumerate checks that All yields the constant greenlets exactly once, and that what is told of each
+// greenlet is possible.
 func enumerate(t testing.TB, players ...*player) {
 	var before []*greenlet.Greenlet
 	for _, p := range players {

@@ -22,8 +22,8 @@ func waitsHere(root *greenlet.Greenlet) error {
 	return err
 }
 
-// The stack of a suspended greenlet can be had from another thread, whatever it is suspended in
-// and whatever its tree is; or it is nil, and its place unknown, on another engine.
+// On the engine of one M, Stack works from another thread, whatever the greenlet is suspended in and
+// however its tree is bound. On another engine it returns nil, and SuspendedAt is zero.
 func TestStacksFromAnotherThread(t *testing.T) {
 	inC := func(root *greenlet.Greenlet) (err error) {
 		cgotest.Call(func() { err = waitsHere(root) })
@@ -67,7 +67,7 @@ func TestStacksFromAnotherThread(t *testing.T) {
 					assert.Zero(t, place, kinds[i].name)
 					continue
 				}
-				if kinds[i].name == "in an iterator of its own" { // it waits for that, which waits here
+				if kinds[i].name == "in an iterator of its own" { // it waits in next, for the iterator that is suspended in waitsHere
 					assert.Contains(t, fmt.Sprint(stack), "TestStacksFromAnotherThread", kinds[i].name)
 					continue
 				}
@@ -92,7 +92,7 @@ func TestStacksFromAnotherThread(t *testing.T) {
 		var all []*greenlet.Greenlet
 		for i := range kinds {
 			all = append(all, begin(t, root, i))
-			see(t, all) // those that were there before, too: what ties the tree has changed
+			see(t, all) // the earlier ones, too, since the new one may have tied the tree to its thread
 		}
 		for i := len(all) - 1; i >= 0; i-- {
 			assert.NoError(t, all[i].Kill())
