@@ -21,7 +21,7 @@ func recording(events int, last time.Duration) *Recording {
 	return r
 }
 
-// filled is a lane in which two greenlets take turns.
+// filled adds a Begin and so many switches between two greenlets, whose IDs follow the root's.
 func filled(l *Lane, switches int) {
 	a, b := track(l.Root.ID+1), track(l.Root.ID+2)
 	l.Add(gort.Ticks(), nil, a, Begin)
@@ -38,7 +38,8 @@ func count(lines []Line) (n int) {
 	return n
 }
 
-// Trees that come and go are kept within the bound, too, and leave nothing else.
+// The bound holds for the events of trees that have ended, and such a tree leaves nothing else in
+// the recording.
 func TestManyTreesThatEnd(t *testing.T) {
 	const limit, trees, each = 1000, 3000, 4
 	r := recording(limit, 0)
@@ -60,13 +61,14 @@ func TestManyTreesThatEnd(t *testing.T) {
 	assert.LessOrEqual(t, memory, limit)
 }
 
-// Of a tree that is quiet while others are not it stays known who runs there.
+// If the events of a tree that makes no switches are dropped because other trees make many, it is
+// still known which greenlet runs in that tree.
 func TestWhoRunsIsKnownOfWhatIsDropped(t *testing.T) {
 	for name, last := range map[string]time.Duration{"too many events": 0, "too old": 20 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			r := recording(512, last)
 			quiet := r.Lane(track(100), 1)
-			filled(quiet, 20) // a chunk and a part of the next
+			filled(quiet, 20) // more events than the first chunk has
 			quiet.Mark(gort.Ticks(), track(101), "not who runs")
 			time.Sleep(last + last/2)
 			others := r.Lane(track(200), 2)
@@ -94,7 +96,7 @@ func TestWhoRunsIsKnownOfWhatIsDropped(t *testing.T) {
 	}
 }
 
-// A recording of the last so much time drops what is older, and that is not a loss.
+// A recording with a time limit drops older events, and does not count them as lost.
 func TestWhatIsTooOldIsNotLost(t *testing.T) {
 	const last = 20 * time.Millisecond
 	r := recording(1_000_000, last)
