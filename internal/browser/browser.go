@@ -1,5 +1,5 @@
-// Package browser drives a real browser, for tests: Chromium, by its DevTools protocol over
-// a pipe, which needs nothing else.
+// Package browser drives a real browser in tests: Chromium, by its DevTools protocol. The protocol
+// goes over a pair of pipes and not over a WebSocket, so no library is needed.
 package browser
 
 import (
@@ -15,16 +15,18 @@ import (
 	"time"
 )
 
-// A Page is a page in a browser of its own.
+// A Page is a page in a browser of its own. The goroutine of the test calls its methods; read runs
+// on another one.
 type Page struct {
 	t       testing.TB
 	out     *os.File
-	session string
-	mu      sync.Mutex
-	last    int
-	waiting map[int]chan answer
-	gone    chan struct{}
-	errors  []string // what scripts have thrown, and the console's errors
+	session string        // DevTools session of the page; empty until Open has attached to it
+	gone    chan struct{} // closed by read when the browser has closed its pipe
+
+	mu      sync.Mutex          // guards what follows
+	last    int                 // ID of the last request; 0: none yet
+	waiting map[int]chan answer // by the request's ID; read removes an entry when it delivers the answer
+	errors  []string            // the exceptions that scripts have not caught
 }
 
 type answer struct {
@@ -32,7 +34,7 @@ type answer struct {
 	Error  *struct{ Message string }
 }
 
-// Need skips the test where there is no Chromium. Else it returns its path.
+// Need returns the path of Chromium, and skips the test where there is none.
 func Need(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -44,7 +46,7 @@ func Need(t testing.TB) string {
 	return ""
 }
 
-// Open opens a page, which is closed as the test ends.
+// Open starts a browser with a window of that size and loads url. The end of the test closes it.
 func Open(t testing.TB, url string, width, height int) *Page {
 	t.Helper()
 	exe := Need(t)
@@ -55,10 +57,10 @@ func Open(t testing.TB, url string, width, height int) *Page {
 	args := []string{"--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage",
 		"--user-data-dir=" + t.TempDir(), fmt.Sprintf("--window-size=%d,%d", width, height), "about:blank"}
 	if os.Getuid() == 0 {
-		args = append(args, "--no-sandbox") // it does not run as root otherwise
+		args = append(args, "--no-sandbox") // Chromium refuses to run as root with its sandbox
 	}
 	cmd := exec.Command(exe, args...)
-	cmd.ExtraFiles = []*os.File{theirIn, theirOut} // 3 and 4
+	cmd.ExtraFiles = []*os.File{theirIn, theirOut} // file descriptors 3 and 4, by --remote-debugging-pipe
 	var log strings.Builder
 	cmd.Stderr = &log
 	must(t, cmd.Start())
@@ -96,6 +98,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// read delivers the browser's answers to the goroutines that wait for them, until the pipe ends.
+// Messages are JSON, each with a zero byte behind it. One without an ID is an event, of which only
+// exceptions are of interest.
 func (p *Page) read(from *os.File) {
 	defer close(p.gone)
 	in := bufio.NewReaderSize(from, 1<<20)
@@ -126,6 +131,7 @@ func (p *Page) read(from *os.File) {
 	}
 }
 
+// call sends a request and waits for its answer.
 func (p *Page) call(method string, params map[string]any) (json.RawMessage, error) {
 	p.mu.Lock()
 	p.last++
@@ -169,7 +175,8 @@ func (p *Page) must(method string, params map[string]any, into any) {
 	}
 }
 
-// Eval returns what an expression of JavaScript is worth; it may be a promise.
+// Eval returns the value of a JavaScript expression; of a promise, the value that it resolves to. An
+// exception fails the test.
 func (p *Page) Eval(expression string) any {
 	p.t.Helper()
 	var r struct {
@@ -183,7 +190,7 @@ func (p *Page) Eval(expression string) any {
 	return r.Result.Value
 }
 
-// Until waits until an expression is true.
+// Until waits until a JavaScript expression is true, and fails the test after 30 s.
 func (p *Page) Until(expression string) {
 	p.t.Helper()
 	for end := time.Now().Add(30 * time.Second); p.Eval(expression) != true; time.Sleep(20 * time.Millisecond) {
@@ -193,14 +200,14 @@ func (p *Page) Until(expression string) {
 	}
 }
 
-// Errors are what the page's scripts have thrown.
+// Errors returns the exceptions that the page's scripts have not caught.
 func (p *Page) Errors() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.errors
 }
 
-// Screenshot writes what there is to be seen into a PNG file.
+// Screenshot writes the visible part of the page into a PNG file.
 func (p *Page) Screenshot(file string) {
 	p.t.Helper()
 	var r struct{ Data string }

@@ -1,4 +1,5 @@
-// Package place names places in the program that uses this module.
+// Package place finds the user's frame in a stack, for errors, Info and recordings: the innermost
+// one that belongs neither to this module nor to what this module has called.
 package place
 
 import (
@@ -12,7 +13,7 @@ import (
 	"unsafe"
 )
 
-// Caller names the place that has called this module.
+// Caller returns FILE:LINE of the user's call of this module.
 func Caller() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
@@ -25,7 +26,8 @@ func Caller() string {
 	return Of(stack)
 }
 
-// PC is where the code of f begins, which is a function; 0 if f is nil.
+// PC returns the address of the code of f, which must be of a function type; 0 if f is nil. It
+// reads the first word of the closure, so it takes no time that matters and does not allocate.
 func PC[F any](f F) uintptr {
 	closure := *(**uintptr)(unsafe.Pointer(&f))
 	if closure == nil {
@@ -34,8 +36,9 @@ func PC[F any](f F) uintptr {
 	return *closure
 }
 
-// Body names the function whose code begins at pc, and where that is. Only this takes
-// time, and PC takes none, so it can be asked for whatever is made.
+// Body returns the name and the place of the function whose code begins at pc; "" for 0. The
+// look-up takes time, so a greenlet keeps only the result of PC, and Body is called when a text is
+// needed.
 func Body(pc uintptr) string {
 	if pc == 0 {
 		return ""
@@ -48,7 +51,9 @@ func Body(pc uintptr) string {
 	return fmt.Sprintf("%s at %s:%d", f.Name(), file, line)
 }
 
-// Printable is a text for a line on a terminal: what that would act upon is escaped.
+// Printable returns s for one line on a terminal. If s is not valid UTF-8, or has a rune that is
+// not printable (a control character, a line break, a change of direction), it is escaped as in a
+// string literal of Go.
 func Printable(s string) string {
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return s
@@ -57,15 +62,15 @@ func Printable(s string) string {
 	return q[1 : len(q)-1]
 }
 
-// root is the directory of this module, as the compiler calls it.
+// root is the directory of this module, in the form in which the compiler records it.
 var root = func() string {
 	_, file, _, _ := runtime.Caller(0)
 	return path.Dir(path.Dir(path.Dir(file)))
 }()
 
-// Of names the place in a stack that called this module, which called the runtime. It
-// goes by the files: the body of a loop is a function of the package that the loop was
-// inlined into.
+// Of returns FILE:LINE of the user's frame in a stack, or "an unknown place". Frames are told apart
+// by their files and not by their functions' names, because the body of a range-over-func loop is
+// a function of the package that it was inlined into.
 func Of(stack []runtime.Frame) string {
 	if f, ok := User(stack); ok {
 		return fmt.Sprintf("%s:%d", f.File, f.Line)
@@ -73,9 +78,10 @@ func Of(stack []runtime.Frame) string {
 	return "an unknown place"
 }
 
-// User is the frame that Of names, if there is one.
+// User returns the frame that Of names; ok is false if there is none.
 func User(stack []runtime.Frame) (f runtime.Frame, ok bool) {
-	// What is above this module is what it has called, such as a lock's wait.
+	// Frames above the first one of this module belong to functions that it has called, such as
+	// the wait of a lock.
 	for i, f := range stack {
 		if f.File != "" && between(f.File) {
 			stack = stack[i:]
@@ -90,7 +96,8 @@ func User(stack []runtime.Frame) (f runtime.Frame, ok bool) {
 	return runtime.Frame{}, false
 }
 
-// between says whether a file is between the user's program and an operation.
+// between says whether a frame in file is one of those between the user's call and the runtime:
+// of this module, or of an iterator function of the standard library.
 func between(file string) bool {
 	dir, name := path.Split(file)
 	dir = path.Clean(dir)
