@@ -20,7 +20,7 @@ func TestAPanicWaitsUntilCHasReturned(t *testing.T) {
 	returned, calls := false, 0
 	assert.PanicsWithValue(t, "first", func() {
 		callback.During("f", func(h uintptr) {
-			for range 3 { // a library that calls again although it was told to stop
+			for range 3 { // as a library does that calls again although it was told to stop
 				callback.Do(h, func(f string) {
 					calls++
 					assert.Equal(t, "f", f)
@@ -35,7 +35,7 @@ func TestAPanicWaitsUntilCHasReturned(t *testing.T) {
 	assert.Equal(t, live, handle.Live())
 }
 
-// capitest.Hold calls back from a C function, which would be skipped.
+// capitest.Hold calls back from a C function, whose frame the panic of MustSwitch must not skip.
 func TestWhatMustSwitchUnwindsWithWaits(t *testing.T) {
 	require.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
 		unwound, went := false, false
@@ -61,7 +61,7 @@ func TestWhatMustSwitchUnwindsWithWaits(t *testing.T) {
 	}))
 }
 
-// Two calls of one library at once, and one within the other.
+// Two greenlets are in calls of one library at the same time, and each call has a nested one.
 func TestHandlesDoNotMix(t *testing.T) {
 	require.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
 		var all []*greenlet.Greenlet
@@ -101,7 +101,7 @@ func TestAHandleThatStays(t *testing.T) {
 	got := 0
 	call := func() { callback.Do(h, func(f func() int) { got += f() }) }
 	call()
-	callback.Rethrow(h) // nothing to be thrown
+	callback.Rethrow(h) // no callback has panicked
 	callback.Do(h, func(func() int) { panic("once") })
 	call()
 	assert.Equal(t, 7, got, "called although a panic waits")
@@ -117,7 +117,7 @@ func TestAHandleThatStays(t *testing.T) {
 	assert.Panics(t, func() { callback.Rethrow(0) })
 }
 
-// The first panic waits, although a call that it was within panics, too.
+// If a nested callback panics and then the outer one does, the first panic is kept.
 func TestAPanicWithinAPanickingCallback(t *testing.T) {
 	assert.PanicsWithValue(t, "inner", func() {
 		callback.During(0, func(h uintptr) {

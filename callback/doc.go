@@ -1,8 +1,8 @@
 // Package callback makes Go functions callable from C libraries that only know how to call
 // back, without a panic that skips the C frames in between.
 //
-// C is given a handle: a number, which it keeps wherever the library lets its callers keep
-// a pointer of their own, and which the exported Go function gets back.
+// C gets a handle: a number, which is passed wherever the library lets its callers pass a
+// pointer of their own (often called user data), and which the exported Go function gets back.
 //
 //	type visitor = func(path string) bool
 //
@@ -23,16 +23,16 @@
 //
 // # Panics
 //
-// A panic must not skip the C frames, or what the C function has allocated, locked and
-// opened is lost. So Do keeps it, and calls nothing more for that handle, until the C
-// function has returned: During panics with it then. The exported function's results should
-// begin as what tells the library to stop.
+// A panic must not skip the C frames, because memory, locks and files that the C function
+// holds would never be released. So Do recovers it, and calls nothing more for that handle until
+// the C function has returned; then During panics with the same value. The exported function
+// should set its result, before Do, to the value that tells the library to stop.
 //
-// That makes [greenlet.Greenlet.MustSwitch] fit for callbacks: what it unwinds with waits in
-// the same way. [runtime.Goexit] cannot wait, and skips the C frames.
+// For that reason [greenlet.Greenlet.MustSwitch] can be used in callbacks: the panic by which it
+// unwinds is kept in the same way. [runtime.Goexit] cannot be kept, and skips the C frames.
 //
 // # Greenlets
 //
-// A callback may switch, and others call the same library meanwhile: each call has its own
-// handle. During may be called within a callback, for another handle.
+// A callback may switch to other greenlets, which may call the same library meanwhile, since each
+// call of During has a handle of its own. During may be called within a callback, too.
 package callback
