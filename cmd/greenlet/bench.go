@@ -19,13 +19,12 @@ import (
 	"github.com/go-greenlet/greenlet/internal/bench"
 )
 
-// benchmark prints what things cost here and with the peers, and what the one is
-// of the other. The sides of a case take turns in short rounds, so that what else
-// the machine does hits all of them; times are medians of rounds, and the ratio is
-// the median of the rounds' ratios.
+// benchmark prints the costs of operations here and with the peers, and their ratios. The sides
+// of a case take turns in short rounds, so that other load on the machine affects all of them
+// alike. Times are medians of rounds, and the ratio is the median of the rounds' ratios.
 func benchmark(args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the error says it all
+	flags.SetOutput(io.Discard) // run prints the error
 	quick := flags.Bool("quick", false, "")
 	pattern := flags.String("run", "", "")
 	svg := flags.String("svg", "", "")
@@ -39,7 +38,7 @@ func benchmark(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var picture *os.File // made first: it would be a pity to fail at the end
+	var picture *os.File // created first, so that a bad path is an error before the measurements
 	if *svg != "" {
 		if picture, err = os.Create(*svg); err != nil {
 			return err
@@ -79,20 +78,20 @@ func benchmark(args []string, stdout io.Writer) error {
 	return errors.Join(plot(picture, series), picture.Close())
 }
 
-// rounds says how to measure.
+// rounds is the plan of a measurement.
 type rounds struct {
-	n      int
-	length time.Duration // of one side's turn, about
+	n      int           // number of rounds; each side has a turn in each
+	length time.Duration // approximate duration of a turn
 }
 
-// A turn is one side's place in the game. Its Do runs on a goroutine of its own.
+// A turn runs one side of a case, on a goroutine of its own, which waits between its turns.
 type turn struct {
 	side  bench.Side
-	n     chan int // how many operations to do now; closed: the end
-	took  chan time.Duration
-	ended chan error
-	ops   int // in one round
-	ns    []float64
+	n     chan int           // the number of operations of the next turn; closed: the end
+	took  chan time.Duration // the duration of a turn
+	ended chan error         // the result of side.Do
+	ops   int                // operations in each turn; see calibrate
+	ns    []float64          // nanoseconds per operation, one for each round
 }
 
 func newTurn(side bench.Side) *turn {
@@ -109,11 +108,11 @@ func newTurn(side bench.Side) *turn {
 	return t
 }
 
-// do does n operations. An error means that the side has ended.
+// do does n operations and returns how long they took. An error means that the side has ended.
 func (t *turn) do(n int) (time.Duration, error) {
 	select {
 	case t.n <- n:
-	case err := <-t.ended: // before it was ready to measure
+	case err := <-t.ended: // it ended before it called the function that measures
 		if err == nil {
 			err = errors.New("it measured nothing")
 		}
@@ -128,9 +127,9 @@ func (t *turn) end() error {
 	return <-t.ended
 }
 
-// calibrate finds how many operations make a round.
+// calibrate sets t.ops so that a turn takes about length.
 func (t *turn) calibrate(length time.Duration) error {
-	for t.ops = 64; ; t.ops *= 2 { // even: half of them go in, half of them out
+	for t.ops = 64; ; t.ops *= 2 { // an even number, since half of the operations may go one way and half of them back
 		d, err := t.do(t.ops)
 		if err != nil || d >= length/2 {
 			return err
@@ -138,8 +137,8 @@ func (t *turn) calibrate(length time.Duration) error {
 	}
 }
 
-// interleave lets the sides take turns, and returns for each its times per
-// operation in nanoseconds, one for each round. Nil for one that is not built in.
+// interleave runs the sides in turns, and returns for each side its nanoseconds per operation, one
+// number for each round; nil for a side that is not built in.
 func interleave(sides []bench.Side, how rounds) (ns [][]float64, err error) {
 	turns := make([]*turn, len(sides))
 	for i, side := range sides {
@@ -177,7 +176,7 @@ func median(x []float64) float64 {
 	return x[len(x)/2]
 }
 
-// ratio is the median of what the rounds of a are of those of b.
+// ratio returns the median of the ratios of a to b, round by round.
 func ratio(a, b []float64) float64 {
 	r := make([]float64, len(a))
 	for i := range a {
@@ -195,7 +194,8 @@ func newTable(w io.Writer) *table {
 	return t
 }
 
-// line writes one. The writer keeps errors until end.
+// line writes a line, of several cells. The tabwriter buffers such lines until Flush, so end returns
+// the errors of writing.
 func (t *table) line(cells ...string) {
 	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 }
@@ -206,7 +206,7 @@ func (t *table) end() error { return t.w.Flush() }
 func (t *table) measure(name string, c bench.Case, procs int, how rounds) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 	if c.Beside {
-		how.length *= 5 // so that a round sees several time slices
+		how.length *= 5 // so that a turn has several of the scheduler's time slices
 		stop := bench.Beside(2)
 		defer stop()
 	}
@@ -231,7 +231,7 @@ func (t *table) measure(name string, c bench.Case, procs int, how rounds) error 
 
 func nanoseconds(ns float64) string { return fmt.Sprintf("%.1f ns", ns) }
 
-// machine says what the processors are.
+// machine returns the number and the model of the processors.
 func machine() string {
 	model := "an unknown processor"
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {

@@ -25,13 +25,13 @@ import (
 	"github.com/go-greenlet/greenlet/internal/cbench"
 )
 
-// benchChild is the subcommand of a child process that measures one thing and
-// prints one or two numbers: ours, and the peer's.
+// benchChild is the subcommand of a child process that makes one measurement and prints one or two
+// numbers: that of greenlets, and the peer's.
 const benchChild = "bench-child"
 
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == benchChild {
-		runtime.LockOSThread() // what is measured on the first thread is to stay there
+		runtime.LockOSThread() // in init, so that main runs on the process's first thread
 	}
 }
 
@@ -39,11 +39,11 @@ func init() {
 // environment.
 type childCase struct {
 	name, op string
-	unit     string
-	atMost   string
-	env      []string
+	unit     string   // empty: the number is a ratio
+	atMost   string   // the bound, as the table shows it
+	env      []string // added to the child's environment
 	ours     []string // arguments of the child
-	peer     []string // of another child; empty if the first prints both numbers, or there is no peer
+	peer     []string // arguments of a second child; empty if the first prints both numbers, or there is no peer
 	peerName string
 	rounds   int
 }
@@ -56,7 +56,8 @@ func childCases(quick bool) []childCase {
 	return []childCase{
 		{name: "first-thread", op: "callback on a greenlet's stack, process's first thread", unit: "ns", atMost: "1.30",
 			ours: []string{"first-thread", length}, peerName: "thread", rounds: rounds},
-		// Each of two Ms can keep a P of two; that of a hundred cannot.
+		// On the portable engine each greenlet has a thread. The Ms of a ring of two can both keep
+		// a P where there are two Ps; those of a ring of a hundred cannot.
 		{name: "plain-path/2-1", op: "one way in a ring of 2, GREENLET_RUNTIME=plain", unit: "ns", atMost: "3.00",
 			env: []string{"GREENLET_RUNTIME=plain"}, ours: []string{"ring", "2", "1", length}, peerName: "iter.Pull", rounds: rounds},
 		{name: "plain-path/100-2", op: "the same, ring of 100", unit: "ns", atMost: "3.00",
@@ -72,7 +73,7 @@ func childCases(quick bool) []childCase {
 	}
 }
 
-// child lets children measure a case.
+// child measures a case in child processes, and writes its line.
 func (t *table) child(c childCase) error {
 	var ours, peer []float64
 	for range c.rounds {
@@ -105,7 +106,7 @@ func (t *table) child(c childCase) error {
 	return nil
 }
 
-// runChild runs this program once more and returns the numbers that it prints.
+// runChild runs this program as a child process and returns the numbers that it prints.
 func runChild(env, args []string) ([]float64, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -133,7 +134,7 @@ func runChild(env, args []string) ([]float64, error) {
 	return numbers, nil
 }
 
-// measureInChild is the child.
+// measureInChild is the subcommand benchChild.
 func measureInChild(args []string, stdout io.Writer) error {
 	arg := func(i int) string {
 		if i < len(args) {
@@ -171,7 +172,7 @@ func measureInChild(args []string, stdout io.Writer) error {
 	return err
 }
 
-// callbacksHere measures callbacks on a greenlet's stack and on this thread's.
+// callbacksHere returns nanoseconds per callback, on a greenlet's C stack and on this thread's own.
 func callbacksHere(length time.Duration) (numbers []float64, err error) {
 	const n = 10_000
 	err = greenlet.Run(func(root *greenlet.Greenlet) error {
@@ -201,7 +202,7 @@ func callbacksHere(length time.Duration) (numbers []float64, err error) {
 	return numbers, err
 }
 
-// measureRing measures one of the cases in this process, at a number of processors.
+// measureRing measures the case ring/size in this process, with that GOMAXPROCS.
 func measureRing(size, procs, length string) ([]float64, error) {
 	n, err := strconv.Atoi(procs)
 	if err != nil {
@@ -224,8 +225,8 @@ func measureRing(size, procs, length string) ([]float64, error) {
 	return nil, fmt.Errorf("there is no ring of %q", size)
 }
 
-// startMany starts n at once, each until it is suspended, and returns nanoseconds or
-// resident KiB for each.
+// startMany starts n coroutines, each of which is then suspended, and returns nanoseconds (cold) or
+// resident KiB (memory) per coroutine. For greenlets it prints the number and exits.
 func startMany(what, who string, n int) (numbers []float64, err error) {
 	before, err := resident()
 	if err != nil {
@@ -255,12 +256,12 @@ func startMany(what, who string, n int) (numbers []float64, err error) {
 				return err
 			}
 			fmt.Println(strings.Trim(fmt.Sprint(numbers), "[]"))
-			os.Exit(0) // their ends are not measured and take as long
+			os.Exit(0) // without the ends of the greenlets, which would take as long as their starts
 			return nil
 		})
 	case "iter.Pull":
 		done := make(chan error)
-		go func() { // not locked to its thread, which iter.Pull is slow on
+		go func() { // a goroutine that is not locked to its thread, where iter.Pull would be slower
 			all := make([]func() (int, bool), n)
 			for i := range all {
 				next, stop := iter.Pull(func(yield func(int) bool) { yield(1) })
@@ -292,8 +293,8 @@ func resident() (int, error) {
 	return pages * os.Getpagesize(), nil
 }
 
-// profileRatio is what a CPU profile's total is of the CPU time that was spent, with
-// that many live greenlets, half of them started before the profile.
+// profileRatio returns the ratio of a CPU profile's total to the CPU time that the process has used
+// meanwhile, with so many live greenlets, half of which were started before the profile.
 func profileRatio(live int) (numbers []float64, err error) {
 	err = greenlet.Run(func(root *greenlet.Greenlet) error {
 		var all []*greenlet.Greenlet
@@ -341,11 +342,11 @@ func profileRatio(live int) (numbers []float64, err error) {
 	return numbers, err
 }
 
-// cpuTime is what the process has spent.
+// cpuTime returns the CPU time that the process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // the arguments are right
+		panic(err) // it fails only for bad arguments
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
@@ -392,8 +393,8 @@ func profileTotal(r io.Reader) (total time.Duration, err error) {
 
 var errCutOff = errors.New("the profile is cut off")
 
-// eachField calls f with the fields of a protocol buffer: their number and their
-// value, or content.
+// eachField calls f with each field of a message in protocol buffer encoding: its number, and its
+// value if it is a varint, or its content.
 func eachField(b []byte, f func(field, value uint64, content []byte) error) error {
 	for len(b) > 0 {
 		key, n := binary.Uvarint(b)

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Everybody is listed, whatever their parents have come to meanwhile, and not too far to the right.
+// Each greenlet is listed once, also if the parents form a cycle or are not in the list, and the
+// indentation is bounded.
 func TestDeepened(t *testing.T) {
 	list := []seenOne{{ID: 1}, {ID: 2, Parent: 3}, {ID: 3, Parent: 2}, {ID: 4, Parent: 99}}
 	for id := uint64(5); id < 1000; id++ {

@@ -13,7 +13,7 @@ import (
 	"github.com/go-greenlet/greenlet/examples/libc"
 )
 
-// A scene of the demo. What it writes is indented.
+// A scene is a part of the demo. Its output is indented.
 type scene struct {
 	title string
 	play  func(w io.Writer) error
@@ -40,14 +40,14 @@ func demo(dirs []string, stdout io.Writer) error {
 		if err := s.play(w); err != nil {
 			return err
 		}
-		if err := w.Flush(); err != nil { // it remembers the errors of all writes
+		if err := w.Flush(); err != nil { // the first error of all writes of the scene, which bufio.Writer keeps
 			return err
 		}
 	}
 	return nil
 }
 
-// handOver is symmetric: left and right name each other, and nobody schedules.
+// handOver is symmetric: left and right switch to each other by name, and there is no scheduler.
 func handOver(w io.Writer) error {
 	return greenlet.Run(func(*greenlet.Greenlet) error {
 		var left, right *greenlet.Greenlet
@@ -76,7 +76,7 @@ func handOver(w io.Writer) error {
 	})
 }
 
-// permutations takes the values of recursive functions one by one.
+// permutations takes the values that two recursive functions yield, one from each in turn.
 func permutations(w io.Writer) error {
 	of := func(s string) (next func() (string, bool), stop func()) {
 		return greenlet.Pull(func(yield func(string) bool) { permute([]byte(s), 0, yield) })
@@ -144,10 +144,10 @@ func sortInsideOut(w io.Writer) error {
 	})
 }
 
-// indented indents what is written through it.
+// indented is a writer that indents each line that is not empty.
 type indented struct {
 	w     io.Writer
-	start bool // of a line
+	start bool // the next byte begins a line
 }
 
 func (i *indented) Write(p []byte) (n int, err error) {

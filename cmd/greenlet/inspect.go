@@ -26,15 +26,16 @@ import (
 	"github.com/go-greenlet/greenlet/scripts"
 )
 
-// This file has the subcommands that look into another process; see package inspect.
+// This file has the subcommands that show the greenlets of another process; see package inspect.
 
-// A process is one that serves the inspector's page.
+// A process is a process that serves the inspector's page.
 type process struct {
 	client http.Client
 	page   *url.URL
 }
 
-// reach takes a URL, HOST:PORT, or a socket's path, with or without unix: in front.
+// reach returns the process at a URL, at HOST:PORT, or at a socket's path with or without "unix:"
+// in front. It makes no connection.
 func reach(target string) (*process, error) {
 	p := &process{}
 	file, socket := strings.CutPrefix(target, "unix:")
@@ -64,7 +65,8 @@ func reach(target string) (*process, error) {
 	return p, nil
 }
 
-// ask sends a request to the page, or to what is below, and returns the answer's body.
+// ask sends a request to the page, or to the path `below` under it, and returns the answer's body,
+// which the caller closes.
 func (p *process) ask(method, below string, query url.Values) (io.ReadCloser, error) {
 	u := *p.page
 	u.Path = path.Join(u.Path, below)
@@ -101,7 +103,7 @@ func (p *process) get(below string, into any) error {
 	return nil
 }
 
-// What of the JSON is used.
+// seen and the types that follow are the part of the inspector's JSON that is used here.
 type seen struct {
 	Engine string
 	Trees  []struct {
@@ -135,7 +137,8 @@ func (o seenOne) place() string {
 	return fmt.Sprintf("%s:%d %s", path.Base(o.Where.File), o.Where.Line, path.Base(o.Where.Func))
 }
 
-// age is how long it has been in its state: exactly, or as long as somebody has looked.
+// age returns how long o has been in its state, with "> " in front if that is only a lower bound from
+// the inspector's earlier looks.
 func (o seenOne) age() string {
 	switch {
 	case o.SinceMs != 0:
@@ -146,7 +149,8 @@ func (o seenOne) age() string {
 	return ""
 }
 
-// flags parses what may stand before and after the arguments, of which there are so many.
+// flags parses flags, which may be before, between and after the arguments, and returns the
+// arguments. Their number must be that of the words of want, which names them for the error.
 func flags(args []string, want string, define func(f *flag.FlagSet)) ([]string, error) {
 	f := flag.NewFlagSet("", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -201,9 +205,11 @@ func listing(stdout io.Writer) *tabwriter.Writer {
 	return w
 }
 
-// deepened puts each below its parent. The first is the root.
+// deepened sorts a tree's greenlets so that each follows its parent, and sets their depths. The first
+// is the root; a greenlet whose parent is not in the list is put below it. The inspector reads
+// parents one by one while they change, so they can form a cycle; such greenlets are at the end.
 func deepened(list []seenOne) (out []seenOne) {
-	below := map[uint64][]seenOne{}
+	children := map[uint64][]seenOne{}
 	known := map[uint64]bool{}
 	for _, o := range list {
 		known[o.ID] = true
@@ -213,7 +219,7 @@ func deepened(list []seenOne) (out []seenOne) {
 			if !known[o.Parent] {
 				o.Parent = list[0].ID
 			}
-			below[o.Parent] = append(below[o.Parent], o)
+			children[o.Parent] = append(children[o.Parent], o)
 		}
 	}
 	listed := map[uint64]bool{}
@@ -225,17 +231,17 @@ func deepened(list []seenOne) (out []seenOne) {
 		listed[o.ID] = true
 		o.depth = min(depth, 20)
 		out = append(out, o)
-		for _, c := range below[o.ID] {
+		for _, c := range children[o.ID] {
 			add(c, depth+1)
 		}
 	}
-	for i, o := range list { // the root's first, then those whose parents have changed meanwhile
+	for i, o := range list { // the root, and by that all that it leads to; then the greenlets of a cycle
 		add(o, min(i, 1))
 	}
 	return out
 }
 
-// orders are what top can sort by.
+// orders has the comparison for each value of top's -sort.
 var orders = map[string]func(a, b seenOne) int{
 	"rate":     func(a, b seenOne) int { return cmp.Compare(b.PerSecond, a.PerSecond) },
 	"switches": func(a, b seenOne) int { return cmp.Compare(b.Switches, a.Switches) },
@@ -270,7 +276,7 @@ func watchTop(args []string, stdout io.Writer) error {
 	clear := ""
 	if f, ok := stdout.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			clear = "\x1b[H\x1b[J"
+			clear = "\x1b[H\x1b[J" // cursor to the top left, and erase to the end of the screen
 		}
 	}
 	for round := 0; ; round++ {
@@ -351,7 +357,7 @@ func recordLine(args []string, stdout io.Writer) error {
 	return nil
 }
 
-// script prints the path of a debugger's script.
+// script returns a subcommand that prints the path of a debugger's script.
 func script(path func() (string, error)) func([]string, io.Writer) error {
 	return func(args []string, stdout io.Writer) error {
 		if _, err := flags(args, "", nil); err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/go-greenlet/greenlet"
 )
 
-// The subcommands against a process that serves the page: this one.
+// The subcommands show the greenlets of a process that serves the page, which is the test's own.
 func TestLookingIntoAProcess(t *testing.T) {
 	s := httptest.NewServer(http.DefaultServeMux)
 	defer s.Close()

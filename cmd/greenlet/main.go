@@ -1,7 +1,7 @@
 //go:build cgo && linux
 
-// Command greenlet shows what package greenlet does, and looks into processes that have
-// greenlets and serve package inspect's page.
+// Command greenlet demonstrates and measures package greenlet, and shows the greenlets of
+// processes that serve package inspect's page.
 //
 //	greenlet demo [DIR...]
 //	greenlet bench [-quick] [-run REGEXP] [-svg FILE]
@@ -24,8 +24,8 @@ import (
 // A command is one of the program's subcommands.
 type command struct {
 	name string
-	args string // for the usage
-	help string // empty: not for people, and not in the usage
+	args string // as the usage shows them
+	help string // one line for the usage; empty: for child processes of this command, and not in the usage
 	run  func(args []string, stdout io.Writer) error
 }
 

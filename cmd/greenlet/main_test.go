@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The demo and the benchmarks run this program once more as their child.
+// The demo and the benchmarks run their own executable as a child process, which is this test binary.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == iterPullWalk || os.Args[1] == benchChild) {
 		main()
@@ -112,7 +112,7 @@ func TestBenchMisuse(t *testing.T) {
 	}
 }
 
-// Samples' values come packed or one by one.
+// The values of a sample may be encoded packed or one by one.
 func TestProfileTotal(t *testing.T) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

@@ -1,7 +1,7 @@
 //go:build !(cgo && linux)
 
-// Command greenlet shows what package greenlet does, C code above all: it needs cgo, and
-// Linux.
+// Command greenlet demonstrates package greenlet. Its demo and benchmarks call C code and read /proc, so it
+// needs cgo and Linux; this build only says so.
 package main
 
 import (

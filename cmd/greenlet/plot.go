@@ -13,7 +13,7 @@ import (
 	"github.com/go-greenlet/greenlet/internal/bench"
 )
 
-// A series is what one side costs, by the number of live ones.
+// A series has the costs of one side of the comparison, by the number of live coroutines.
 type series struct {
 	name   string
 	points []point
@@ -21,10 +21,10 @@ type series struct {
 
 type point struct {
 	live int
-	ns   float64
+	ns   float64 // for one way
 }
 
-// curves measures one way to and from that many live ones, in random order.
+// curves measures switches to and from so many live coroutines, in random order: greenlets, and the peers.
 func curves(how rounds, quick bool) ([]series, error) {
 	numbers := []int{1, 3, 10, 30, 100, 300, 1000, 3000, 10_000}
 	if quick {
@@ -45,7 +45,7 @@ func curves(how rounds, quick bool) ([]series, error) {
 	return all, nil
 }
 
-// Where things are in the picture.
+// The bounds of the plot in the picture, in pixels.
 const (
 	left, right, top, bottom = 80.0, 620.0, 60.0, 400.0
 )
@@ -92,7 +92,8 @@ func plot(w io.Writer, all []series) error {
 	return picture.Execute(w, d)
 }
 
-// apart moves labels that are too close to each other.
+// apart moves labels down until each is at least 16 pixels below the one above it. y returns the
+// place of label i, which apart changes.
 func apart(n int, y func(i int) *string) {
 	const least = 16
 	value := func(i int) (v float64) {
@@ -101,7 +102,7 @@ func apart(n int, y func(i int) *string) {
 		}
 		return v
 	}
-	for range n { // as often as labels can push each other
+	for range n { // a moved label may come too close to the next one, n-1 times at most
 		for i := range n {
 			for j := range n {
 				if a, b := value(i), value(j); i != j && (a < b || a == b && i < j) && b-a < least {
@@ -112,7 +113,7 @@ func apart(n int, y func(i int) *string) {
 	}
 }
 
-// An axis maps numbers to places, by their logarithms.
+// An axis maps the numbers from..to to the pixels begin..end, on a logarithmic scale.
 type axis struct{ from, to, begin, end float64 }
 
 func (a axis) at(v float64) float64 {

@@ -19,10 +19,10 @@ import (
 	"github.com/go-greenlet/greenlet/examples/libc"
 )
 
-// Pull2 of package greenlet or of package iter.
+// pull2 is the type of greenlet.Pull2 and of iter.Pull2.
 type pull2 func(iter.Seq2[string, libc.Info]) (next func() (string, libc.Info, bool), stop func())
 
-// walkInTurn walks over all dirs at once and takes some entries from each.
+// walkInTurn walks over all dirs at the same time, and takes entries from them in turn.
 func walkInTurn(w io.Writer, dirs []string, pull pull2) error {
 	next := make([]func() (string, libc.Info, bool), len(dirs))
 	for i, dir := range dirs {
@@ -63,8 +63,8 @@ func demoIterPull(dirs []string, stdout io.Writer) error {
 	return walkInTurn(stdout, dirs, iter.Pull2)
 }
 
-// iterPullDies lets a child process make the walks with iter.Pull2, and shows what
-// becomes of it.
+// iterPullDies makes the walks with iter.Pull2, which ends the process, in a child process, and
+// shows its output and its exit status.
 func iterPullDies(w io.Writer, dirs []string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -82,7 +82,7 @@ func iterPullDies(w io.Writer, dirs []string) error {
 	for line := range strings.Lines(stderr.String()) {
 		fmt.Fprint(w, "| ", line)
 		if strings.HasPrefix(line, "fatal error:") {
-			fmt.Fprintln(w, "| ...") // the stacks of all goroutines
+			fmt.Fprintln(w, "| ...") // instead of the stacks of all goroutines, which follow
 			break
 		}
 	}
@@ -90,13 +90,13 @@ func iterPullDies(w io.Writer, dirs []string) error {
 	return err
 }
 
-// walkDirs returns the directories to walk over, two at least. The default are the
-// Go installation and the current folder.
+// walkDirs returns the directories to walk over, at least two. The default is the Go installation
+// and the current directory.
 func walkDirs(dirs []string) ([]string, error) {
 	if len(dirs) == 0 {
-		goroot := "/usr" // where Go is not installed
+		goroot := "/usr" // if Go is not installed
 		env := exec.Command("go", "env", "GOROOT")
-		env.Dir = "/" // no go.mod there asks for another version of Go
+		env.Dir = "/" // a go.mod in the current directory could make it download another version of Go
 		if out, err := env.Output(); err == nil {
 			goroot = strings.TrimSpace(string(out))
 		}
