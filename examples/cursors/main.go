@@ -1,9 +1,9 @@
 //go:build cgo && linux
 
-// Command cursors is a server that keeps many open cursors: iterators of which each client
-// takes a page now and then. Each is a goroutine of its own, which waits for its client most
-// of the time. It says how many threads that takes: hardly any for iterators in Go, and one
-// for each that is suspended in C, since C frames stay on their thread.
+// Command cursors is a server that keeps many open cursors: iterators from which each client
+// takes a page now and then. Each has a goroutine of its own, which waits for its client most
+// of the time. The command prints how many threads that takes: hardly any for iterators in Go, and
+// one for each iterator that is suspended in C, since C frames stay on their thread.
 package main
 
 import (
@@ -42,7 +42,7 @@ func main() {
 // page is how many rows a client takes at a time.
 const page = 10
 
-// rows is an iterator in Go, endless.
+// rows returns an endless iterator in Go.
 func rows() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := 0; yield(fmt.Sprint("row ", i)); i++ {
@@ -50,7 +50,7 @@ func rows() iter.Seq[string] {
 	}
 }
 
-// files is one in C, of which there is an end: enough for some pages.
+// files returns an iterator in C, over the files of a directory that has enough for some pages.
 func files() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for path := range libc.Walk("/usr") {
@@ -61,13 +61,13 @@ func files() iter.Seq[string] {
 	}
 }
 
-// A Server has the cursors. Each takes the channel to which its client wants the next page.
+// A Server has the cursors.
 type Server struct {
-	asked []chan chan []string
-	all   sync.WaitGroup
+	asked []chan chan []string // requests of each cursor: the channel to which it sends the next page; closed: the cursor ends
+	all   sync.WaitGroup       // the cursors' goroutines
 }
 
-// Open starts n cursors, each with its first row taken.
+// Open starts n cursors and takes the first row from each, so that each iterator is suspended.
 func Open(n int, source func() iter.Seq[string]) *Server {
 	s := &Server{asked: make([]chan chan []string, n)}
 	var up sync.WaitGroup
@@ -96,8 +96,7 @@ func Open(n int, source func() iter.Seq[string]) *Server {
 	return s
 }
 
-// Pages is every client asking for a page, one after the other. It returns the number of
-// rows.
+// Pages takes a page from each cursor, one after the other, and returns the number of rows.
 func (s *Server) Pages() (rows int) {
 	to := make(chan []string)
 	for _, asked := range s.asked {
@@ -107,7 +106,7 @@ func (s *Server) Pages() (rows int) {
 	return rows
 }
 
-// Close ends all cursors.
+// Close ends all cursors and waits for their goroutines.
 func (s *Server) Close() {
 	for _, asked := range s.asked {
 		close(asked)
@@ -115,7 +114,7 @@ func (s *Server) Close() {
 	s.all.Wait()
 }
 
-// Threads is how many threads the process has.
+// Threads returns the number of threads of the process; -1 if it is not known.
 func Threads() int {
 	all, err := os.ReadDir("/proc/self/task")
 	if err != nil {

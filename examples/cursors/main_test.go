@@ -11,7 +11,7 @@ import (
 	"github.com/go-greenlet/greenlet"
 )
 
-// Cursors over Go take no threads, and cursors over C one each.
+// Iterators in Go take no threads of their own, and iterators that are suspended in C take one each.
 func TestThreads(t *testing.T) {
 	if !strings.HasPrefix(greenlet.Runtime(), "one M") {
 		t.Skip("each takes a thread on the portable engine")

@@ -36,16 +36,17 @@ func main() {
 	}
 }
 
-// A Board has queens in its first rows: the columns and the diagonals that they hold.
+// A Board has a queen in each of its first rows.
 type Board struct {
-	n, row            int
-	columns, down, up uint32
+	n, row            int    // its size, and how many queens it has
+	columns, down, up uint32 // bit sets: the columns, and the diagonals in the next row, that the queens attack
 }
 
-// forks is how many rows are tasks; the rest is a loop.
+// forks is the number of rows in which each board is a task of its own; a task counts the rest in a
+// loop.
 const forks = 5
 
-// next calls f with every board that has one queen more.
+// next calls f with each board that has one queen more and on which no two queens attack each other.
 func (b Board) next(f func(Board)) {
 	for free := (1<<b.n - 1) &^ (b.columns | b.down | b.up); free != 0; free &= free - 1 {
 		q := uint32(1) << bits.TrailingZeros32(free)
@@ -69,7 +70,7 @@ func (b Board) task(t *Task) int64 {
 	return t.Wait()
 }
 
-// goroutines is the same by a goroutine for each task.
+// goroutines counts the same with a goroutine for each task.
 func (b Board) goroutines() int64 {
 	if b.row == min(forks, b.n) {
 		return b.count()

@@ -1,6 +1,6 @@
-// Command pool counts the solutions of the n queens with a work-stealing scheduler of its
+// Command pool counts the solutions of the n queens problem with a work-stealing scheduler of its
 // own: tasks are coroutines that fork others and wait for them, on as many goroutines as
-// there are processors. A task that waits is suspended, and goes on wherever there is room.
+// there are processors. A task that waits is suspended, and any worker may resume it.
 package main
 
 import (
@@ -12,42 +12,43 @@ import (
 	"github.com/go-greenlet/greenlet"
 )
 
-// A Task is a function that may fork others. Its result goes to whoever has forked it.
+// A Task is a function that may fork others. Its result is added to the sum of the task that has
+// forked it.
 type Task struct {
-	co     *greenlet.Coroutine[*Worker, struct{}]
-	worker *Worker // on which it runs
+	co     *greenlet.Coroutine[*Worker, struct{}] // nil: the root, which has no function
+	worker *Worker                                // the worker that runs it; the task sets it when it is resumed
 	parent *Task
 	yield  func(struct{}) (*Worker, error)
-	left   atomic.Int32 // of its children, and one more while it runs
-	sum    atomic.Int64 // of the children's results
-	err    error
+	left   atomic.Int32 // number of its unfinished children, and one more while it runs itself; the worker that makes it 0 queues the task
+	sum    atomic.Int64 // of the children's results; each child adds its own
+	err    error        // of yield: the pool has ended
 }
 
-// A Worker runs tasks, one at a time: its own, the last one first; else one of another
-// worker's, the first one, which is likely to be the largest.
+// A Worker runs tasks, one at a time: the last one of its own queue; and if that is empty, the
+// first one of another worker's queue, since the oldest task is likely to be the largest.
 type Worker struct {
 	pool   *Pool
-	mu     sync.Mutex
-	tasks  []*Task
-	stolen int
+	mu     sync.Mutex // guards tasks
+	tasks  []*Task    // the queue of ready tasks
+	stolen int        // how many tasks it took from others; only its own goroutine writes it
 }
 
-// A Pool has the workers.
+// A Pool has the state that its workers share.
 type Pool struct {
 	workers []*Worker
-	done    atomic.Bool
-	tasks   atomic.Int64
-	failure atomic.Pointer[error]
+	done    atomic.Bool           // the workers are to end; the worker that runs the last task, or one that fails, sets it
+	tasks   atomic.Int64          // number of tasks that were forked
+	failure atomic.Pointer[error] // the first error; nil: none. The compare-and-swap of a later one fails, and that one is dropped
 }
 
-// Run runs f, and all that it forks, on n workers. It returns the result, the number of
-// tasks, and how often a worker has taken one from another.
+// Run runs f, and all tasks that it forks, on n workers. It returns the result, the number of
+// tasks, and how often a worker has taken a task from another one.
 func Run(n int, f func(t *Task) int64) (result, tasks int64, stolen int, err error) {
 	p := &Pool{workers: make([]*Worker, n)}
 	for i := range p.workers {
 		p.workers[i] = &Worker{pool: p}
 	}
-	root := &Task{worker: p.workers[0]} // for the result; it has nothing to run
+	root := &Task{worker: p.workers[0]} // it only receives the result
 	root.Fork(f)
 	var all sync.WaitGroup
 	for _, w := range p.workers {
@@ -63,14 +64,14 @@ func Run(n int, f func(t *Task) int64) (result, tasks int64, stolen int, err err
 	}
 	for _, w := range p.workers {
 		stolen += w.stolen
-		for _, t := range w.tasks { // after a failure
+		for _, t := range w.tasks { // there are some only after a failure
 			err = errors.Join(err, t.co.Stop())
 		}
 	}
 	return root.sum.Load(), p.tasks.Load(), stolen, err
 }
 
-// Fork makes a task that any worker may run.
+// Fork makes a task that runs f, and queues it on the worker of t.
 func (t *Task) Fork(f func(t *Task) int64) {
 	t.left.Add(1)
 	t.worker.pool.tasks.Add(1)
@@ -84,12 +85,12 @@ func (t *Task) Fork(f func(t *Task) int64) {
 	t.worker.push(child)
 }
 
-// Wait suspends the task until those that it has forked have ended, and returns the sum of
-// their results. It goes on on any worker.
+// Wait suspends the task until the tasks that it has forked have ended, and returns the sum of
+// their results. Any worker may resume it.
 func (t *Task) Wait() int64 {
 	w, err := t.yield(struct{}{})
 	if err != nil {
-		t.err = err // the pool ends
+		t.err = err // Stop was called, since the pool has failed
 		return 0
 	}
 	t.worker = w
@@ -130,7 +131,7 @@ func (w *Worker) steal() *Task {
 }
 
 func (w *Worker) run() {
-	greenlet.Current() // one root for all that it runs
+	greenlet.Current() // makes a root that lasts as long as this goroutine, instead of a new one for each task
 	for !w.pool.done.Load() {
 		t := w.pop()
 		if t == nil {
@@ -154,7 +155,8 @@ func (w *Worker) run() {
 	}
 }
 
-// ready notes that a child has ended, or that t waits now. The last of them makes it go on.
+// ready is called when a child of t has ended, and when t itself has begun to wait. The last of these
+// calls queues t on w, or ends the pool if t is the root.
 func (t *Task) ready(w *Worker) {
 	switch {
 	case t.left.Add(-1) > 0:

@@ -18,8 +18,7 @@ func needsFree(t *testing.T) {
 	}
 }
 
-// The numbers of solutions are known (OEIS A000170), and no board has queens that attack
-// each other; so that is what any order of the tasks has to find.
+// The numbers of solutions are known (OEIS A000170), and any order of the tasks has to find them.
 func TestQueens(t *testing.T) {
 	needsFree(t)
 	for n, want := range []int64{1: 1, 2: 0, 3: 0, 4: 2, 5: 10, 6: 4, 7: 40, 8: 92, 9: 352, 10: 724} {
@@ -39,7 +38,7 @@ func TestQueens(t *testing.T) {
 	}
 }
 
-// A task that fails ends the pool with its error.
+// The error of a task ends the pool and is returned by Run.
 func TestAFailureEndsThePool(t *testing.T) {
 	needsFree(t)
 	failure := errors.New("failure")

@@ -1,5 +1,5 @@
-// Command town shows 2,000 people of a small town on a page, each a script in a greenlet of
-// its own, on one loop of 60 ticks a second; and beside them the inspector.
+// Command town serves a page that shows 2,000 people of a small town, with the inspector beside
+// it. Each person is a script in a greenlet of its own; one loop resumes them, 60 ticks a second.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	_ "github.com/go-greenlet/greenlet/inspect" // at /debug/greenlets
+	_ "github.com/go-greenlet/greenlet/inspect" // registers /debug/greenlets
 )
 
 //go:embed town.html
@@ -37,14 +37,14 @@ func show(addr string, people int) error {
 	}
 	town := NewTown(people)
 	town.Routes(http.DefaultServeMux)
-	go func() { _ = http.Serve(l, nil) }() // for as long as the process lives
+	go func() { _ = http.Serve(l, nil) }() // until the process ends
 	fmt.Printf("The town is at http://%s/\n", l.Addr())
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	return town.Run(interrupted.Done())
 }
 
-// Routes puts the town's pages into mux.
+// Routes registers the town's pages with mux.
 func (t *Town) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -55,7 +55,8 @@ func (t *Town) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /reload", t.with((*Person).Reload))
 }
 
-// events sends the pictures, as they come. A client that is slow gets fewer.
+// events sends the latest picture ten times a second, as server-sent events. A client that reads
+// slowly gets fewer pictures, and does not delay the loop.
 func (t *Town) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	var last *[]byte
@@ -75,7 +76,7 @@ func (t *Town) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// with does something with the person ?n=, on the loop.
+// with returns a handler that calls f, on the loop, with the person whose number is ?n=.
 func (t *Town) with(f func(*Person) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Query().Get("n"))

@@ -13,34 +13,35 @@ import (
 	"github.com/go-greenlet/greenlet/inspect"
 )
 
-const width, height, perSecond = 800, 600, 60 // pixels; ticks
+const width, height, perSecond = 800, 600, 60 // pixels, pixels, and ticks per second
 
-// A Town has people, each of whom is a greenlet that runs a script, and one loop that lets
-// them go on. All of it but what is atomic belongs to the loop's goroutine.
+// A Town has people, each of whom is a greenlet that runs a script, and one loop that resumes
+// them. Only the loop's goroutine uses its fields and those of its people, except for calls and the
+// atomic ones.
 type Town struct {
 	root   *greenlet.Greenlet
 	people []*Person
-	tick   int64
+	tick   int64 // number of the present tick
 	random *rand.Rand
+	aside  []string // people whose scripts have crashed: name and reason
 
-	calls   chan func()            // from the web, for the loop
-	picture atomic.Pointer[[]byte] // of the last tick, for the web
-	aside   []string               // who has crashed, and of what
+	calls   chan func()            // functions that HTTP handlers send to the loop
+	picture atomic.Pointer[[]byte] // JSON; the loop stores it, HTTP handlers load it; nil before the first one
 }
 
-// A Person is somebody in town.
+// A Person is an inhabitant, with the script that decides what the person does.
 type Person struct {
 	town   *Town
 	name   string
 	script func(*Person)
-	g      *greenlet.Greenlet // nil: put aside
+	g      *greenlet.Greenlet // nil: put aside, after a crash or Kill
 	x, y   float64
-	words  string
-	wake   int64       // the tick in which the script goes on
-	doomed atomic.Bool // the watchdog has seen that it does not let go
+	words  string      // shown beside the person; empty: none
+	wake   int64       // the tick in which the loop resumes the script
+	doomed atomic.Bool // the watchdog's goroutine stores true for a script that holds the thread; start resets it
 }
 
-// NewTown makes a town of so many people.
+// NewTown makes a town of n people.
 func NewTown(n int) *Town {
 	t := &Town{random: rand.New(rand.NewPCG(1, 2)), calls: make(chan func())}
 	for i := range n {
@@ -57,7 +58,7 @@ func NewTown(n int) *Town {
 	return t
 }
 
-// Run is the loop, until stop is closed. Each person whose time has come goes on once a tick.
+// Run is the loop, until stop is closed. In each tick it resumes the people who are to wake by then.
 func (t *Town) Run(stop <-chan struct{}) error {
 	defer inspect.Watch(200*time.Millisecond, t.tooLong)()
 	return greenlet.Run(func(root *greenlet.Greenlet) error {
@@ -88,14 +89,14 @@ func (t *Town) Run(stop <-chan struct{}) error {
 	})
 }
 
-// Do has the loop call f, and waits for it.
+// Do makes the loop call f, and returns when f has returned.
 func (t *Town) Do(f func()) {
 	done := make(chan struct{})
 	t.calls <- func() { defer close(done); f() }
 	<-done
 }
 
-// start begins the script from its beginning.
+// start makes a greenlet that runs the script from its beginning, again and again.
 func (p *Person) start() {
 	p.doomed.Store(false)
 	p.words, p.wake = "", p.town.tick+1+p.town.random.Int64N(perSecond)
@@ -108,14 +109,15 @@ func (p *Person) start() {
 	p.g.SetValue(p)
 }
 
-// goOn lets the script run until it waits. One that crashes is put aside; the town lives on.
+// goOn resumes the script until it waits. If the script panics, the person is put aside, and the
+// loop goes on with the others.
 func (p *Person) goOn() {
 	defer func() {
 		if r := recover(); r != nil {
 			p.putAside(r)
 		}
 	}()
-	p.g.MustSwitch(nil) // at the root it panics with an error
+	p.g.MustSwitch(nil) // the loop is the root, where MustSwitch panics with the error
 }
 
 func (p *Person) putAside(why any) {
@@ -127,7 +129,7 @@ func (p *Person) putAside(why any) {
 	p.town.aside = append(p.town.aside, fmt.Sprintf("%s: %v", p.name, why))
 }
 
-// Kill ends the script where it waits. Reload begins it again.
+// Kill unwinds the script from the place where it waits.
 func (p *Person) Kill() error {
 	if p.g == nil {
 		return nil
@@ -137,14 +139,15 @@ func (p *Person) Kill() error {
 	return err
 }
 
+// Reload kills the script and starts it from its beginning.
 func (p *Person) Reload() error {
 	err := p.Kill()
 	p.start()
 	return err
 }
 
-// tooLong is the watchdog's report, on its own goroutine. A script that does not let go is
-// doomed: the next thing that it does in town ends it.
+// tooLong is called with the watchdog's reports, on the watchdog's goroutine. It cannot stop a script
+// from there, so it sets doomed, and the script's next call of look ends it.
 func (t *Town) tooLong(r inspect.Report) {
 	if p, ok := r.Greenlet.Value().(*Person); ok {
 		fmt.Printf("%s has held the town up for %v\n", p.name, r.Held.Round(time.Millisecond))
@@ -152,16 +155,17 @@ func (t *Town) tooLong(r inspect.Report) {
 	}
 }
 
-// What scripts are made of. Each of these may be called at any depth of calls.
+// The functions that follow are what scripts are made of. A script may call them at any depth of
+// calls, since a switch suspends the whole stack.
 
-// wait lets the others go on for so many seconds, one tick at least.
+// wait switches to the loop, which resumes the script after so many seconds, one tick at least.
 func (p *Person) wait(seconds float64) {
 	p.look()
 	p.wake = p.town.tick + max(1, int64(seconds*perSecond))
 	p.town.root.MustSwitch(nil)
 }
 
-// look is what every script does all the time.
+// look ends a doomed script. All that scripts do calls it.
 func (p *Person) look() {
 	if p.doomed.Load() {
 		panic("it did not let go, and was killed")
@@ -186,7 +190,7 @@ func (p *Person) talk(words string) {
 	p.words = ""
 }
 
-// meet goes where the other one is by then.
+// meet walks towards q, who may be walking, too, until they are close.
 func (p *Person) meet(q *Person) {
 	for math.Hypot(q.x-p.x, q.y-p.y) > 8 {
 		p.walkTo(p.x+(q.x-p.x)/2, p.y+(q.y-p.y)/2)
@@ -213,7 +217,7 @@ func gossip(p *Person) {
 	stroll(p)
 }
 
-// bake crashes after a while.
+// bake crashes after some seconds: it has an index that is out of range.
 func bake(p *Person) {
 	oven := make([]string, 3)
 	p.walkTo(400, 300)
@@ -221,7 +225,7 @@ func bake(p *Person) {
 	oven[len(p.town.people)] = "bread"
 }
 
-// ponder never comes to an end, and lets nobody else go on.
+// ponder computes for ever and never switches, so no other script runs until the watchdog finds it.
 func ponder(p *Person) {
 	p.walkTo(p.x+30, p.y)
 	for doubts := 0; ; doubts++ {
@@ -229,10 +233,10 @@ func ponder(p *Person) {
 	}
 }
 
-// A picture is what the web gets.
+// A picture is the state of the town as the page's script gets it.
 type picture struct {
-	People []int          `json:"people"` // of each the greenlet's number, 0 if put aside, and x and y
-	Words  map[int]string `json:"words"`
+	People []int          `json:"people"` // three numbers for each person: the greenlet's ID, 0 if put aside; x; y
+	Words  map[int]string `json:"words"`  // by the person's number
 	Aside  []string       `json:"aside"`
 }
 
@@ -244,7 +248,7 @@ func (t *Town) paint() {
 			now.Words[i] = p.words
 		}
 	}
-	if b, err := json.Marshal(now); err == nil { // of such a thing it always can
+	if b, err := json.Marshal(now); err == nil { // it always is: a picture has only integers and strings
 		t.picture.Store(&b)
 	}
 }

@@ -19,11 +19,11 @@ import (
 	"github.com/go-greenlet/greenlet/internal/browser"
 )
 
-// lives runs a town while f looks on.
+// lives runs a town during a call of f.
 func lives(t *testing.T, people int, f func(town *Town)) {
 	t.Helper()
 	if d := os.Getenv("GODEBUG"); strings.Contains(d, "asyncpreemptoff=1") || strings.Contains(d, "gccheckmark=1") {
-		t.Skip("nobody can stop the drunkard's loop, which has no calls") // the second implies the first (runtime1.go)
+		t.Skip("nobody can stop the drunkard's loop, which has no calls") // gccheckmark=1 implies asyncpreemptoff=1 (runtime1.go)
 	}
 	town := NewTown(people)
 	stop, done := make(chan struct{}), make(chan error)
@@ -47,8 +47,8 @@ func (t *Town) eventually(tb testing.TB, what string, yes func() bool) {
 	}
 }
 
-// The baker crashes, the drunkard hangs and is found by the watchdog; both are put aside with
-// their names, and all others live on.
+// The baker crashes, and the watchdog finds that the drunkard holds the thread. Both are put aside
+// with their names, and all other scripts go on.
 func TestTheTownLivesOn(t *testing.T) {
 	lives(t, 100, func(town *Town) {
 		town.eventually(t, "both are put aside", func() bool { // on a slow machine others may be, too
@@ -72,7 +72,7 @@ func TestTheTownLivesOn(t *testing.T) {
 	})
 }
 
-// The show in a real browser.
+// The page works in a real browser: people move, and can be chosen, killed and reloaded.
 func TestTheShow(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a browser")
@@ -90,7 +90,7 @@ func TestTheShow(t *testing.T) {
 		p.Until(`document.querySelector("#aside").textContent.includes("baker: runtime error")`)
 		p.Until(`document.querySelector("#inspector").contentDocument.querySelector("h1")?.textContent.includes("greenlets in 1 trees")`)
 
-		// A click chooses somebody, of whom there is a stack and a time line.
+		// A click chooses a person, whose stack and time line the page shows.
 		p.Eval(`{ const c = document.querySelector("#town"), r = c.getBoundingClientRect();
 			c.dispatchEvent(new MouseEvent("click", {clientX: r.x + 100, clientY: r.y + 500, bubbles: true})) }`)
 		p.Until(`document.querySelector("#stack").textContent.includes("(*Person).wait")`)
