@@ -109,9 +109,9 @@ func rate(r float64) string {
 }
 
 const (
-	usualLimit = 200
-	maxLimit   = 5000
-	mostGroups = 30
+	usualLimit = 200  // default of ?limit=, the number of greenlets that are shown
+	maxLimit   = 5000 // its upper bound
+	mostGroups = 30   // number of places that are shown
 )
 
 func parse(r *http.Request) query {

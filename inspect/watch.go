@@ -36,7 +36,7 @@ func Watch(limit time.Duration, report func(Report)) (stop func()) {
 	go w.run(done)
 	var stopped atomic.Bool
 	return func() {
-		if stopped.CompareAndSwap(false, true) {
+		if stopped.CompareAndSwap(false, true) { // it fails in all calls of stop but the first, and done is closed only once
 			close(done)
 		}
 	}
