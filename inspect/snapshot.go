@@ -34,7 +34,7 @@ type oneOfAll struct {
 	State      string     `json:"state"`
 	Parent     uint64     `json:"parent"`
 	Where      *where     `json:"where,omitempty"`
-	SinceMs    float64    `json:"since_ms"`              // time in this state; 0: DetailTimes is not set
+	SinceMs    float64    `json:"since_ms"`              // time in this state; 0: not known, see Info.Since
 	AtLeastMs  float64    `json:"at_least_ms,omitempty"` // time in this state, a lower bound from earlier looks; see looks
 	Switches   uint64     `json:"switches"`
 	PerSecond  float64    `json:"per_second,omitempty"` // switches per second, since an earlier look
