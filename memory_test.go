@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -506,9 +507,11 @@ func TestAbandonedGreenletsDoNotGrowMemory(t *testing.T) {
 				for range n / 100 {
 					c.cycle()
 				}
+				// What a thread has left is freed by another one, which a busy machine may let
+				// lag behind; but not for ever.
+				assert.Eventually(t, func() bool { return cgotest.StackUsage().Stacks-stacks < 300 },
+					time.Minute, time.Millisecond, "more than some idle workers' stacks are left")
 			})
-			runtime.GC()
-			assert.Less(t, cgotest.StackUsage().Stacks-stacks, 300, "but for some idle workers")
 		})
 	}
 }

@@ -162,6 +162,10 @@ func TestCPUProfilesCountTheTimeOnce(t *testing.T) {
 		t.Logf("without greenlets: %v of samples in %v of CPU time", total, spent)
 		return total.Seconds() / spent.Seconds()
 	}
+	// A busy machine loses ticks, of the one or of the other; to lose none is right.
+	right := func(ratio, control float64) bool {
+		return math.Abs(ratio-control) < 0.08 || math.Abs(ratio-1) < 0.08
+	}
 	for _, live := range []int{1, 200, 10_000} {
 		tree(t, func(root *greenlet.Greenlet) {
 			var all []*greenlet.Greenlet
@@ -200,13 +204,13 @@ func TestCPUProfilesCountTheTimeOnce(t *testing.T) {
 			want := control()
 			ratio, loop := measure(live / 2)
 			for range 3 { // a busy machine loses ticks, and has some come late
-				if math.Abs(ratio-want) < 0.08 {
+				if right(ratio, want) {
 					break
 				}
 				want = control()
 				ratio, loop = measure(live / 10)
 			}
-			assert.InDelta(t, want, ratio, 0.08)
+			assert.True(t, right(ratio, want), "%v of the time, where a program without greenlets has %v", ratio, want)
 			assert.Greater(t, loop, 0.5)
 		})
 	}

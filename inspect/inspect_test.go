@@ -779,11 +779,18 @@ func TestWatch(t *testing.T) {
 	t.Run("those that switch", func(t *testing.T) {
 		tree(t, func(root *greenlet.Greenlet) {
 			g := started(t, "polite", waits(root))
-			assert.Empty(t, watched(t, limit, func() {
-				for begin := time.Now(); time.Since(begin) < 3*limit; {
+			longest := time.Duration(0) // without a switch, since a busy machine may stop this thread
+			reports := watched(t, limit, func() {
+				begin := time.Now()
+				for last := begin; last.Sub(begin) < 3*limit; {
 					_, _ = g.Switch(nil)
+					now := time.Now()
+					longest, last = max(longest, now.Sub(last)), now
 				}
-			}))
+			})
+			if longest < limit/2 {
+				assert.Empty(t, reports)
+			}
 			assert.Empty(t, watched(t, limit, func() { time.Sleep(3 * limit) }), "a root that waits")
 		})
 	})

@@ -210,7 +210,7 @@ func TestWordsThatCannotBeCarried(t *testing.T) {
 		}))
 	}
 	err := greenlet.Run(func(*greenlet.Greenlet) error { return nil }, greenlet.WithThreadLocal(at, size), greenlet.WithName("x"))
-	assert.ErrorContains(t, err, "the only option of a Run is WithThreadLocal")
+	assert.ErrorContains(t, err, "the options of a Run are WithThreadLocal and WithoutLock")
 }
 
 // Words that overlap, as a part of a larger one does, and one that is given twice.
