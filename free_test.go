@@ -632,6 +632,53 @@ func TestSetParentMovesAStartedOne(t *testing.T) {
 	assert.True(t, child.Dead())
 }
 
+// A greenlet that got its place below a body after its start moves with it, also with one
+// between them that has not begun.
+func TestAStartedOneThatIsPutBelowABodyMovesWithIt(t *testing.T) {
+	needsFree(t)
+	for _, between := range []bool{false, true} {
+		for _, first := range []bool{false, true} { // the one between gets its parent before its child, or after
+			var body, child *greenlet.Greenlet
+			c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) error {
+				body = greenlet.Current()
+				_, err := yield(1)
+				assert.NoError(t, err)
+				// Here by now, and the child with it.
+				v, err := child.Switch(nil)
+				assert.NoError(t, err)
+				assert.Equal(t, "ended", v)
+				return err
+			})
+			onGoroutine(func() {
+				root := greenlet.Current()
+				_, _, err := c.Resume(0)
+				require.NoError(t, err)
+				child = greenlet.New(func(any) (any, error) {
+					_, err := root.Switch(nil)
+					return "ended", err
+				})
+				value(t, nil)(child.Switch(nil))
+				if !between {
+					require.NoError(t, child.SetParent(body))
+					return
+				}
+				middle := greenlet.New(func(v any) (any, error) { return v, nil })
+				if first {
+					require.NoError(t, middle.SetParent(body))
+				}
+				require.NoError(t, child.SetParent(middle))
+				if !first {
+					require.NoError(t, middle.SetParent(body))
+				}
+			})
+			_, more, err := c.Resume(0)
+			assert.False(t, more)
+			assert.NoError(t, err)
+			assert.True(t, child.Dead())
+		}
+	}
+}
+
 var kin atomic.Pointer[*greenlet.Greenlet]
 
 // What cannot be moved, and that nothing is touched then.

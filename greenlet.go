@@ -55,13 +55,13 @@ type core struct {
 	name     atomic.Pointer[string] // any goroutine writes it; csrc/go_overflow.c reads it, too; nil: none
 	body     uintptr                // where the code of the body begins; see place.Body
 
-	run         Func                     // the body; execute takes it out. nil: started, or there is none
-	labels      unsafe.Pointer           // the profiler labels of the goroutine that has made it
-	life        atomic.Uint32            // lifePending and so on
-	hasChildren atomic.Bool              // a greenlet with this parent was started; start sets it, and it stays set
-	parent      atomic.Pointer[Greenlet] // nil: a root, or a pending greenlet whose parent will be the root that it is used from
-	tree        atomic.Pointer[tree]     // the tree it is or was in; nil: never started, so it belongs to its parent's
-	rare        atomic.Pointer[rare]     // nil: noneRare; see rareFields and makeRare
+	run            Func                     // the body; execute takes it out. nil: started, or there is none
+	labels         unsafe.Pointer           // the profiler labels of the goroutine that has made it
+	life           atomic.Uint32            // lifePending and so on
+	hasDescendants atomic.Bool              // a started greenlet descends from it, or did; see noteDescendants
+	parent         atomic.Pointer[Greenlet] // nil: a root, or a pending greenlet whose parent will be the root that it is used from
+	tree           atomic.Pointer[tree]     // the tree it is or was in; nil: never started, so it belongs to its parent's
+	rare           atomic.Pointer[rare]     // nil: noneRare; see rareFields and makeRare
 
 	// From the start to the end, other goroutines read worker, strongRef, prev and next under
 	// tree.mu, so they are written under it.

@@ -61,18 +61,17 @@ func (g *Greenlet) killFor(op string) (err error, goexit bool) {
 // ended by runtime.Goexit.
 func (t *tree) kill(op string, g *Greenlet) (err error, goexit bool) {
 	c := g.c
-	for c.life.Load() == lifeMoving {
+	// A pending g may belong to no tree, and then any goroutine may use it. The compare-and-swap
+	// fails if another goroutine has started, moved or killed it meanwhile; if it has started it,
+	// whyNotMine says so below.
+	for life := c.life.Load(); life != lifeStarted; life = c.life.Load() {
+		switch {
+		case life == lifeDead, life == lifePending && c.life.CompareAndSwap(lifePending, lifeDead):
+			return nil, false
+		}
 		runtime.Gosched()
 	}
-	// A pending g may belong to no tree, and then any goroutine may use it. The compare-and-swap
-	// fails if g is not pending, or not any more; if another goroutine has started it, whyNotMine
-	// says so below.
-	switch {
-	case c.life.CompareAndSwap(lifePending, lifeDead):
-		return nil, false
-	case c.life.Load() == lifeDead:
-		return nil, false
-	case g.c == t.current.c:
+	if c == t.current.c {
 		return ErrExit, false
 	}
 	if err := t.whyNotMine(g); err != nil { // another goroutine has started it

@@ -63,8 +63,8 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	}
 	if p := c.parent.Load(); p == nil {
 		c.parent.Store(t.root) // no other goroutine writes parent while life is lifeMoving
-	} else if !p.c.hasChildren.Load() {
-		p.c.hasChildren.Store(true)
+	} else if !p.c.hasDescendants.Load() {
+		p.noteDescendants()
 	}
 	t.addLive(c)
 	c.life.Store(lifeStarted)

@@ -47,6 +47,9 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 				continue // another goroutine has started, moved or killed it
 			}
 			c.parent.Store(p)
+			if c.hasDescendants.Load() { // after the Store: start sets it first, and then reads the parent
+				p.noteDescendants()
+			}
 			c.life.Store(lifePending)
 			return nil
 		case lifeStarted:
@@ -72,6 +75,7 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 				c.tree.Store(owner)
 			}
 		}
+		p.noteDescendants()
 		c.parent.Store(p)
 		if c.tree.Load() == currentTree() {
 			for c.waiter != nil && c.waiter.kill {
@@ -79,5 +83,14 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			}
 		}
 		return nil
+	}
+}
+
+// noteDescendants notes that a started greenlet descends from g, in g and in its ancestors. Where
+// it is noted already, it is in the ancestors, too: SetParent keeps it so.
+func (g *Greenlet) noteDescendants() {
+	for g != nil && !g.c.hasDescendants.Load() {
+		g.c.hasDescendants.Store(true)
+		g = g.c.parent.Load()
 	}
 }

@@ -98,7 +98,7 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 	}
 	source.mu.Lock()
 	claimed := []*core{c}
-	if c.hasChildren.Load() {
+	if c.hasDescendants.Load() {
 		for d := source.root.c.next; d != source.root.c; d = d.next {
 			if d == c || !d.descendsFrom(c) {
 				continue
@@ -139,6 +139,7 @@ func (t *tree) moveOut(c *core, parent *Greenlet, target *tree) error {
 	}
 	endingOrphans.Lock() // meanwhile no other goroutine ends the target tree, and its own does not bind it
 	defer endingOrphans.Unlock()
+	parent.noteDescendants()
 	old := c.parent.Swap(parent) // before the other goroutine can resume it
 	ends := false
 	err := target.moveIn(c, t, func() bool {
