@@ -31,7 +31,9 @@ var (
 // WithThreadLocal has the greenlet carry size bytes at ptr, a thread-local variable in which
 // a C library keeps what belongs to the calls that are in progress. While the greenlet is
 // suspended with C frames, these bytes are saved, and other greenlets find there what was there
-// when it was switched to. As an option of Run it is for the root and all greenlets of the tree.
+// when it was switched to. As an option of Run it is for the root and all greenlets of the tree;
+// then call [runtime.LockOSThread] before the address is taken, since the goroutine could still go
+// to another thread before Run locks it.
 //
 // A greenlet starts with the contents that it finds there, so let the library initialise
 // itself on the thread before. ptr must be valid on the greenlet's thread until the greenlet

@@ -4,6 +4,7 @@ package greenlet_test
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/capitest"
@@ -41,6 +42,8 @@ func ExampleNewC() {
 // The C library here keeps a chain of the calls that are in progress in a variable of the
 // thread, and so would take one greenlet's calls for the other's.
 func ExampleWithThreadLocal() {
+	runtime.LockOSThread() // before the address is taken, which is this thread's
+	defer runtime.UnlockOSThread()
 	before := chain.Broken()
 	err := greenlet.Run(func(root *greenlet.Greenlet) error {
 		inC := func(any) (any, error) {

@@ -81,6 +81,8 @@ func churn(t *testing.T, root *greenlet.Greenlet, seed uint64, options ...greenl
 }
 
 func TestATreeCarriesAWord(t *testing.T) {
+	runtime.LockOSThread() // before the word's address is taken, which is this thread's
+	defer runtime.UnlockOSThread()
 	for seed := range uint64(4) {
 		require.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
 			assert.Zero(t, churn(t, root, seed), "seed %d", seed)
