@@ -311,10 +311,11 @@ func (t *tree) finish(end int32) bool {
 	t.inbox = message{}
 	if t.layer != nil {
 		t.layer.End()
-		t.mu.Lock()
-		t.layer = nil
-		t.mu.Unlock()
 	}
+	t.mu.Lock()
+	t.layer = nil
+	t.root.c.coro = nil // the next tree's root gets this one, and a Switch to this root is not to find it
+	t.mu.Unlock()
 	return true
 }
 
