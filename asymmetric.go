@@ -227,11 +227,7 @@ func (a *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 	if m, came := t.killUnreachable(); came {
 		return nil, t.overtaken(g, op, m)
 	}
-	// A pending body of no tree may be started by another goroutine just now. resolve starts it,
-	// or finds that it is another tree's.
-	if life := g.c.life.Load(); life != lifeDead && (life != lifeStarted || g.c.tree.Load() != t) {
-		_, _, err = t.resolve(g, message{kind: kindValue})
-	}
+	err = t.startBody(g)
 	switch {
 	case err == ErrNoRun:
 		err = fail(op, g, err, "it was made with nil in place of one")
@@ -250,6 +246,26 @@ func (a *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 	}
 	t.endOperation()
 	return nil, err
+}
+
+// startBody starts g, a body, if it is pending. A pending body of no tree may be started, moved
+// or killed by another goroutine just now, so it looks again until g is this tree's, or dead.
+func (t *tree) startBody(g *Greenlet) error {
+	for {
+		life := g.c.life.Load() // before the owner: see resolve
+		if life == lifeDead {
+			return nil
+		}
+		if err := t.whyNotMine(g); err != nil || life == lifeStarted {
+			return err
+		}
+		if life == lifePending {
+			if err := t.start(g, kindValue); err != errLostRace {
+				return err
+			}
+		}
+		runtime.Gosched()
+	}
 }
 
 // overtaken ends an operation on g that was not begun, since killUnreachable has returned m,

@@ -175,8 +175,8 @@ func (t *tree) removeLive(c *core) {
 // resolve finds the greenlet that gets m, which was sent to g. It returns that one, started and
 // pinned, and the message that arrives there. In place of a dead greenlet it takes the parent. A
 // pending one is started by a value; any other message ends it, and goes on to its parent. After
-// an error nothing was changed, and the greenlet that is returned is the one that could not take
-// m.
+// an error nothing was changed (but a greenlet that another goroutine has taken over at once may
+// have started), and the greenlet that is returned is the one that could not take m.
 func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 	for {
 		c := g.c
@@ -203,6 +203,10 @@ func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 		case lifePending:
 			switch err := t.start(g, m.kind); err {
 			case nil:
+				// It may descend from a body that another goroutine takes over just now.
+				if !t.pin(c) {
+					return g, m, ErrWrongThread
+				}
 				return g, m, nil
 			case errDiesPending: // it has died, so m cannot be refused any more
 				if m.kind == kindError {

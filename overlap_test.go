@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
 // Instants between two steps of one operation at which another goroutine does something. They
@@ -15,6 +18,87 @@ func elsewhere(f func()) {
 	done := make(chan bool)
 	go func() { defer close(done); f() }()
 	<-done
+}
+
+// parkedBody returns a coroutine that is suspended in its yield in the calling goroutine's tree,
+// and a pending greenlet below its body, of which started is set once it runs.
+func parkedBody(t *testing.T) (c *Coroutine[int, int], child *Greenlet, started *bool) {
+	started = new(bool)
+	root := Current()
+	c = NewCoroutine(func(yield func(int) (int, error), _ int) error {
+		child = New(func(v any) (any, error) { *started = true; return root.Switch(v) })
+		for i := 1; ; i++ {
+			if _, err := yield(i); err != nil {
+				return err
+			}
+		}
+	})
+	v, ok, err := c.Resume(0)
+	require.Equal(t, 1, v)
+	require.True(t, ok)
+	require.NoError(t, err)
+	return c, child, started
+}
+
+func needsFreeTrees(t *testing.T) {
+	require.NoError(t, chooseEngine())
+	if !oneM {
+		t.Skip("this engine has no free trees")
+	}
+}
+
+// Another goroutine takes a body over when a greenlet below it was started, and before the first
+// switch to it: either that is refused, or the switch is, and in no case do both go on.
+func TestABodyIsTakenOverBetweenAStartBelowItAndTheFirstSwitch(t *testing.T) {
+	needsFreeTrees(t)
+	t.Run("the long way", func(t *testing.T) {
+		elsewhere(func() {
+			c, child, started := parkedBody(t)
+			var err error
+			m, sendErr := child.transfer("Switch", message{kind: kindValue, value: "sent"}, func() {
+				elsewhere(func() { _, _, err = c.Resume(0) })
+			})
+			assert.ErrorIs(t, err, ErrWrongThread)
+			assert.NoError(t, sendErr)
+			assert.True(t, *started)
+			assert.Equal(t, kindValue, m.kind)
+			assert.Equal(t, "sent", m.value)
+			assert.NoError(t, child.Kill())
+			assert.NoError(t, c.Stop())
+		})
+	})
+	t.Run("the short way", func(t *testing.T) {
+		if raceEnabled {
+			t.Skip("there is no short way under the race detector")
+		}
+		elsewhere(func() {
+			c, child, started := parkedBody(t)
+			to, tr := child.startFast()
+			require.NotNil(t, to)
+			taken, done := make(chan bool), make(chan bool)
+			go func() {
+				v, _, err := c.Resume(0)
+				assert.Equal(t, 2, v)
+				assert.NoError(t, err)
+				taken <- true
+				<-done
+				taken <- true
+			}()
+			<-taken
+			// The rest of the Switch that has called startFast.
+			from := tr.current.c
+			tr.inbox.value = "sent"
+			tr.current = child
+			child.c.switches++
+			way, _ := tr.one.SwitchFast(to)
+			require.Equal(t, gort.Refused, way)
+			_, err := tr.retrySwitch(from)
+			assert.ErrorIs(t, err, ErrWrongThread)
+			assert.False(t, *started)
+			close(done)
+			<-taken
+		})
+	})
 }
 
 // A Switch to the root of a Run that has returned is refused in the goroutine's next one,

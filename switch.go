@@ -95,7 +95,9 @@ func (t *tree) retrySwitch(from *core) (any, error) {
 	g, v := t.current, t.inbox.value
 	g.c.switches--
 	t.current, t.inbox.value = from.userRef(), nil
-	if g.c.run != nil { // startFast has started g; nothing may come between that and the first switch to it
+	// If startFast has started g, nothing may come between that and the first switch to it. But g
+	// may descend from a body that another goroutine has taken over: then switchSlow refuses.
+	if g.c.run != nil && t.pin(g.c) {
 		m, t := t.exchange(g, message{kind: kindValue, value: v})
 		t.endOperation()
 		return m.open()

@@ -118,6 +118,9 @@ func (w *worker) serve() {
 		// that the processor predicts wrongly: see above asymmetric.fastTree.
 		to := t.endGreenlet(w, &end)
 		if to == w.coro { // a pending parent starts on this very worker, which was idle again
+			if oneM {
+				to.Keep(t.one)
+			}
 			continue
 		}
 		if oneM && !raceEnabled && to.Plain() {
