@@ -3,12 +3,15 @@
 package greenlet
 
 import (
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
+	"github.com/go-greenlet/greenlet/internal/place"
 )
 
 // Instants between two steps of one operation at which another goroutine does something. They
@@ -99,6 +102,32 @@ func TestABodyIsTakenOverBetweenAStartBelowItAndTheFirstSwitch(t *testing.T) {
 			<-taken
 		})
 	})
+}
+
+// A stop beside the start or the move of a pending body by another goroutine waits for that.
+func TestAStopBesideAMoveOfThePendingBody(t *testing.T) {
+	for _, name := range []string{"free", "bound"} {
+		t.Run(name, func(t *testing.T) {
+			seq := func(yield func(int) bool) { yield(1) }
+			p := &pull[int]{seq: seq}
+			g := p.newGreenlet(place.PC(seq), p)
+			g.c.life.Store(lifeMoving)
+			go func() {
+				time.Sleep(10 * time.Millisecond)
+				g.c.life.Store(lifePending)
+			}()
+			elsewhere(func() {
+				stop := func(*Greenlet) error { p.stop(g, "stop"); return nil }
+				if name == "free" {
+					assert.NoError(t, stop(nil))
+				} else {
+					assert.NoError(t, Run(stop))
+				}
+			})
+			assert.True(t, g.Dead())
+			runtime.KeepAlive(g)
+		})
+	}
 }
 
 // A Switch to the root of a Run that has returned is refused in the goroutine's next one,

@@ -270,14 +270,18 @@ func (a *asymmetric) stop(g *Greenlet, op string) {
 		a.stopped = true
 		return
 	}
-	if a.parked && !a.stopped && !a.awaited() && t.pin(c) {
-		a.stopped = true
-		if a.resume(t, g) || a.finishNext(g, op) {
-			a.endResume()
+	// Else another goroutine is starting the body, or moving it; kill waits for that, and refuses
+	// if the body is the other one's then.
+	if c.life.Load() == lifeStarted && c.tree.Load() == t {
+		if a.parked && !a.stopped && !a.awaited() && t.pin(c) {
+			a.stopped = true
+			if a.resume(t, g) || a.finishNext(g, op) {
+				a.endResume()
+			}
+			return
 		}
-		return
+		a.stopped = true
 	}
-	a.stopped = true
 	err, goexit := t.kill(op, g)
 	t.endOperation()
 	if goexit {
