@@ -121,6 +121,7 @@ func (t *tree) callOn(g *Greenlet, f func()) {
 		return
 	}
 	from := t.current
+	t.prober.Store(from.c)
 	t.inbox = message{kind: kindProbe, value: f, origin: from}
 	t.setCurrent(g)
 	engine.switchTo(t.th, from.c.coro, g.c.coro)
@@ -133,6 +134,7 @@ func (t *tree) answerProbe(m message) *tree {
 	m.value.(func())()
 	from := t.current.c
 	t.setCurrent(m.origin)
+	t.prober.Store(nil)
 	engine.switchTo(t.th, from.coro, m.origin.c.coro)
 	return from.tree.Load()
 }

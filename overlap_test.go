@@ -130,6 +130,33 @@ func TestAStopBesideAMoveOfThePendingBody(t *testing.T) {
 	}
 }
 
+// While a greenlet waits for another one to answer a probe, it is not moved: the other one switches
+// back to it.
+func TestABodyIsTakenOverWhileAGreenletBelowItWaitsForAProbe(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		root := Current()
+		suspended := New(func(any) (any, error) { return root.Switch(nil) })
+		_, err := suspended.Switch(nil)
+		require.NoError(t, err)
+		c, child, _ := parkedBody(t)
+		var refused error
+		probed := New(func(any) (any, error) {
+			currentTree().callOn(suspended, func() {
+				elsewhere(func() { _, _, refused = c.Resume(0) })
+			})
+			return root.Switch("probed")
+		}, WithParent(child.Parent()))
+		v, err := probed.Switch(nil)
+		assert.NoError(t, err)
+		assert.Equal(t, "probed", v)
+		assert.ErrorIs(t, refused, ErrWrongThread)
+		assert.NoError(t, probed.Kill())
+		assert.NoError(t, suspended.Kill())
+		assert.NoError(t, c.Stop())
+	})
+}
+
 // A Switch to the root of a Run that has returned is refused in the goroutine's next one,
 // although that one's root has the same coroutine.
 func TestSwitchToTheRootOfARunThatHasReturned(t *testing.T) {

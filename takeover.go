@@ -180,7 +180,10 @@ func (t *tree) claim(c *core) error {
 	if c.tree.Load() != t || t.record == nil || c.coro == nil {
 		return errAway
 	}
-	if !c.coro.Claim(&t.record.one, func() bool { return t.runs(c) }) {
+	// prober is read on both sides of current, since callOn sets it before and answerProbe clears it
+	// after they change current: so one of the three finds c while c is one of the two.
+	away := func() bool { return t.prober.Load() == c || t.runs(c) || t.prober.Load() == c }
+	if !c.coro.Claim(&t.record.one, away) {
 		if c.coro.Held() {
 			return errHeld
 		}

@@ -20,6 +20,10 @@ type tree struct {
 	current *Greenlet
 	one     *gort.Thread // th.one; nil on other engines than that of one M
 
+	// The greenlet that waits in callOn for the probed one to switch back, and must not be moved
+	// meanwhile; claim reads it on other goroutines. nil: there is none.
+	prober atomic.Pointer[core]
+
 	inbox message // written right before a switch, read by the greenlet that is switched to
 
 	// beginFastResume writes both for the body that is switched to. Its endFastYield clears
