@@ -157,6 +157,28 @@ func TestABodyIsTakenOverWhileAGreenletBelowItWaitsForAProbe(t *testing.T) {
 	})
 }
 
+// A new reference to a greenlet is made under the lock of the tree to which it was moved, where it
+// may be ending.
+func TestAReferenceIsMadeWhileItsGreenletIsMoved(t *testing.T) {
+	var source, target tree
+	c := &core{}
+	c.tree.Store(&source)
+	source.mu.Lock()
+	made := make(chan bool)
+	go func() { c.userRef(); close(made) }()
+	time.Sleep(10 * time.Millisecond) // it waits for the lock by now
+	target.mu.Lock()
+	c.tree.Store(&target)
+	source.mu.Unlock()
+	select {
+	case <-made:
+		t.Error("userRef has not waited for the lock of the tree that the greenlet is in")
+	case <-time.After(20 * time.Millisecond):
+	}
+	target.mu.Unlock()
+	<-made
+}
+
 // A Switch to the root of a Run that has returned is refused in the goroutine's next one,
 // although that one's root has the same coroutine.
 func TestSwitchToTheRootOfARunThatHasReturned(t *testing.T) {

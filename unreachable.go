@@ -31,12 +31,10 @@ func (c *core) userRef() *Greenlet {
 	if g := c.existingRef(); g != nil {
 		return g
 	}
+	defer c.lockTree().mu.Unlock() // endUnreachable may be moving it to a tree in which it ends
 	g := &Greenlet{c: c}
-	mu := &c.tree.Load().mu
-	mu.Lock()
 	c.strongRef = g
 	c.watch()
-	mu.Unlock()
 	return g
 }
 
