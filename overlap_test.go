@@ -4,6 +4,7 @@ package greenlet
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,6 +178,41 @@ func TestAReferenceIsMadeWhileItsGreenletIsMoved(t *testing.T) {
 	}
 	target.mu.Unlock()
 	<-made
+}
+
+// A claim that comes to nothing does not make a greenlet look as if it had been moved.
+func TestAPinBesideClaimsThatComeToNothing(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		root, tr := Current(), currentTree()
+		g := New(func(any) (any, error) { return root.Switch(nil) })
+		_, err := g.Switch(nil)
+		require.NoError(t, err)
+		coro := g.c.coro
+		var over atomic.Bool
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			for !over.Load() {
+				if coro.Claim(tr.one, func() bool { return false }) {
+					coro.Unclaim(tr.one)
+				}
+			}
+		}()
+		rounds := 3_000_000
+		if raceEnabled {
+			rounds = 10_000
+		}
+		for range rounds {
+			if !assert.True(t, tr.pin(g.c)) {
+				break
+			}
+			coro.Keep(tr.one)
+		}
+		over.Store(true)
+		<-done
+		assert.NoError(t, g.Kill())
+	})
 }
 
 // A Switch to the root of a Run that has returned is refused in the goroutine's next one,

@@ -178,7 +178,8 @@ func (c *Coro) Unclaim(t *Thread) { c.casThread(claimed, t) }
 // it until the caller has switched to it or called Unclaim: false if it has been taken away.
 func (c *Coro) Hold(t *Thread) bool {
 	for t.free && !c.casThread(t, claimed) {
-		if c.loadThread() != claimed {
+		// If it is t again, the claim that has made the compare-and-swap fail came to nothing.
+		if now := c.loadThread(); now != claimed && now != t {
 			return false
 		}
 		runtime.Gosched()
