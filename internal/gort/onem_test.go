@@ -1,4 +1,4 @@
-//go:build cgo && linux && amd64 && !asan
+//go:build cgo && linux && amd64 && !asan && !greenlet_unknown
 
 package gort
 
