@@ -171,8 +171,8 @@ A greenlet is a goroutine on the OS thread that its root runs on, switched witho
 scheduler, and has a C stack of its own while C code is suspended on it. For that the
 library knows where the runtime keeps some fields, and checks them before the first
 switch. None of that is promised by Go; internal/gort names the fields and functions of
-the runtime that matter, and the tests run on every Go version that is supported: 1.24
-to 1.27, on Linux, on amd64, arm64 and riscv64, with cgo and without.
+the runtime that matter, and the tests run on every Go version that is supported, 1.24 to
+1.27, on linux/amd64. On arm64 and riscv64 they run emulated, with Go 1.26.
 
 Elsewhere, and where a check fails, there is a portable engine, which knows nothing of the
 runtime's structs: each greenlet is, to the runtime, a C thread of its own that called Go.

@@ -90,7 +90,7 @@ func (l *lineThread) switchTo(from, to *lineCoro) {
 }
 
 // levelLocks sets the external lock count of the M to the tree's, because the runtime ends the
-// process if a line is crossed with other counts than it was made with. It returns the calls of
+// process if a line is crossed with other counts than it was made with (coroswitch_m, coro.go). It returns the calls of
 // LockOSThread, less those of UnlockOSThread, that the running greenlet has made on its own
 // account, for addLocks when it is resumed. The tree's own count keeps the thread locked
 // throughout.

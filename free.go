@@ -116,8 +116,8 @@ func (t *tree) releaseGoroutine() {
 	// the greenlet's new one when it goes on; so the record must not become another tree's.
 	reusable := !t.movedSomeOut
 	t.mu.Unlock()
-	if reusable && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 && t.th.tiedTree.Load() == nil {
-		freeRecords.Put((*freeRecord)(unsafe.Pointer(t.th)))
+	if reusable && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 {
+		freeRecords.Put(t.record)
 	}
 }
 

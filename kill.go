@@ -65,8 +65,7 @@ func (t *tree) kill(op string, g *Greenlet) (err error, goexit bool) {
 	// fails if another goroutine has started, moved or killed it meanwhile; if it has started it,
 	// whyNotMine says so below.
 	for life := c.life.Load(); life != lifeStarted; life = c.life.Load() {
-		switch {
-		case life == lifeDead, life == lifePending && c.life.CompareAndSwap(lifePending, lifeDead):
+		if life == lifeDead || life == lifePending && c.life.CompareAndSwap(lifePending, lifeDead) {
 			return nil, false
 		}
 		runtime.Gosched()

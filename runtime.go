@@ -73,7 +73,7 @@ var runtimeReport string
 // than oneMEngine.
 const spareLocks = 1000
 
-// lockThread is LockOSThread for a root. Go ignores an unmatched UnlockOSThread, so there are
+// lockThread is LockOSThread for a root. Go ignores an unmatched UnlockOSThread (proc.go), so there are
 // programs that have some. One of those must not undo the root's lock: the root's goroutine
 // would leave the thread, and the next goroutine that runs there would be taken for a greenlet
 // of its tree. So the count is raised out of reach: by gort.Pin, or by spareLocks.

@@ -134,8 +134,9 @@ func (w *worker) serve() {
 }
 
 // Below a body, that is in run, executeRecovering and execute, frames are kept small: a new
-// goroutine has a stack of 2 KiB, of which the runtime reserves half, and to let that grow
-// takes longer than all else that a short greenlet does.
+// goroutine has a stack of 2 KiB (stackMin, stack.go), of which the runtime reserves nearly half
+// (stackGuard), and to let that grow (newstack, copystack) takes longer than all else that a
+// short greenlet does. TestANewStackNeedNotGrowForAShortLife watches it.
 
 // run runs the greenlet that the worker was given, and writes its last message, which the
 // heir is to get, to end. After a runtime.Goexit it does not return, and the worker ends.

@@ -40,8 +40,8 @@ type osThreadState struct {
 	ownKept   bool    // the own one is kept by one that is suspended
 }
 
-// ofThread returns the Thread of the calling OS thread, to which the goroutine is locked.
-// It is set by package greenlet.
+// OfThread returns the Thread of the calling OS thread, to which the goroutine is locked.
+// Package greenlet sets it.
 var OfThread func() (*Thread, error)
 
 // freeStackSize is the size of our stacks in a free tree: what threads have, since one of them

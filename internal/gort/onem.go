@@ -66,7 +66,7 @@ type Thread struct {
 	freeTree
 	osThreadState // of an OS thread
 
-	// Officials counts the switches that the runtime did although SwitchFast or sw was asked.
+	// Officials counts the switches that the runtime did although SwitchFast or slowSwitch was asked.
 	Officials int
 }
 

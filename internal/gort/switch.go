@@ -18,7 +18,7 @@ import (
 // An execution trace wants to hear of every switch, so there is none of this kind while
 // one is taken. trace.IsEnabled is a little late when a trace begins, and early when it
 // ends. But the world is stopped for the beginning, and an M that goes on after that has
-// written an event, so cross sees a buffer of its; the tracer takes that away only after
+// written an event, so fastSwitch finds a trace buffer of that M; the tracer takes that away only after
 // each P has been at a safe point again (traceAdvance, trace.go), where there is another
 // event.
 //
@@ -49,7 +49,8 @@ func Return[F any]() (f F) {
 	return f
 }
 
-// leaveFn is that, as a function of no type in particular.
+// leaveFn is the func value that Return hands out, without its type: the address of a word with
+// the address of the code (funcval, runtime2.go).
 var leaveFn = &returnPC
 
 // Switch suspends from, the running coroutine, and goes on with to. It returns when
