@@ -81,8 +81,9 @@ static int on_coroutine(uintptr_t b[2])
 
 /*
  * On an unknown stack the runtime assumes 32 KiB below SP (callbackUpdateSystemStack,
- * cgocall.go), after it has asked for the pthread's bounds at every callback: microseconds, and tens of them on the first thread,
- * where the C library reads /proc/self/maps. Here the bounds are known.
+ * cgocall.go), after it has asked for the pthread's bounds at every callback: microseconds,
+ * and tens of them on the first thread, where the C library reads /proc/self/maps. Here the
+ * bounds are known.
  */
 static void getstackbound(uintptr_t bounds[2])
 {
