@@ -91,9 +91,9 @@ test-unknown: ## the short suite with an empty table of layouts, as for an unkno
 	$(TEST) -short -tags greenlet_unknown . ./internal/gort ./internal/capitest ./tasklet
 	CGO_ENABLED=0 $(TEST) -short -tags greenlet_unknown . ./internal/gort ./tasklet
 
-test-nocgo: ## what needs no C, without cgo: on this CPU, on 386, s390x (big-endian) and WebAssembly
+test-nocgo: ## what needs no C, without cgo: on this CPU, on arm (32 bits), s390x (big-endian) and WebAssembly
 	@scripts/need qemu wasm
-	scripts/test-anywhere linux/amd64 linux/386 linux/s390x js/wasm
+	scripts/test-anywhere linux/amd64 linux/arm linux/s390x js/wasm
 
 test-anywhere: ## the same on all CPUs and systems that can be had here; half an hour
 	@scripts/need qemu wasm

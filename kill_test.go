@@ -538,7 +538,14 @@ func TestAPanickingUnraisableHookLosesNobody(t *testing.T) {
 			runtime.GC()
 			runtime.Gosched()
 			for greenlet.SomeUnreachable() {
-				assert.Equal(t, "from the hook", recovered(func() { _, _ = root.Switch(nil) }))
+				before := heard
+				p := recovered(func() { _, _ = root.Switch(nil) })
+				// A greenlet is queued before the trees are told of it, so a call in between kills none.
+				if heard > before {
+					assert.Equal(t, "from the hook", p)
+				} else {
+					assert.Nil(t, p)
+				}
 			}
 		}
 		value(t, 1)(root.Switch(1))

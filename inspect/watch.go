@@ -47,7 +47,6 @@ type watchdog struct {
 	limit  time.Duration
 	report func(Report)
 	holds  map[uint64]*hold // by the root's ID
-	last   time.Time        // of the previous look; zero: there was none
 }
 
 // A hold is a time in which one greenlet of a tree has run without a switch.
@@ -55,7 +54,8 @@ type hold struct {
 	running  uint64        // ID of that greenlet
 	switches uint64        // its count of switches; another one means that it was left and resumed since
 	since    time.Time     // the look that found it first
-	held     time.Duration // the time since then, of which a pause between two looks counts limit/2 at most
+	last     time.Time     // the previous look at its tree
+	held     time.Duration // the time from since to last, of which a pause between two looks counts limit/2 at most
 	told     bool          // it was reported
 	seen     bool          // the present look has found its tree
 }
@@ -77,24 +77,22 @@ func (w *watchdog) run(done chan struct{}) {
 // process was stopped. The greenlets have had no processor either during such a pause, so it counts
 // as half a limit at most.
 func (w *watchdog) look() {
-	begin := time.Now()
-	passed := min(begin.Sub(w.last), w.limit/2)
-	w.last = begin
 	for _, t := range layer.Trees() {
 		g, now := (*greenlet.Greenlet)(t.Running), time.Now()
 		h := w.holds[t.Root]
 		if h == nil || h.running != g.ID() || h.switches != t.Switches {
-			h = &hold{running: g.ID(), switches: t.Switches, since: now}
+			h = &hold{running: g.ID(), switches: t.Switches, since: now, last: now}
 			w.holds[t.Root] = h
 		} else {
-			h.held += passed
+			h.held += min(now.Sub(h.last), w.limit/2)
+			h.last = now
 		}
 		h.seen = true
 		if h.told {
 			continue
 		}
 		if t.IsRoot && !w.holdsAsRoot(t) {
-			h.since, h.held = now, 0
+			h.since, h.last, h.held = now, now, 0
 			continue
 		}
 		if h.held >= w.limit {

@@ -116,7 +116,8 @@ func (c *Coro) Snapshot(pcs []uintptr, running bool) (p Snapshot) {
 			case gSyscall:
 				p.State = SnapshotInC
 			}
-			if s := c.cs; s != nil && was == gWaiting {
+			// A thread's own stack is not the coroutine's, and its record is gone when that thread has ended.
+			if s := c.cs; s != nil && s.room != 0 && was == gWaiting {
 				p.Stack, p.Used = s.room, int(s.hi-*at[uintptr](s.native))
 			}
 		}
