@@ -57,7 +57,8 @@ func (c *core) info(state func() State) Info {
 		i.Since = time.Duration(gort.Nanotime() - since)
 	}
 	if i.State == Suspended {
-		var pcs [len(prefix{})]uintptr
+		pcs := prefixes.Get().(*prefix)
+		defer prefixes.Put(pcs)
 		for range maxPeeks {
 			snapshot, running, steady := c.steadyPeek(pcs[:])
 			if !steady {
@@ -88,6 +89,10 @@ func (c *core) info(state func() State) Info {
 
 // A prefix holds the innermost addresses of a stack, filled up with zeros.
 type prefix [12]uintptr
+
+// prefixes has those for peeks, which would be allocated each time: the address goes to a function
+// of the runtime's that is called by a value (see gort.Coro.Snapshot).
+var prefixes = sync.Pool{New: func() any { return new(prefix) }}
 
 // places maps the prefix of a stack to its place in the program's code. There are few places,
 // and to find one takes much longer than to read the addresses. mu guards m, which is nil until

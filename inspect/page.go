@@ -158,9 +158,9 @@ func (q query) order(rows []*oneOfAll) {
 	}
 }
 
-func viewOf(r *http.Request, s snapshot) view {
+func viewOf(r *http.Request, s snapshot) *view {
 	base, _, _ := strings.Cut(r.URL.Path, path)
-	v := view{Base: base + path, Q: parse(r), S: s}
+	v := &view{Base: base + path, Q: parse(r), S: s}
 	groups := map[where]*group{}
 	left := v.Q.Limit
 	for _, t := range s.Trees {
@@ -208,17 +208,18 @@ func viewOf(r *http.Request, s snapshot) view {
 // they are read one by one, so they can form a cycle, which the root does not lead to; such
 // greenlets, and those deeper than maxDepth, are at the end.
 func asTree(all []*oneOfAll, maxDepth int) []*oneOfAll {
-	index := map[uint64]int{} // by ID
+	index := make(map[uint64]int, len(all)) // by ID
 	for i, g := range all {
 		index[g.ID] = i
 	}
-	children := make([][]int, len(all))
-	for i, g := range all[1:] {
-		p, ok := index[g.Parent]
-		if !ok || p == i+1 {
+	// Indexes into all; 0: none, since the root is nobody's child.
+	child, sibling := make([]int, len(all)), make([]int, len(all))
+	for i := len(all) - 1; i > 0; i-- {
+		p, ok := index[all[i].Parent]
+		if !ok || p == i {
 			p = 0
 		}
-		children[p] = append(children[p], i+1)
+		child[p], sibling[i] = i, child[p]
 	}
 	out := make([]*oneOfAll, 0, len(all))
 	var add func(i, depth int)
@@ -230,7 +231,7 @@ func asTree(all []*oneOfAll, maxDepth int) []*oneOfAll {
 		added[i] = true
 		all[i].Depth = min(depth, 20)
 		out = append(out, all[i])
-		for _, k := range children[i] {
+		for k := child[i]; k != 0; k = sibling[k] {
 			add(k, depth+1)
 		}
 	}
@@ -253,7 +254,7 @@ func writePage(b *bytes.Buffer, r *http.Request, s snapshot) error {
 
 func writeOne(b *bytes.Buffer, r *http.Request, o *oneOfAll) error {
 	base, _, _ := strings.Cut(r.URL.Path, path)
-	v := view{Base: base + path, Q: parse(r), One: o}
+	v := &view{Base: base + path, Q: parse(r), One: o}
 	if v.Q.Fragment {
 		return page.ExecuteTemplate(b, "one", v)
 	}
@@ -261,8 +262,8 @@ func writeOne(b *bytes.Buffer, r *http.Request, o *oneOfAll) error {
 }
 
 // States and Sorts are the choices of the page's form, by the values in the query.
-func (v view) States() []string { return []string{"running", "suspended"} }
-func (v view) Sorts() []string {
+func (v *view) States() []string { return []string{"running", "suspended"} }
+func (v *view) Sorts() []string {
 	return []string{"for", "name", "place", "switches", "rate", "c"}
 }
 

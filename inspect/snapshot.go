@@ -90,8 +90,8 @@ func (p places) one(i *greenlet.Info) *oneOfAll {
 		ID: i.ID, Name: i.Name, State: i.State.String(), Parent: i.Parent, Where: p.of(&i.SuspendedAt),
 		SinceMs: ms(i.Since), Switches: i.Switches, CStack: i.CStack, CStackUsed: i.CStackUsed, CreatedAt: p.of(&i.CreatedAt),
 	}
-	if !i.Created.IsZero() {
-		o.Created = &i.Created
+	if created := i.Created; !created.IsZero() { // a copy: a pointer into i would have each Info allocated
+		o.Created = &created
 	}
 	return o
 }
