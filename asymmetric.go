@@ -79,6 +79,7 @@ func (a *asymmetric) fastTree() *tree {
 // beginFastResume comes before the SwitchFast to the body.
 func (a *asymmetric) beginFastResume(t *tree, g *Greenlet) {
 	t.resumed, t.resumer = a, t.current
+	t.current.c.waits = true
 	t.current = g
 	g.c.switches++
 }
@@ -91,6 +92,7 @@ func (a *asymmetric) endFastResume(t *tree) bool {
 		return false
 	}
 	a.c.waiter = nil
+	t.current.c.waits = false
 	return true
 }
 
@@ -102,6 +104,7 @@ func (a *asymmetric) endResume() { a.waiter.by = nil }
 func (a *asymmetric) undoFastResume(t *tree) {
 	a.c.switches--
 	t.current = t.resumer
+	t.current.c.waits = false
 	t.resumed, t.resumer = nil, nil
 }
 
@@ -189,23 +192,35 @@ func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 	c := g.c
 	a.t = t
 	a.waiter.by = t.current
+	a.waiter.by.c.waits = true
 	c.push(&a.waiter)
 	a.parked, a.resumed, a.yielded = false, true, false
 	t.inbox.kind, t.inbox.value = kindValue, nil
 	t = t.switchTo(g)
 	if a.yielded && c.waiter == &a.waiter && t.receivePlain() {
 		c.waiter, a.waiter.next = a.waiter.next, nil
+		t.current.c.waits = false
 		return true
 	}
 	return false
 }
 
 // resumeResult is the rest of a resume, or a fast one, that has returned false: it returns the
-// message that came. That may be the body's yield nevertheless; then a.yielded is set.
+// message that came. That may be the body's yield nevertheless; then a.yielded is set, and
+// endResume is to follow.
 func (a *asymmetric) resumeResult(g *Greenlet) message {
-	defer g.c.remove(&a.waiter) // deferred, since a tracer may panic in receive
-	m, t := currentTree().receive()
+	t, yielded := currentTree(), false
+	me := t.current.c
+	defer func() { // deferred, since a tracer may panic in receive
+		g.c.unlink(&a.waiter)
+		me.waits = false
+		if !yielded {
+			a.endResume()
+		}
+	}()
+	m, t := t.receive()
 	t.endOperation()
+	yielded = a.yielded
 	return m
 }
 

@@ -69,8 +69,10 @@ type core struct {
 	strongRef  *Greenlet // the program's reference, which keeps it reachable until watch is called; existingRef reads it without the lock, too
 	prev, next *core     // in the ring of its tree's started greenlets
 
-	// The tree's own goroutine alone uses waiter; asym never changes.
+	// The tree's own goroutine alone uses waiter and waits, but for one that has claimed the
+	// greenlet; asym never changes.
 	waiter *waiter     // the top of its stack of waiters, which get control in place of the parent; nil: the parent does
+	waits  bool        // it is in a Kill, a next or a Resume of its own; see canMove
 	asym   *asymmetric // the coroutine whose body this is; nil: it is none
 }
 

@@ -103,9 +103,14 @@ func outlivedError(op string, g *Greenlet) error {
 // throwExit throws ErrExit into g, which is started and pinned, with the current greenlet as
 // its parent for that time, and returns the message that comes back.
 func (t *tree) throwExit(g *Greenlet) message {
-	w := &waiter{by: t.current, kill: true}
+	me := t.current
+	w := &waiter{by: me, kill: true}
+	me.c.waits = true
 	g.c.push(w)
-	defer g.c.remove(w) // deferred, since a tracer may panic in exchange
+	defer func() { // deferred, since a tracer may panic in exchange
+		g.c.remove(w)
+		me.c.waits = false
+	}()
 	m, _ := t.exchange(g, message{kind: kindError, err: ErrExit})
 	return m
 }

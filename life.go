@@ -307,14 +307,20 @@ func (c *core) push(w *waiter) {
 	c.waiter = w
 }
 
-// remove takes w out of the stack, where others may be above it by now. If w is not there, it
-// just resets w.
+// remove takes w out of the stack, and w is not in use then.
 func (c *core) remove(w *waiter) {
+	c.unlink(w)
+	w.by = nil
+}
+
+// unlink takes w out of the stack, where others may be above it by now. It is all right if w is
+// not there.
+func (c *core) unlink(w *waiter) {
 	for p := &c.waiter; *p != nil; p = &(*p).next {
 		if *p == w {
 			*p = w.next
 			break
 		}
 	}
-	w.by, w.next = nil, nil
+	w.next = nil
 }

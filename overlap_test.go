@@ -3,6 +3,7 @@
 package greenlet
 
 import (
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -239,4 +240,175 @@ func TestSwitchToTheRootOfARunThatHasReturned(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A greenlet below a body that waits for one that is not, or for which another one waits, keeps
+// the body where it is: the two must stay in one tree.
+func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T) {
+	needsFreeTrees(t)
+	// body returns a coroutine that is suspended in its yield, and a greenlet that it has made.
+	body := func(f Func) (c *Coroutine[int, int], below *Greenlet) {
+		c = NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			below = New(f)
+			for i := 1; ; i++ {
+				if _, err := yield(i); err != nil {
+					return err
+				}
+			}
+		})
+		_, _, err := c.Resume(0)
+		require.NoError(t, err)
+		return c, below
+	}
+	refused := func(c *Coroutine[int, int]) {
+		elsewhere(func() {
+			_, ok, err := c.Resume(0)
+			assert.False(t, ok)
+			assert.ErrorIs(t, err, ErrWrongThread)
+		})
+	}
+	moved := func(c *Coroutine[int, int]) {
+		elsewhere(func() {
+			v, ok, err := c.Resume(0)
+			assert.Equal(t, 2, v)
+			assert.True(t, ok)
+			assert.NoError(t, err)
+		})
+		assert.NoError(t, c.Stop())
+	}
+	for _, first := range []int{1, 2} { // the first next starts the body; the second one can be a fast resume
+		t.Run(fmt.Sprint("it waits in the next of number ", first), func(t *testing.T) {
+			elsewhere(func() {
+				root := Current()
+				var producer *Greenlet
+				next, stop := Pull(func(yield func(int) bool) {
+					producer = Current()
+					for i := 1; i < first; i++ {
+						yield(i)
+					}
+					_, err := root.Switch("not yet")
+					assert.NoError(t, err)
+					yield(first)
+				})
+				c, below := body(func(any) (any, error) {
+					for i := 1; i <= first; i++ {
+						v, ok := next()
+						assert.True(t, ok)
+						assert.Equal(t, i, v)
+					}
+					stop()
+					return root.Switch("now")
+				})
+				v, err := below.Switch(nil)
+				require.NoError(t, err)
+				require.Equal(t, "not yet", v)
+				refused(c)
+				v, err = producer.Switch(nil)
+				assert.NoError(t, err)
+				assert.Equal(t, "now", v)
+				moved(c)
+				runtime.KeepAlive(below)
+			})
+		})
+	}
+	for _, number := range []int{1, 2} {
+		t.Run(fmt.Sprint("it has waited in the next of number ", number), func(t *testing.T) {
+			elsewhere(func() {
+				root := Current()
+				next, stop := Pull(func(yield func(int) bool) {
+					for i := 1; yield(i); i++ {
+						continue
+					}
+				})
+				defer stop()
+				c, below := body(func(any) (any, error) {
+					for i := 1; i <= number; i++ {
+						v, ok := next()
+						assert.True(t, ok)
+						assert.Equal(t, i, v)
+					}
+					return root.Switch("now")
+				})
+				v, err := below.Switch(nil)
+				require.NoError(t, err)
+				require.Equal(t, "now", v)
+				moved(c)
+				runtime.KeepAlive(below)
+			})
+		})
+	}
+	t.Run("it waits in a Kill", func(t *testing.T) {
+		elsewhere(func() {
+			root := Current()
+			stubborn := New(func(any) (any, error) {
+				_, err := root.Switch(nil)
+				assert.ErrorIs(t, err, ErrExit)
+				_, err = root.Switch("not yet")
+				return nil, err
+			}, WithParent(root))
+			_, err := stubborn.Switch(nil)
+			require.NoError(t, err)
+			c, below := body(func(any) (any, error) {
+				assert.NoError(t, stubborn.Kill())
+				return root.Switch("now")
+			})
+			v, err := below.Switch(nil)
+			require.NoError(t, err)
+			require.Equal(t, "not yet", v)
+			refused(c)
+			v, err = stubborn.Switch(nil)
+			assert.NoError(t, err)
+			assert.Equal(t, "now", v)
+			moved(c)
+			runtime.KeepAlive(below)
+		})
+	})
+	t.Run("it is killed", func(t *testing.T) {
+		elsewhere(func() {
+			root := Current()
+			var c *Coroutine[int, int]
+			looks := New(func(v any) (any, error) { refused(c); return v.(*Greenlet).Switch(nil) }, WithParent(root))
+			c, below := body(func(any) (any, error) {
+				_, err := root.Switch(nil)
+				assert.ErrorIs(t, err, ErrExit)
+				_, switchErr := looks.Switch(Current())
+				assert.NoError(t, switchErr)
+				return nil, err
+			})
+			_, err := below.Switch(nil)
+			require.NoError(t, err)
+			assert.NoError(t, below.Kill())
+			assert.True(t, below.Dead())
+			assert.NoError(t, looks.Kill())
+			moved(c)
+		})
+	})
+}
+
+// A body cannot be taken over between its yield and the return of the Resume that takes the value.
+func TestABodyIsTakenOverBeforeItsValueIsTaken(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		c, _, _ := parkedBody(t)
+		SetTrace(func(Event, *Greenlet, *Greenlet) {}) // so that the message goes the long way
+		tr, err := c.s.checkResume(c.g, "Resume")
+		require.NoError(t, err)
+		*c.s.in.Load() = 0
+		require.False(t, c.s.resume(tr, c.g))
+		m := c.s.resumeResult(c.g)
+		elsewhere(func() {
+			_, _, err := c.Resume(0)
+			assert.ErrorIs(t, err, ErrWrongThread)
+		})
+		v, ok, err := c.s.resumeOutcome(c.g, m)
+		assert.Equal(t, 2, v)
+		assert.True(t, ok)
+		assert.NoError(t, err)
+		SetTrace(nil)
+		elsewhere(func() {
+			v, _, _ := c.Resume(0)
+			assert.Equal(t, 3, v)
+			assert.NoError(t, c.Stop())
+		})
+	})
 }

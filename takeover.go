@@ -68,10 +68,7 @@ func (t *tree) adopt(c *core, source *tree, started bool) error {
 			if !started {
 				return errScope
 			}
-			return t.moveIn(c, source, func() bool {
-				body := c.asym
-				return body.waiter.by == nil && c.waiter == nil && body.parked
-			})
+			return t.moveIn(c, source, func() bool { return c.asym.waiter.by == nil && c.asym.parked })
 		}
 		runtime.Gosched()
 	}
@@ -92,7 +89,7 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 		c.coro.Unclaim(record)
 		return errBubble
 	}
-	if !accept() {
+	if !c.canMove() || !accept() {
 		c.coro.Unclaim(record)
 		return errAway
 	}
@@ -103,14 +100,19 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 			if d == c || !d.descendsFrom(c) {
 				continue
 			}
-			if err := source.claim(d); err != nil {
+			err := source.claim(d)
+			if err == nil {
+				if claimed = append(claimed, d); !d.canMove() {
+					err = errAway
+				}
+			}
+			if err != nil {
 				for _, d := range claimed {
 					d.coro.Unclaim(record)
 				}
 				source.mu.Unlock()
 				return err
 			}
-			claimed = append(claimed, d)
 		}
 	}
 	source.movedSomeOut = true
@@ -143,9 +145,6 @@ func (t *tree) moveOut(c *core, parent *Greenlet, target *tree) error {
 	old := c.parent.Swap(parent) // before the other goroutine can resume it
 	ends := false
 	err := target.moveIn(c, t, func() bool {
-		if t.awaitedWithin(c) {
-			return false
-		}
 		target.referenceRoot() // the tree lasts now, unless endOperation has released it just before
 		ends = target.rootRef.Load() == rootReleased || target.end.Load() != endNot || target.rootGone() || !target.free.Load()
 		return !ends
@@ -159,19 +158,10 @@ func (t *tree) moveOut(c *core, parent *Greenlet, target *tree) error {
 	return err
 }
 
-// awaitedWithin says whether c or a greenlet below it waits for another greenlet to end or to
-// yield, or another greenlet waits for one of them.
-func (t *tree) awaitedWithin(c *core) bool {
-	within := func(d *core) bool { return d == c || d.descendsFrom(c) }
-	return len(t.liveWhere(func(d *core) bool {
-		for w := d.waiter; w != nil; w = w.next {
-			if within(w.by.c) || within(d) {
-				return true
-			}
-		}
-		return false
-	})) > 0
-}
+// canMove says whether c, which is claimed, neither waits for another greenlet to end or to yield,
+// nor is waited for. One of the two would be left in the old tree, and only its goroutine may use
+// the entry that joins them.
+func (c *core) canMove() bool { return !c.waits && c.waiter == nil }
 
 // claim claims a started greenlet of this tree, which belongs to another goroutine, by
 // gort.Coro.Claim: no goroutine can switch to it or move it until gort.Coro.Place or Unclaim.
