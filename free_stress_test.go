@@ -135,10 +135,13 @@ func (s *stressed) tree() {
 	s.root = greenlet.Current()
 	s.dying = map[*greenlet.Greenlet]bool{}
 	s.all = make([]*greenlet.Greenlet, 6)
-	left := len(s.all)
+	// The greenlets that are left behind end on another goroutine, for which nothing that this one
+	// does after its last call of the package happens before.
+	var left atomic.Int64
+	left.Store(int64(len(s.all)))
 	for i := range s.all {
 		s.all[i] = greenlet.New(func(any) (any, error) {
-			defer func() { left-- }()
+			defer left.Add(-1)
 			for range 8 {
 				s.something(0)
 				if !s.hop() { // also if one in s.something has been refused
@@ -149,7 +152,7 @@ func (s *stressed) tree() {
 		})
 	}
 	leave := s.r.IntN(8) == 0 // some behind
-	for left > 0 {
+	for left.Load() > 0 {
 		if leave && s.r.IntN(20) == 0 {
 			return
 		}
