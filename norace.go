@@ -7,4 +7,5 @@ const raceEnabled = false
 // See race.go.
 
 func (t *tree) raceRelease()    {}
+func (th *thread) raceRelease() {}
 func (th *thread) raceAcquire() {}

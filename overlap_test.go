@@ -5,6 +5,7 @@ package greenlet
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-greenlet/greenlet/internal/cgotest"
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/place"
 )
@@ -411,4 +413,28 @@ func TestABodyIsTakenOverBeforeItsValueIsTaken(t *testing.T) {
 			assert.NoError(t, c.Stop())
 		})
 	})
+}
+
+// A free tree that is tied to a thread while it is suspended in C leaves the thread's record to
+// whoever is locked to the thread next, with nothing else between the two for the race detector.
+func TestAThreadIsLeftToAnotherGoroutine(t *testing.T) {
+	needsFreeTrees(t)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that goroutines follow each other on one thread
+	var over sync.WaitGroup
+	for range 20 {
+		over.Add(2)
+		go func() {
+			defer over.Done()
+			runtime.LockOSThread() // it ends locked, and the thread ends with it
+			Current()
+		}()
+		go func() {
+			defer over.Done()
+			root := Current()
+			g := New(func(any) (any, error) { return root.Switch(nil) })
+			cgotest.Call(func() { _, _ = g.Switch(nil) })
+			assert.NoError(t, g.Kill())
+		}()
+	}
+	over.Wait()
 }

@@ -14,7 +14,9 @@ const raceEnabled = true
 // with the thread's record as the synchronisation variable. They do nothing in other builds.
 
 // raceRelease is called by the tree's goroutine at the end of each operation.
-func (t *tree) raceRelease() { runtime.RaceReleaseMerge(unsafe.Pointer(t.th)) }
+func (t *tree) raceRelease() { t.th.raceRelease() }
+
+func (th *thread) raceRelease() { runtime.RaceReleaseMerge(unsafe.Pointer(th)) }
 
 // raceAcquire is called before the record is used by another goroutine than before.
 func (th *thread) raceAcquire() { runtime.RaceAcquire(unsafe.Pointer(th)) }

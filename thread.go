@@ -32,9 +32,8 @@ type thread struct {
 }
 
 // threadHere returns the record of the calling thread, and makes it if there is none. The
-// calling goroutine is locked to the thread.
-
-// threadHere is the record of the calling thread, to which the goroutine is locked.
+// calling goroutine is locked to the thread. The next one to be locked to it need not have
+// anything to do with this one: it calls raceAcquire before it uses the record.
 func threadHere() (*thread, error) {
 	th := (*thread)(loadSlot(slotThread))
 	if th == nil {
@@ -44,6 +43,7 @@ func threadHere() (*thread, error) {
 		}
 		engine.enterThread(th)
 		storeSlot(slotThread, unsafe.Pointer(th))
+		th.raceRelease()
 	}
 	return th, nil
 }

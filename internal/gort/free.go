@@ -286,6 +286,7 @@ func (t *Thread) readyFree() error {
 		t.osThread = on
 		on.raceAcquire()
 	}
+	defer t.osThread.raceRelease() // the switch may be refused, and another tree use the thread next
 	for _, s := range t.osThread.spare {
 		if s.size == freeStackSize {
 			return nil
