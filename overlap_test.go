@@ -438,3 +438,38 @@ func TestAThreadIsLeftToAnotherGoroutine(t *testing.T) {
 	}
 	over.Wait()
 }
+
+// A free tree is not bound to a thread if another goroutine has moved a greenlet to it since
+// bindToThread has looked for the first time.
+func TestAGreenletIsMovedToATreeThatIsBeingBound(t *testing.T) {
+	needsFreeTrees(t)
+	ready, moved, done := make(chan *tree), make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		root := Current()
+		target := currentTree()
+		ready <- target
+		assert.NoError(t, target.bindToThread())
+		<-moved
+		if assert.True(t, target.free.Load()) {
+			for c := target.youngest(); c != nil; c = target.youngest() {
+				assert.NoError(t, c.userRef().Kill())
+			}
+		}
+		runtime.KeepAlive(root)
+	}()
+	elsewhere(func() {
+		root := Current()
+		g := New(func(any) (any, error) { return root.Switch(nil) })
+		_, err := g.Switch(nil)
+		require.NoError(t, err)
+		endingOrphans.Lock() // as moveOut does
+		target := <-ready
+		time.Sleep(20 * time.Millisecond) // bindToThread has looked, and waits for the lock by now
+		assert.NoError(t, target.moveIn(g.c, currentTree(), func() bool { return true }))
+		endingOrphans.Unlock()
+		close(moved)
+		<-done
+		assert.True(t, g.Dead())
+	})
+}
