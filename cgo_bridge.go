@@ -101,7 +101,7 @@ func init() {
 		}
 		th.raceAcquire()
 		th.tiedTree.Store(currentTree()) // for endTiedTree, when the thread ends
-		return th.one, nil
+		return th.switcher, nil
 	}
 	bound, bindm := gort.Hooks()
 	C.bridge_init(bound, bindm)

@@ -74,11 +74,11 @@ func (portableEngine) destroy(w *worker) {
 
 func (portableEngine) cStack(c coro) native { return native(c.Native) }
 
-// newOne makes the record that the engine of one M keeps of the calling thread.
-func (th *thread) newOne() *gort.Thread {
-	one := gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(th.exceptions))
-	setFiberThread(one)
-	return one
+// newSwitcher makes the record that the engine of one M keeps of the calling thread.
+func (th *thread) newSwitcher() *gort.Thread {
+	s := gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(th.exceptions))
+	setFiberThread(s)
+	return s
 }
 
 func init() { cStacks = &stacks }

@@ -38,13 +38,13 @@ func newFreeTree(implicit bool) *tree {
 	c.id = lastID.Add(1)
 	c.name.Store(&rootName)
 	c.life.Store(lifeStarted)
-	record.one.InitFree(cStacks, unsafe.Pointer(t))
-	th.one, th.tree = &record.one, t
-	th.root = th.one.EnterFree()
+	record.switcher.InitFree(cStacks, unsafe.Pointer(t))
+	th.switcher, th.tree = &record.switcher, t
+	th.root = th.switcher.EnterFree()
 	c.coro = th.root
 	c.tree.Store(t)
 	made.g.c, c.strongRef = c, &made.g
-	t.th, t.one, t.record = th, th.one, record
+	t.th, t.switcher, t.record = th, th.switcher, record
 	t.free.Store(true)
 	t.root, t.current = &made.g, &made.g
 	t.epoch = epoch.Load()
@@ -61,8 +61,8 @@ func newFreeTree(implicit bool) *tree {
 // A freeRecord is the thread record of a free tree and the engine's. It is large, and a tree
 // lasts for one Pull or less, so records are used again.
 type freeRecord struct {
-	th  thread
-	one gort.Thread
+	th       thread
+	switcher gort.Thread
 }
 
 var freeRecords = sync.Pool{New: func() any { return &freeRecord{} }}
@@ -93,11 +93,11 @@ func (t *tree) bindToThread() error {
 	t.mu.Lock()
 	t.root.c.coro = th.root
 	t.mu.Unlock()
-	t.th, t.one = th, th.one
+	t.th, t.switcher = th, th.switcher
 	t.carry()
 	t.tid.Store(int32(th.tid))
 	t.free.Store(false)
-	t.one.Owner = unsafe.Pointer(t)
+	t.switcher.Owner = unsafe.Pointer(t)
 	th.root.SetOwner(unsafe.Pointer(t))
 	th.tree = t
 	storeSlot(slotTree, unsafe.Pointer(t))
@@ -107,7 +107,7 @@ func (t *tree) bindToThread() error {
 // releaseGoroutine is the part of close for a free tree, after finish.
 func (t *tree) releaseGoroutine() {
 	t.th.pool.freeOrphans()
-	t.one.Untie()
+	t.switcher.Untie()
 	engine.leaveRoot(t.th)
 	roots.remove(t)
 	t.raceRelease()
@@ -253,5 +253,5 @@ func (t *tree) pin(c *core) bool {
 	} else {
 		coro = c.coro
 	}
-	return coro != nil && coro.Hold(t.one)
+	return coro != nil && coro.Hold(t.switcher)
 }

@@ -97,7 +97,7 @@ func TestABodyIsTakenOverBetweenAStartBelowItAndTheFirstSwitch(t *testing.T) {
 			tr.inbox.value = "sent"
 			tr.current = child
 			child.c.switches++
-			way, _ := tr.one.SwitchFast(to)
+			way, _ := tr.switcher.SwitchFast(to)
 			require.Equal(t, gort.Refused, way)
 			_, err := tr.retrySwitch(from)
 			assert.ErrorIs(t, err, ErrWrongThread)
@@ -197,8 +197,8 @@ func TestAPinBesideClaimsThatComeToNothing(t *testing.T) {
 		go func() {
 			defer close(done)
 			for !over.Load() {
-				if coro.Claim(tr.one, func() bool { return false }) {
-					coro.Unclaim(tr.one)
+				if coro.Claim(tr.switcher, func() bool { return false }) {
+					coro.Unclaim(tr.switcher)
 				}
 			}
 		}()
@@ -210,7 +210,7 @@ func TestAPinBesideClaimsThatComeToNothing(t *testing.T) {
 			if !assert.True(t, tr.pin(g.c)) {
 				break
 			}
-			coro.Keep(tr.one)
+			coro.Keep(tr.switcher)
 		}
 		over.Store(true)
 		<-done

@@ -9,7 +9,7 @@ import (
 
 // A worker is a coroutine of the engine that runs one greenlet after the other.
 type worker struct {
-	one     gort.Coro  // coro points here on the engine of one M; the first field, since serve converts its address
+	ownCoro gort.Coro  // coro points here on the engine of one M; the first field, since serve converts its address
 	th      *thread    // changed when the greenlet is moved to another tree
 	coro    coro       // what the engine switches to
 	size    int        // of its C stack in bytes, as WithStackSize said; 0: the default
@@ -119,13 +119,13 @@ func (w *worker) serve() {
 		to := t.endGreenlet(w, &end)
 		if to == w.coro { // a pending parent starts on this very worker, which was idle again
 			if oneM {
-				to.Keep(t.one)
+				to.Keep(t.switcher)
 			}
 			continue
 		}
 		if oneM && !raceEnabled && to.Plain() {
-			to.Keep(t.one)
-			if way, _ := t.one.SwitchFast(to); way != gort.Refused {
+			to.Keep(t.switcher)
+			if way, _ := t.switcher.SwitchFast(to); way != gort.Refused {
 				continue
 			}
 		}
@@ -156,7 +156,7 @@ func (w *worker) run(t *tree, end *message) {
 	// The greenlet before may have changed what follows.
 	debug.SetPanicOnFault(false)
 	if oneM {
-		w.th.one.Clean(w.coro)
+		w.th.switcher.Clean(w.coro)
 	}
 	w.core.executeRecovering(t, end)
 	returned = true
