@@ -161,8 +161,8 @@ func (e lineEngine) newWorker(w *worker) error {
 			defer recordOwner(id, nil)
 		}
 		w.serve()
-		if w.retirer != nil {
-			l.running = lineCoroOf(w.retirer)
+		if w.successor != nil {
+			l.running = lineCoroOf(w.successor)
 		}
 	})
 	c.on, w.coro = c.own, &c.Coro
@@ -205,7 +205,7 @@ func (e lineEngine) exitTo(w *worker, to coro) {
 }
 
 func (e lineEngine) retire(w *worker, by coro) {
-	w.retired, w.retirer = true, by
+	w.retired, w.successor = true, by
 	e.switchTo(w.th, by, w.coro)
 }
 

@@ -48,8 +48,8 @@ func (oneMEngine) newWorker(w *worker) error {
 func serve(c coro) {
 	w := (*worker)(unsafe.Pointer(c))
 	w.serve()
-	if w.retirer != nil {
-		w.th.switcher.Exit(c, w.retirer)
+	if w.successor != nil {
+		w.th.switcher.Exit(c, w.successor)
 	}
 }
 
@@ -76,7 +76,7 @@ func (oneMEngine) canSuspend(th *thread, from coro) error { return th.switcher.R
 func (oneMEngine) exitTo(w *worker, to coro) { w.th.switcher.Exit(w.coro, to) }
 
 func (oneMEngine) retire(w *worker, by coro) {
-	w.retired, w.retirer = true, by
+	w.retired, w.successor = true, by
 	w.th.switcher.Switch(by, w.coro)
 }
 

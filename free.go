@@ -76,8 +76,8 @@ func (t *tree) bindToThread() error {
 		return nil
 	}
 	t.th.pool.trim(0, t.th.root)
-	endingOrphans.Lock() // moveOut holds it while it moves a greenlet to this tree, which has to be a free one then
-	defer endingOrphans.Unlock()
+	endingMu.Lock() // moveOut holds it while it moves a greenlet to this tree, which has to be a free one then
+	defer endingMu.Unlock()
 	if t.liveCount() != 0 { // moveOut has moved one here since the first look
 		return nil
 	}

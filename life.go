@@ -109,13 +109,13 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 }
 
 // endLastGreenlet is endGreenlet for a worker whose goroutine ends then, in favour of the
-// greenlet that gets the message (retirer).
+// greenlet that gets the message (successor).
 func (t *tree) endLastGreenlet(w *worker, end *message) {
 	g := t.current
 	t.endSections(end)
 	t.markDead(g.c)
 	w.core = nil
-	w.retirer = t.deliverLast(g, *end).c.coro
+	w.successor = t.deliverLast(g, *end).c.coro
 }
 
 // endByGoexit is endGreenlet for a worker whose goroutine is in runtime.Goexit, and ends.

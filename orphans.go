@@ -15,10 +15,10 @@ func (t *tree) endIfOrphan() {
 	}
 }
 
-// endingOrphans is held by the goroutines that end a tree whose own goroutine has ended, and
+// endingMu is held by the goroutines that end a tree whose own goroutine has ended, and
 // by those whose greenlets must not get into a tree that ends or becomes bound: moveOut and
 // bindToThread. It is locked before tree.mu.
-var endingOrphans sync.Mutex
+var endingMu sync.Mutex
 
 // endOrphan kills the greenlets of a tree whose goroutine has ended, and frees the rest of the
 // tree. It leaves two kinds. Movable greenlets stay, since another goroutine may go on with
@@ -26,7 +26,7 @@ var endingOrphans sync.Mutex
 func (t *tree) endOrphan() {
 	reaper := newFreeTree(true)
 	reaper.isReaper = true
-	endingOrphans.Lock()
+	endingMu.Lock()
 	claimed := t.liveWhere(func(c *core) bool { return !c.isMovable() && t.claim(c) == nil })
 	t.mu.Lock()
 	for _, c := range claimed {
@@ -55,7 +55,7 @@ func (t *tree) endOrphan() {
 	}
 	for t.watchNext() {
 	}
-	endingOrphans.Unlock()
+	endingMu.Unlock()
 	for c := reaper.youngest(); c != nil; c = reaper.youngest() {
 		reaper.endAbandoned(c)
 	}
@@ -63,7 +63,7 @@ func (t *tree) endOrphan() {
 }
 
 // endIfEmpty ends a tree whose goroutine has ended, if no greenlet lives in it. The caller
-// holds endingOrphans.
+// holds endingMu.
 func (t *tree) endIfEmpty() {
 	if t.liveCount() == 0 {
 		t.th.raceAcquire() // after the last call of its goroutine
@@ -149,7 +149,7 @@ func (th *thread) endTiedTree() {
 	if t == nil || !t.record.switcher.TiedTo(th.switcher) {
 		return
 	}
-	endingOrphans.Lock()
+	endingMu.Lock()
 	t.th.raceAcquire()
 	for _, c := range t.liveWhere(func(c *core) bool { return c.coro.Held() }) {
 		t.destroy(c)
@@ -159,6 +159,6 @@ func (th *thread) endTiedTree() {
 	if t.orphaned.Load() {
 		t.endIfEmpty()
 	}
-	endingOrphans.Unlock()
+	endingMu.Unlock()
 	t.endIfOrphan()
 }

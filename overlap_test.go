@@ -463,11 +463,11 @@ func TestAGreenletIsMovedToATreeThatIsBeingBound(t *testing.T) {
 		g := New(func(any) (any, error) { return root.Switch(nil) })
 		_, err := g.Switch(nil)
 		require.NoError(t, err)
-		endingOrphans.Lock() // as moveOut does
+		endingMu.Lock() // as moveOut does
 		target := <-ready
 		time.Sleep(20 * time.Millisecond) // bindToThread has looked, and waits for the lock by now
 		assert.NoError(t, target.moveIn(g.c, currentTree(), func() bool { return true }))
-		endingOrphans.Unlock()
+		endingMu.Unlock()
 		close(moved)
 		<-done
 		assert.True(t, g.Dead())

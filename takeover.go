@@ -9,7 +9,7 @@ import (
 // This file moves suspended greenlets from one goroutine's tree to another's.
 
 var (
-	errAway   = errors.New("it runs, or waits in or for a next, a Resume or a Kill")
+	errInUse  = errors.New("it runs, or waits in or for a next, a Resume or a Kill")
 	errHeld   = errors.New("it is suspended in C code, or has locked its thread, so it can go on only on its own goroutine")
 	errEnds   = errors.New("the tree there is about to end")
 	errScope  = errors.New("it was begun outside of a Run and is used in it, or the other way round")
@@ -76,7 +76,7 @@ func (t *tree) adopt(c *core, source *tree, started bool) error {
 
 // moveIn moves c, which is suspended in another tree, and the greenlets below it to this tree.
 // It calls accept while it has claimed c, so that no other goroutine can touch it, and moves
-// nothing if that returns false: then the error is errAway.
+// nothing if that returns false: then the error is errInUse.
 func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 	source.mu.Lock() // endTiedTree may be ending c now, on a thread that ends; it writes under mu, too
 	err := source.claim(c)
@@ -91,7 +91,7 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 	}
 	if !c.canMove() || !accept() {
 		c.coro.Unclaim(record)
-		return errAway
+		return errInUse
 	}
 	source.mu.Lock()
 	claimed := []*core{c}
@@ -103,7 +103,7 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 			err := source.claim(d)
 			if err == nil {
 				if claimed = append(claimed, d); !d.canMove() {
-					err = errAway
+					err = errInUse
 				}
 			}
 			if err != nil {
@@ -125,9 +125,9 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 		t.admit(d)
 	}
 	if source.orphaned.Load() { // c may have been the last greenlet that kept the tree
-		endingOrphans.Lock()
+		endingMu.Lock()
 		source.endIfEmpty()
-		endingOrphans.Unlock()
+		endingMu.Unlock()
 	}
 	return nil
 }
@@ -137,10 +137,10 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 // ending or has become a bound one.
 func (t *tree) moveOut(c *core, parent *Greenlet, target *tree) error {
 	if c == t.current.c {
-		return errAway
+		return errInUse
 	}
-	endingOrphans.Lock() // meanwhile no other goroutine ends the target tree, and its own does not bind it
-	defer endingOrphans.Unlock()
+	endingMu.Lock() // meanwhile no other goroutine ends the target tree, and its own does not bind it
+	defer endingMu.Unlock()
 	parent.noteDescendants()
 	old := c.parent.Swap(parent) // before the other goroutine can resume it
 	ends := false
@@ -168,7 +168,7 @@ func (c *core) canMove() bool { return !c.waits && c.waiter == nil }
 // The caller holds mu, under which greenlets end and leave the tree.
 func (t *tree) claim(c *core) error {
 	if c.tree.Load() != t || t.record == nil || c.coro == nil {
-		return errAway
+		return errInUse
 	}
 	// prober is read on both sides of current, since callOn sets it before and answerProbe clears it
 	// after they change current: so one of the three finds c while c is one of the two.
@@ -177,7 +177,7 @@ func (t *tree) claim(c *core) error {
 		if c.coro.Held() {
 			return errHeld
 		}
-		return errAway
+		return errInUse
 	}
 	return nil
 }

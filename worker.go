@@ -9,14 +9,14 @@ import (
 
 // A worker is a coroutine of the engine that runs one greenlet after the other.
 type worker struct {
-	ownCoro gort.Coro  // coro points here on the engine of one M; the first field, since serve converts its address
-	th      *thread    // changed when the greenlet is moved to another tree
-	coro    coro       // what the engine switches to
-	size    int        // of its C stack in bytes, as WithStackSize said; 0: the default
-	handle  attachment // on the portable engine, by which C finds the worker
-	retirer coro       // goes on when serve has returned; nil: another coroutine was chosen
-	core    *core      // the greenlet that it runs or is to run; nil: it is idle
-	retired bool       // serve is to return
+	ownCoro   gort.Coro  // coro points here on the engine of one M; the first field, since serve converts its address
+	th        *thread    // changed when the greenlet is moved to another tree
+	coro      coro       // what the engine switches to
+	size      int        // of its C stack in bytes, as WithStackSize said; 0: the default
+	handle    attachment // on the portable engine, by which C finds the worker
+	successor coro       // goes on when serve has returned; nil: another coroutine was chosen
+	core      *core      // the greenlet that it runs or is to run; nil: it is idle
+	retired   bool       // serve is to return
 }
 
 // minIdle is how many idle workers a tree keeps in any case, since to make one takes longer

@@ -30,7 +30,7 @@ type view struct {
 	Rate   float64 // their switches per second
 	Groups []group // the places with the most greenlets, the largest group first
 	Trees  []shownTree
-	One    *oneOfAll // nil: the page of all greenlets
+	One    *entry // nil: the page of all greenlets
 }
 
 type query struct {
@@ -64,12 +64,12 @@ type group struct {
 type shownTree struct {
 	tree
 	Name string
-	Rows []*oneOfAll
+	Rows []*entry
 	More int // selected greenlets that are not in Rows because of the limit
 }
 
 // Title returns NAME/ID, as Greenlet.String does; greenlet/ID if there is no name.
-func (o *oneOfAll) Title() string {
+func (o *entry) Title() string {
 	if o.Name == "" {
 		return fmt.Sprintf("greenlet/%d", o.ID)
 	}
@@ -85,7 +85,7 @@ func (w *where) Place() string {
 }
 
 // age returns how long o has been in its state, with "> " in front if that is only a lower bound.
-func age(o *oneOfAll) string {
+func age(o *entry) string {
 	d, sign := o.SinceMs, ""
 	if d == 0 {
 		if d, sign = o.AtLeastMs, "> "; d == 0 {
@@ -126,7 +126,7 @@ func parse(r *http.Request) query {
 	return q
 }
 
-func (q query) finds(o *oneOfAll) bool {
+func (q query) finds(o *entry) bool {
 	if q.State != "" && q.State != o.State {
 		return false
 	}
@@ -140,16 +140,16 @@ func (q query) finds(o *oneOfAll) bool {
 // its greenlets indented below their parents.
 func (q query) plain() bool { return q.State == "" && q.Name == "" && q.Place == "" && q.Sort == "" }
 
-func (q query) order(rows []*oneOfAll) {
-	by := map[string]func(a, b *oneOfAll) int{
-		"name":     func(a, b *oneOfAll) int { return cmp.Compare(a.Name, b.Name) },
-		"switches": func(a, b *oneOfAll) int { return cmp.Compare(b.Switches, a.Switches) },
-		"rate":     func(a, b *oneOfAll) int { return cmp.Compare(b.PerSecond, a.PerSecond) },
-		"c":        func(a, b *oneOfAll) int { return cmp.Compare(b.CStackUsed, a.CStackUsed) },
-		"place": func(a, b *oneOfAll) int {
+func (q query) order(rows []*entry) {
+	by := map[string]func(a, b *entry) int{
+		"name":     func(a, b *entry) int { return cmp.Compare(a.Name, b.Name) },
+		"switches": func(a, b *entry) int { return cmp.Compare(b.Switches, a.Switches) },
+		"rate":     func(a, b *entry) int { return cmp.Compare(b.PerSecond, a.PerSecond) },
+		"c":        func(a, b *entry) int { return cmp.Compare(b.CStackUsed, a.CStackUsed) },
+		"place": func(a, b *entry) int {
 			return cmp.Compare(a.Where.Place(), b.Where.Place())
 		},
-		"for": func(a, b *oneOfAll) int { // running before suspended, then the longest time first
+		"for": func(a, b *entry) int { // running before suspended, then the longest time first
 			return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(b.SinceMs, a.SinceMs), cmp.Compare(b.AtLeastMs, a.AtLeastMs))
 		},
 	}[q.Sort]
@@ -164,7 +164,7 @@ func viewOf(r *http.Request, s snapshot) *view {
 	groups := map[where]*group{}
 	left := v.Q.Limit
 	for _, t := range s.Trees {
-		var found []*oneOfAll
+		var found []*entry
 		for _, g := range t.Greenlets {
 			v.Total++
 			v.Rate += g.PerSecond
@@ -207,7 +207,7 @@ func viewOf(r *http.Request, s snapshot) *view {
 // the root; a greenlet whose parent is not in the list is put below the root. Parents change while
 // they are read one by one, so they can form a cycle, which the root does not lead to; such
 // greenlets, and those deeper than maxDepth, are at the end.
-func asTree(all []*oneOfAll, maxDepth int) []*oneOfAll {
+func asTree(all []*entry, maxDepth int) []*entry {
 	index := make(map[uint64]int, len(all)) // by ID
 	for i, g := range all {
 		index[g.ID] = i
@@ -221,7 +221,7 @@ func asTree(all []*oneOfAll, maxDepth int) []*oneOfAll {
 		}
 		child[p], sibling[i] = i, child[p]
 	}
-	out := make([]*oneOfAll, 0, len(all))
+	out := make([]*entry, 0, len(all))
 	var add func(i, depth int)
 	added := make([]bool, len(all))
 	add = func(i, depth int) {
@@ -252,7 +252,7 @@ func writePage(b *bytes.Buffer, r *http.Request, s snapshot) error {
 	return page.Execute(b, v)
 }
 
-func writeOne(b *bytes.Buffer, r *http.Request, o *oneOfAll) error {
+func writeOne(b *bytes.Buffer, r *http.Request, o *entry) error {
 	base, _, _ := strings.Cut(r.URL.Path, path)
 	v := &view{Base: base + path, Q: parse(r), One: o}
 	if v.Q.Fragment {

@@ -22,13 +22,13 @@ type snapshot struct {
 }
 
 type tree struct {
-	Root      uint64      `json:"root"`
-	Thread    int         `json:"thread"`
-	Running   uint64      `json:"running"`
-	Greenlets []*oneOfAll `json:"greenlets"` // the root first, then by age
+	Root      uint64   `json:"root"`
+	Thread    int      `json:"thread"`
+	Running   uint64   `json:"running"`
+	Greenlets []*entry `json:"greenlets"` // the root first, then by age
 }
 
-type oneOfAll struct {
+type entry struct {
 	ID         uint64     `json:"id"`
 	Name       string     `json:"name"`
 	State      string     `json:"state"`
@@ -69,11 +69,11 @@ type channel struct {
 	Waiting []uint64 `json:"waiting"`
 }
 
-// places has one where for each place that a look meets, by program counter: many greenlets are
+// A placeCache has one where for each place that a look meets, by program counter: many greenlets are
 // suspended at few places.
-type places map[uintptr]*where
+type placeCache map[uintptr]*where
 
-func (p places) of(f *runtime.Frame) *where {
+func (p placeCache) of(f *runtime.Frame) *where {
 	if f.Function == "" {
 		return nil
 	}
@@ -85,8 +85,8 @@ func (p places) of(f *runtime.Frame) *where {
 	return w
 }
 
-func (p places) one(i *greenlet.Info) *oneOfAll {
-	o := &oneOfAll{
+func (p placeCache) entry(i *greenlet.Info) *entry {
+	o := &entry{
 		ID: i.ID, Name: i.Name, State: i.State.String(), Parent: i.Parent, Where: p.of(&i.SuspendedAt),
 		SinceMs: ms(i.Since), Switches: i.Switches, CStack: i.CStack, CStackUsed: i.CStackUsed, CreatedAt: p.of(&i.CreatedAt),
 	}
@@ -102,7 +102,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 func look(t []tasklets) snapshot {
 	s := snapshot{Time: time.Now(), Engine: greenlet.Runtime(), Trees: []tree{}, Tasklets: t}
 	var current *tree
-	p := places{}
+	p := placeCache{}
 	for g := range greenlet.All() {
 		i := g.Info()
 		switch {
@@ -117,16 +117,16 @@ func look(t []tasklets) snapshot {
 		if i.State == greenlet.Running {
 			current.Running = i.ID
 		}
-		current.Greenlets = append(current.Greenlets, p.one(&i))
+		current.Greenlets = append(current.Greenlets, p.entry(&i))
 	}
 	earlier.compare(&s)
 	return s
 }
 
 // lookAt returns one greenlet, with its whole stack.
-func lookAt(g *greenlet.Greenlet) *oneOfAll {
+func lookAt(g *greenlet.Greenlet) *entry {
 	i := g.Info()
-	o := places{}.one(&i)
+	o := placeCache{}.entry(&i)
 	o.Root, o.Thread = i.Root, i.Thread
 	for _, f := range g.Stack() {
 		o.Stack = append(o.Stack, where{f.Function, f.File, f.Line})

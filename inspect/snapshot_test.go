@@ -17,14 +17,14 @@ import (
 )
 
 // at returns a look that began at that time after began, and its one greenlet, with so many switches.
-func at(d time.Duration, switches uint64) (s snapshot, g *oneOfAll) {
-	g = &oneOfAll{ID: 7, Switches: switches}
-	return snapshot{Time: began.Add(d), Trees: []tree{{Root: 1, Greenlets: []*oneOfAll{g}}}}, g
+func at(d time.Duration, switches uint64) (s snapshot, g *entry) {
+	g = &entry{ID: 7, Switches: switches}
+	return snapshot{Time: began.Add(d), Trees: []tree{{Root: 1, Greenlets: []*entry{g}}}}, g
 }
 
 func TestRates(t *testing.T) {
 	var l looks
-	see := func(d time.Duration, switches uint64) *oneOfAll {
+	see := func(d time.Duration, switches uint64) *entry {
 		s, g := at(d, switches)
 		l.compare(&s)
 		assert.GreaterOrEqual(t, g.PerSecond, 0., d)

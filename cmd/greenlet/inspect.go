@@ -109,11 +109,11 @@ type seen struct {
 	Trees  []struct {
 		Root      uint64
 		Thread    int
-		Greenlets []seenOne
+		Greenlets []entry
 	}
 }
 
-type seenOne struct {
+type entry struct {
 	ID, Parent, Switches uint64
 	Name, State          string
 	Where                *seenPlace
@@ -130,7 +130,7 @@ type seenPlace struct {
 	Line       int
 }
 
-func (o seenOne) place() string {
+func (o entry) place() string {
 	if o.Where == nil {
 		return ""
 	}
@@ -139,7 +139,7 @@ func (o seenOne) place() string {
 
 // age returns how long o has been in its state, with "> " in front if that is only a lower bound from
 // the inspector's earlier looks.
-func (o seenOne) age() string {
+func (o entry) age() string {
 	switch {
 	case o.SinceMs != 0:
 		return time.Duration(o.SinceMs * 1e6).Round(time.Millisecond / 10).String()
@@ -190,7 +190,7 @@ func listAll(args []string, stdout io.Writer) error {
 	for _, t := range s.Trees {
 		list := t.Greenlets
 		if asTree {
-			list = deepened(list)
+			list = treeOrder(list)
 		}
 		for _, o := range list {
 			fmt.Fprintf(w, "%d\t%s%s\t%s\t%s\t%d\t%d\t%d\t%s\n", o.ID, strings.Repeat("  ", o.depth), place.Printable(o.Name), o.State, o.age(), o.Switches, o.Parent, t.Thread, o.place())
@@ -205,11 +205,11 @@ func listing(stdout io.Writer) *tabwriter.Writer {
 	return w
 }
 
-// deepened sorts a tree's greenlets so that each follows its parent, and sets their depths. The first
+// treeOrder sorts a tree's greenlets so that each follows its parent, and sets their depths. The first
 // is the root; a greenlet whose parent is not in the list is put below it. The inspector reads
 // parents one by one while they change, so they can form a cycle; such greenlets are at the end.
-func deepened(list []seenOne) (out []seenOne) {
-	children := map[uint64][]seenOne{}
+func treeOrder(list []entry) (out []entry) {
+	children := map[uint64][]entry{}
 	known := map[uint64]bool{}
 	for _, o := range list {
 		known[o.ID] = true
@@ -223,8 +223,8 @@ func deepened(list []seenOne) (out []seenOne) {
 		}
 	}
 	listed := map[uint64]bool{}
-	var add func(o seenOne, depth int)
-	add = func(o seenOne, depth int) {
+	var add func(o entry, depth int)
+	add = func(o entry, depth int) {
 		if listed[o.ID] {
 			return
 		}
@@ -242,12 +242,12 @@ func deepened(list []seenOne) (out []seenOne) {
 }
 
 // orders has the comparison for each value of top's -sort.
-var orders = map[string]func(a, b seenOne) int{
-	"rate":     func(a, b seenOne) int { return cmp.Compare(b.PerSecond, a.PerSecond) },
-	"switches": func(a, b seenOne) int { return cmp.Compare(b.Switches, a.Switches) },
-	"name":     func(a, b seenOne) int { return cmp.Compare(a.Name, b.Name) },
-	"c":        func(a, b seenOne) int { return cmp.Compare(b.CStackUsed, a.CStackUsed) },
-	"for": func(a, b seenOne) int {
+var orders = map[string]func(a, b entry) int{
+	"rate":     func(a, b entry) int { return cmp.Compare(b.PerSecond, a.PerSecond) },
+	"switches": func(a, b entry) int { return cmp.Compare(b.Switches, a.Switches) },
+	"name":     func(a, b entry) int { return cmp.Compare(a.Name, b.Name) },
+	"c":        func(a, b entry) int { return cmp.Compare(b.CStackUsed, a.CStackUsed) },
+	"for": func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(b.SinceMs, a.SinceMs), cmp.Compare(b.AtLeastMs, a.AtLeastMs))
 	},
 }
@@ -284,7 +284,7 @@ func watchTop(args []string, stdout io.Writer) error {
 		if err := p.get("", &s); err != nil {
 			return err
 		}
-		var all []seenOne
+		var all []entry
 		total := 0.
 		for _, t := range s.Trees {
 			all = append(all, t.Greenlets...)
