@@ -506,6 +506,23 @@ func TestDump(t *testing.T) {
 	})
 }
 
+func TestDumpSaysWhichGoroutineAFreeTreeBelongsTo(t *testing.T) {
+	if !oneM() {
+		t.Skip("this engine has no free trees")
+	}
+	onGoroutine(func() {
+		root := greenlet.Current()
+		var id uint64
+		var goroutine, header string
+		_, err := fmt.Sscanf(root.String(), "root/%d (running, goroutine %s", &id, &goroutine)
+		require.NoError(t, err)
+		header = fmt.Sprintf("the tree of root/%d, goroutine %s: 0 greenlets", id, strings.TrimSuffix(goroutine, ")"))
+		var b strings.Builder
+		require.NoError(t, greenlet.Dump(&b))
+		assert.Contains(t, b.String(), header)
+	})
+}
+
 type writer func([]byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }

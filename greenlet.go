@@ -324,10 +324,8 @@ func (g *Greenlet) String() string {
 	if !g.valid() {
 		return "greenlet(nil)"
 	}
-	if t := g.c.tree.Load(); t != nil && t.free.Load() {
-		return fmt.Sprintf("%s (%v, goroutine %d%s)", nameAndID(g.c.nameText(), g.c.id), g.State(), t.rootGoid, t.endedText())
-	} else if t != nil {
-		return fmt.Sprintf("%s (%v, thread %d%s)", nameAndID(g.c.nameText(), g.c.id), g.State(), t.tid.Load(), t.endedText())
+	if t := g.c.tree.Load(); t != nil {
+		return fmt.Sprintf("%s (%v, %s%s)", nameAndID(g.c.nameText(), g.c.id), g.State(), t.holder(), t.endedText())
 	}
 	return fmt.Sprintf("%s (%v)", nameAndID(g.c.nameText(), g.c.id), g.State())
 }

@@ -159,7 +159,7 @@ func (t *tree) dump(out *bufio.Writer) {
 		}
 		below[parent] = append(below[parent], c)
 	}
-	fmt.Fprintf(out, "\nthe tree of %s, thread %d: %d greenlets\n", nameAndID(t.root.c.nameText(), t.root.c.id), t.tid.Load(), len(cores))
+	fmt.Fprintf(out, "\nthe tree of %s, %s: %d greenlets\n", nameAndID(t.root.c.nameText(), t.root.c.id), t.holder(), len(cores))
 	written := map[*core]bool{}
 	var writeLine func(c *core, depth int)
 	writeLine = func(c *core, depth int) {

@@ -1,6 +1,7 @@
 package greenlet
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -173,6 +174,14 @@ func init() {
 // call it. The compare-and-swap fails if that was noted before, or if endOperation has just
 // released the root; the state stays as it is then.
 func (t *tree) referenceRoot() { t.rootRef.CompareAndSwap(rootUnreferenced, rootReferenced) }
+
+// holder names what the tree belongs to: its root's goroutine or its thread. Any goroutine may call it.
+func (t *tree) holder() string {
+	if t.free.Load() {
+		return fmt.Sprintf("goroutine %d", t.rootGoid)
+	}
+	return fmt.Sprintf("thread %d", t.tid.Load())
+}
 
 // endedText is what String adds for a tree that has ended.
 func (t *tree) endedText() string {

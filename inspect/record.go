@@ -159,7 +159,11 @@ func (w *traceWriter) line(l timeline.Line, ended int64) {
 		}
 		return text
 	}
-	w.event("M", pid, pid, w.began, `,"name":"process_name","args":{"name":`+quoted(fmt.Sprintf("%s, thread %d", titleOf(l.Root), l.Thread))+`}`)
+	process := titleOf(l.Root)
+	if l.Thread != 0 { // else it is tied to none
+		process = fmt.Sprintf("%s, thread %d", process, l.Thread)
+	}
+	w.event("M", pid, pid, w.began, `,"name":"process_name","args":{"name":`+quoted(process)+`}`)
 	var running *timeline.Track
 	var since int64
 	ran := func(until int64) {
