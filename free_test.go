@@ -437,8 +437,15 @@ func TestWhatAGoroutineLeavesBehindEnds(t *testing.T) {
 	collectUntil(t, func() bool { return ended.Load() == n })
 	for _, g := range kept {
 		assert.Eventually(t, g.Dead, 10*time.Second, time.Millisecond)
-		_, err := g.Switch(nil)
-		assert.NoError(t, err) // a dead one stands for its parent, and in the end for the caller's root
+		// A dead one stands for its parent, and in the end for the caller's root; but only when all
+		// that its goroutine has left is ended, and not this one alone.
+		waitFor(t, func() bool {
+			_, err := g.Switch(nil)
+			if err != nil {
+				assert.ErrorIs(t, err, greenlet.ErrThreadExited)
+			}
+			return err == nil
+		})
 	}
 	kept = nil
 	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+2 }, 10*time.Second, time.Millisecond)

@@ -309,8 +309,9 @@ func TestAForgottenSuspendedGreenletIsKilledByItsThread(t *testing.T) {
 func TestTheUnraisableHookHearsOfForgottenOnes(t *testing.T) {
 	var heard []error
 	previous := greenlet.SetUnraisableHook(func(g *greenlet.Greenlet, err error) {
-		assert.Equal(t, "forgotten", g.Name())
-		heard = append(heard, err)
+		if g.Name() == "forgotten" { // and not one that an earlier test has left to the collector
+			heard = append(heard, err)
+		}
 	})
 	defer func() { greenlet.SetUnraisableHook(previous) }()
 	tree(t, func(root *greenlet.Greenlet) {
