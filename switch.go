@@ -113,7 +113,7 @@ func (t *tree) retrySwitch(from *core) (any, error) {
 //go:noinline
 func (g *Greenlet) startFast() (coro, *tree) {
 	c, t := g.c, currentTree()
-	if t == nil || t.switcher == nil || t.slow != 0 || !t.isHereAndIdle() ||
+	if t == nil || t.switcher == nil || t.switcher.OnlyOfficial() || t.slow != 0 || !t.isHereAndIdle() ||
 		c.run == nil || c.asym != nil || c.rare.Load() != nil {
 		return nil, nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/cgotest"
+	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/tasklet"
 )
 
@@ -42,9 +43,11 @@ func TestGreenletsInABubble(t *testing.T) {
 						return nil, nil
 					})
 					value(t, nil)(g.Switch(nil))
+					assert.True(t, gort.Locked())
 					hour(t)
 					if i > 1 {
 						value(t, nil)(g.Switch(nil))
+						assert.True(t, gort.Locked())
 					}
 				}
 				synctest.Wait()

@@ -117,6 +117,10 @@ func (t *Thread) Enter() *Coro {
 	return &t.root
 }
 
+// OnlyOfficial says whether all switches have to be the runtime's. Then no coroutine is ever
+// plain, and SwitchFast, which relies on its caller for that, is not to be called.
+func (t *Thread) OnlyOfficial() bool { return t.official }
+
 // noteOwn notes the bounds of the thread's own stack, which is in place. They can change on
 // threads that C made (callbackUpdateSystemStack), and only there.
 func (t *Thread) noteOwn(g0 uintptr) {
