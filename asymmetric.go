@@ -250,12 +250,14 @@ func (a *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 		err = fail(op, g, err, "")
 	case g.c.life.Load() == lifeDead || a.stopped: // by deferred calls that killUnreachable has run
 		err = errEnded
+	case !t.pin(g.c): // before the next two, which are of no use if another goroutine has taken the body over meanwhile
+		err = fail(op, g, ErrWrongThread, "")
 	case !a.parked || g.c == t.current.c: // a tracer runs on the body before its yield returns
 		err = fail(op, g, errBusy, "")
+		t.unpin(g.c)
 	case a.awaited():
 		err = fail(op, g, errAwaited, "")
-	case !t.pin(g.c):
-		err = fail(op, g, ErrWrongThread, "")
+		t.unpin(g.c)
 	default:
 		return t, nil
 	}

@@ -255,3 +255,10 @@ func (t *tree) pin(c *core) bool {
 	}
 	return coro != nil && coro.Hold(t.switcher)
 }
+
+// unpin takes pin back, where no switch to c follows.
+func (t *tree) unpin(c *core) {
+	if t.free.Load() && c != t.current.c && c != t.root.c {
+		c.coro.Unclaim(t.switcher)
+	}
+}
