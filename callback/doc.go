@@ -31,6 +31,13 @@
 // For that reason [greenlet.Greenlet.MustSwitch] can be used in callbacks: the panic by which it
 // unwinds is kept in the same way. [runtime.Goexit] cannot be kept, and skips the C frames.
 //
+// # Threads
+//
+// Handles may be made, called and deleted on any threads. But the callbacks of one handle must not
+// run on two threads at the same time, since a handle keeps one panic and has no lock: a library
+// that calls back on threads of its own needs a handle for each. Within one thread the callbacks
+// of a handle may be nested.
+//
 // # Greenlets
 //
 // A callback may switch to other greenlets, which may call the same library meanwhile, since each
