@@ -28,9 +28,11 @@ C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -Iinte
 SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test scripts/test-anywhere scripts/test-cross
 SYSTEMS := linux/amd64 darwin/arm64 windows/amd64 freebsd/amd64 netbsd/amd64 openbsd/amd64 dragonfly/amd64 solaris/amd64 \
 	plan9/amd64 js/wasm wasip1/wasm
+# The types of those, and of CPUs whose words are small, or for which nothing else is built.
+TYPES := $(SYSTEMS) linux/386 linux/loong64 linux/mips linux/ppc64le
 
 .PHONY: help demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-riscv64 test-unknown test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint lint-anywhere docker-test deps clean
+	test-musl test-arm64 test-riscv64 test-unknown test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint typecheck lint-anywhere docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
@@ -77,12 +79,13 @@ test-musl: ## the suite with the C library of Alpine Linux
 
 test-arm64: ## the short suite on an emulated arm64
 	@scripts/need arm64
-	$(ARM64) $(TEST) -short -exec qemu-aarch64-static ./...
+	$(ARM64) $(TEST) -vet=all -short -exec qemu-aarch64-static ./...
 	$(ARM64) $(TEST) -short -exec qemu-aarch64-static -tags greenlet_foreign ./internal/foreign/cxx
 
 test-riscv64: ## the short suite on an emulated riscv64
 	@scripts/need qemu riscv64
 	scripts/test-cross riscv64
+	$(RISCV64) $(GO) vet ./internal/gort
 	$(RISCV64) $(TEST) -short -exec qemu-riscv64-static ./internal/cgotest
 	$(RISCV64) $(TEST) -short -exec qemu-riscv64-static -tags greenlet_foreign ./internal/foreign/cxx
 
@@ -169,6 +172,7 @@ lint: ## what finds mistakes without running anything
 	@scripts/need cc cppcheck shellcheck php $(LIBRARIES)
 	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted (gofmt -w):" $$files; exit 1; }
 	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) vet -tags greenlet_foreign,boost ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run $(STATICCHECK) -tags greenlet_foreign,boost ./...
@@ -180,7 +184,10 @@ lint: ## what finds mistakes without running anything
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign -Iinternal/foreign/hub $(C_FILES)
 	shellcheck $(SCRIPTS)
 
-lint-anywhere: ## vet for every system, without cgo
+typecheck: ## the types of everything on every system, from source and without cgo
+	$(GO) run ./internal/typecheck $(TYPES)
+
+lint-anywhere: ## vet for every system, without cgo; it compiles the standard library for each
 	for t in $(SYSTEMS); do echo $$t; \
 		GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; done
 
