@@ -7,6 +7,8 @@ COUNT ?= 5
 CPUS ?= 1,2,8
 # Of the stress of trees without a thread, each time.
 LASTS ?= 3m
+# Of the suite in each of its builds: test, test-race, -pie, -static, -ucontext, -musl, -asan, -ubsan, and of stress.
+PACKAGES := ./...
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 C_FILES := $(filter-out examples/php/% internal/foreign/ruby/%,$(wildcard csrc/*.c examples/*/*.c internal/chost/lib/*.c internal/cbench/*.c internal/capitest/*.c internal/chain/*.c internal/foreign/*.c internal/foreign/*/*.c internal/foreign/*/*/*.c))
@@ -35,7 +37,7 @@ TYPES := $(SYSTEMS) linux/386 linux/loong64 linux/mips linux/ppc64le
 	test-musl test-arm64 test-riscv64 test-unknown test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint typecheck lint-anywhere docker-test deps clean
 
 help: ## list the targets
-	@echo 'make TARGET [TESTFLAGS="flags for go test"]'
+	@echo 'make TARGET [TESTFLAGS="flags for go test"] [PACKAGES="instead of all"]'
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: ## short scenes of what it does; DIRS="..." are walked over
@@ -53,29 +55,29 @@ test-browser: ## the inspector's page and the show, in a real browser
 
 test: ## the test suite
 	@scripts/need cc
-	$(TEST) ./...
+	$(TEST) $(PACKAGES)
 
 test-race: ## the suite with the race detector
 	@scripts/need cc
-	$(TEST) -race ./...
+	$(TEST) -race $(PACKAGES)
 
 test-modes: test-pie test-static ## the suite in both of the next two build modes
 
 test-pie: ## the suite as position-independent executables
 	@scripts/need cc
-	$(TEST) -buildmode=pie ./...
+	$(TEST) -buildmode=pie $(PACKAGES)
 
 test-static: ## the suite as fully static executables
 	@scripts/need cc
-	$(TEST) -tags netgo,osusergo -ldflags '-extldflags -static' ./...
+	$(TEST) -tags netgo,osusergo -ldflags '-extldflags -static' $(PACKAGES)
 
 test-ucontext: ## the suite with the portable stack switch
 	@scripts/need cc
-	$(TEST) -tags greenlet_ucontext ./...
+	$(TEST) -tags greenlet_ucontext $(PACKAGES)
 
 test-musl: ## the suite with the C library of Alpine Linux
 	@scripts/need musl
-	CC=musl-gcc $(TEST) ./...
+	CC=musl-gcc $(TEST) $(PACKAGES)
 
 test-arm64: ## the short suite on an emulated arm64
 	@scripts/need arm64
@@ -108,11 +110,11 @@ test-cross: ## the short suite with C on riscv64, s390x, ppc64le and mips64le, e
 
 test-asan: ## the suite with AddressSanitizer and a look for leaks at the end
 	@scripts/need cc
-	$(TEST) -asan ./...
+	$(TEST) -asan $(PACKAGES)
 
 test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
 	@scripts/need cc
-	CGO_CFLAGS='$(UBSAN)' CGO_CXXFLAGS='$(UBSAN)' CGO_LDFLAGS=-fsanitize=undefined $(TEST) ./...
+	CGO_CFLAGS='$(UBSAN)' CGO_CXXFLAGS='$(UBSAN)' CGO_LDFLAGS=-fsanitize=undefined $(TEST) $(PACKAGES)
 
 test-foreign: ## what needs other libraries: boost, Ruby, State Threads, Pth, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb
@@ -142,14 +144,14 @@ test-php: ## the tests of examples/php
 
 stress: ## the suite under all that finds mistakes in the dark corners; long
 	@scripts/need cc
-	$(TEST) -timeout 30m -race -count=$(COUNT) ./...
-	$(TEST) -timeout 30m -shuffle=on -count=$(COUNT) ./...
-	$(TEST) -timeout 30m -cpu=$(CPUS) ./...
-	$(TEST) -timeout 30m -tags greenlet_ucontext -race ./...
-	$(TEST) -timeout 30m -gcflags=all='-N -l' ./...
-	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=all=-d=checkptr ./...
-	GODEBUG=gccheckmark=1,clobberfree=1 $(TEST) -timeout 30m ./...
-	GOGC=1 $(TEST) -timeout 30m ./...
+	$(TEST) -timeout 30m -race -count=$(COUNT) $(PACKAGES)
+	$(TEST) -timeout 30m -shuffle=on -count=$(COUNT) $(PACKAGES)
+	$(TEST) -timeout 30m -cpu=$(CPUS) $(PACKAGES)
+	$(TEST) -timeout 30m -tags greenlet_ucontext -race $(PACKAGES)
+	$(TEST) -timeout 30m -gcflags=all='-N -l' $(PACKAGES)
+	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=all=-d=checkptr $(PACKAGES)
+	GODEBUG=gccheckmark=1,clobberfree=1 $(TEST) -timeout 30m $(PACKAGES)
+	GOGC=1 $(TEST) -timeout 30m $(PACKAGES)
 	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -run TestStressOfFreeTrees .
 	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -race -run TestStressOfFreeTrees .
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove $(AT_EACH_CALL)
