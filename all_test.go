@@ -526,3 +526,13 @@ func TestDumpSaysWhichGoroutineAFreeTreeBelongsTo(t *testing.T) {
 type writer func([]byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+// onGoroutine runs f on another goroutine, and waits.
+func onGoroutine(f func()) {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}

@@ -31,16 +31,6 @@ func needsFree(t testing.TB) {
 	}
 }
 
-// onGoroutine runs f on another goroutine, and waits.
-func onGoroutine(f func()) {
-	done := make(chan bool)
-	go func() {
-		defer close(done)
-		f()
-	}()
-	<-done
-}
-
 // countInC yields from C code.
 func countInC(n int) iter.Seq[int] {
 	return func(yield func(int) bool) {
