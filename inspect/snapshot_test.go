@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet"
+	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
 // at returns a look that began at that time after began, and its one greenlet, with so many switches.
@@ -84,6 +86,48 @@ func TestAPauseOfTheWatchdogIsNoHold(t *testing.T) {
 		assert.GreaterOrEqual(t, all[0].Held, 6*limit)
 		return err
 	}))
+}
+
+// What comes after a look at a tree, such as the report for another one, is no part of the hold
+// that the look has found.
+func TestAReportForAnotherTreeIsNoHold(t *testing.T) {
+	const limit, margin = time.Hour, time.Second
+	release := make(chan struct{})
+	var over sync.WaitGroup
+	for range 2 {
+		runs := make(chan struct{})
+		over.Add(1)
+		go func() {
+			defer over.Done()
+			assert.NoError(t, greenlet.Run(func(*greenlet.Greenlet) error {
+				_, err := greenlet.New(func(any) (any, error) { close(runs); <-release; return nil, nil }).Switch(nil)
+				return err
+			}))
+		}()
+		<-runs
+	}
+	var all []Report
+	w := &watchdog{limit: limit, report: func(r Report) { all = append(all, r); time.Sleep(margin) }, holds: map[uint64]*hold{}}
+	w.look()
+	var mine []*hold
+	for _, tree := range layer.Trees() { // in the order in which a look meets them
+		if !tree.IsRoot {
+			mine = append(mine, w.holds[tree.Root])
+		}
+	}
+	require.Len(t, mine, 2)
+	mine[0].held, mine[1].held = limit, limit-margin
+	begin := time.Now()
+	for _, h := range mine {
+		h.last = begin
+	}
+	w.look()
+	require.NotEmpty(t, all)
+	assert.Len(t, all, 1)
+	assert.Less(t, mine[1].held, limit)
+	assert.Less(t, mine[1].last.Sub(begin), margin)
+	close(release)
+	over.Wait()
 }
 
 // The watchdog reports a root that computes if its tree has started greenlets, which the root keeps

@@ -77,27 +77,33 @@ func (w *watchdog) run(done chan struct{}) {
 // process was stopped. The greenlets have had no processor either during such a pause, so it counts
 // as half a limit at most.
 func (w *watchdog) look() {
-	for _, t := range layer.Trees() {
-		g, now := (*greenlet.Greenlet)(t.Running), time.Now()
+	// A hold is from after the look that finds it first to before the last one. What comes later, a
+	// report for another tree for example, is not known to be a part of it.
+	before := time.Now()
+	trees := layer.Trees()
+	after := time.Now()
+	for _, t := range trees {
+		g := (*greenlet.Greenlet)(t.Running)
 		h := w.holds[t.Root]
 		if h == nil || h.running != g.ID() || h.switches != t.Switches {
-			h = &hold{running: g.ID(), switches: t.Switches, since: now, last: now}
+			h = &hold{running: g.ID(), switches: t.Switches, since: after, last: after}
 			w.holds[t.Root] = h
 		} else {
-			h.held += min(now.Sub(h.last), w.limit/2)
-			h.last = now
+			h.held += min(before.Sub(h.last), w.limit/2)
+			h.last = before
 		}
 		h.seen = true
 		if h.told {
 			continue
 		}
 		if t.IsRoot && !w.holdsAsRoot(t) {
+			now := time.Now()
 			h.since, h.last, h.held = now, now, 0
 			continue
 		}
 		if h.held >= w.limit {
 			h.told = true
-			r := Report{Greenlet: g, Held: now.Sub(h.since)}
+			r := Report{Greenlet: g, Held: h.last.Sub(h.since)}
 			r.InC = layer.DoingOf(t.Running, &r.Stack) == layer.InC
 			w.report(r)
 		}
