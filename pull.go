@@ -55,6 +55,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 				}
 				if p.finishNext(g, "next of Pull") {
 					v, p.v = p.v, v
+					p.endResume()
 					return v, true
 				}
 				return v, false

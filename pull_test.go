@@ -642,6 +642,83 @@ func TestAChildFailsWhileItsParentWaitsInYield(t *testing.T) {
 	})
 }
 
+// A next that resumes the body by the short switch and gets the value the long way, since the body
+// has set a tracer meanwhile, ends as any other: the one after it is not refused.
+func TestAValueThatComesTheLongWay(t *testing.T) {
+	onGoroutine(func() {
+		seq := func(yield func(int, int) bool) {
+			for i := 1; yield(i, -i); i++ {
+				if i%3 == 2 {
+					greenlet.SetTrace(func(greenlet.Event, *greenlet.Greenlet, *greenlet.Greenlet) {})
+				} else {
+					greenlet.SetTrace(nil)
+				}
+			}
+		}
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			seq(func(i, _ int) bool { return yield(i) })
+		})
+		next2, stop2 := greenlet.Pull2(seq)
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) (err error) {
+			seq(func(i, _ int) bool {
+				_, err = yield(i)
+				return err == nil
+			})
+			return err
+		})
+		for i := 1; i <= 9; i++ {
+			v, ok := next()
+			assert.True(t, ok)
+			assert.Equal(t, i, v)
+		}
+		stop()
+		for i := 1; i <= 9; i++ {
+			k, v, ok := next2()
+			assert.True(t, ok)
+			assert.Equal(t, []int{i, -i}, []int{k, v})
+		}
+		stop2()
+		for i := 1; i <= 9; i++ {
+			v, ok, err := c.Resume(0)
+			assert.NoError(t, err)
+			assert.True(t, ok)
+			assert.Equal(t, i, v)
+		}
+		assert.NoError(t, c.Stop())
+		greenlet.SetTrace(nil)
+	})
+}
+
+// A Resume that an error has ended waits no more: when the body has answered a Kill by a yield,
+// the next Resume is the one that waits.
+func TestAResumeThatAnErrorHasEnded(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		c := greenlet.NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			_, err := root.Switch("elsewhere")
+			assert.ErrorIs(t, err, greenlet.ErrExit)
+			v, err := yield(1)
+			assert.NoError(t, err)
+			assert.Equal(t, 7, v)
+			_, err = yield(2)
+			return err
+		})
+		resumes := greenlet.New(func(any) (any, error) {
+			_, ok, err := c.Resume(0)
+			assert.False(t, ok)
+			assert.ErrorIs(t, err, errSome)
+			return nil, nil
+		})
+		value(t, "elsewhere")(resumes.Switch(nil))
+		value(t, nil)(resumes.Throw(errSome))
+		assert.Error(t, c.Stop()) // it lives on
+		v, ok, err := c.Resume(7)
+		assert.NoError(t, err)
+		assert.True(t, ok)
+		assert.Equal(t, 2, v)
+		assert.NoError(t, c.Stop())
+	})
+}
+
 // elsewhere resumes a coroutine from a greenlet that has ended before the body, which
 // waits elsewhere, yields. parent is that greenlet's.
 func elsewhere(t *testing.T, root *greenlet.Greenlet, next func(), kill bool) (consumer *greenlet.Greenlet) {
