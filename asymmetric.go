@@ -79,7 +79,7 @@ func (a *asymmetric) fastTree() *tree {
 // beginFastResume comes before the SwitchFast to the body.
 func (a *asymmetric) beginFastResume(t *tree, g *Greenlet) {
 	t.resumed, t.resumer = a, t.current
-	t.current.c.waits = true
+	t.current.c.waits++
 	t.current = g
 	g.c.switches++
 }
@@ -92,7 +92,7 @@ func (a *asymmetric) endFastResume(t *tree) bool {
 		return false
 	}
 	a.c.waiter = nil
-	t.current.c.waits = false
+	t.current.c.waits--
 	return true
 }
 
@@ -104,7 +104,7 @@ func (a *asymmetric) endResume() { a.waiter.by = nil }
 func (a *asymmetric) undoFastResume(t *tree) {
 	a.c.switches--
 	t.current = t.resumer
-	t.current.c.waits = false
+	t.current.c.waits--
 	t.resumed, t.resumer = nil, nil
 }
 
@@ -192,14 +192,14 @@ func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 	c := g.c
 	a.t = t
 	a.waiter.by = t.current
-	a.waiter.by.c.waits = true
+	a.waiter.by.c.waits++
 	c.push(&a.waiter)
 	a.parked, a.resumed, a.yielded = false, true, false
 	t.inbox.kind, t.inbox.value = kindValue, nil
 	t = t.switchTo(g)
 	if a.yielded && c.waiter == &a.waiter && t.receivePlain() {
 		c.waiter, a.waiter.next = a.waiter.next, nil
-		t.current.c.waits = false
+		t.current.c.waits--
 		return true
 	}
 	return false
@@ -213,7 +213,7 @@ func (a *asymmetric) resumeResult(g *Greenlet) message {
 	me := t.current.c
 	defer func() { // deferred, since a tracer may panic in receive
 		g.c.unlink(&a.waiter)
-		me.waits = false
+		me.waits--
 		if !yielded {
 			a.endResume()
 		}

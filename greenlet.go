@@ -72,7 +72,7 @@ type core struct {
 	// The tree's own goroutine alone uses waiter and waits, but for one that has claimed the
 	// greenlet; asym never changes.
 	waiter *waiter     // the top of its stack of waiters, which get control in place of the parent; nil: the parent does
-	waits  bool        // it is in a Kill, a next or a Resume of its own; see canMove
+	waits  int         // how many Kills, nexts and Resumes of its own it is in, of which a tracer may call more than one; see canMove
 	asym   *asymmetric // the coroutine whose body this is; nil: it is none
 }
 

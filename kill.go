@@ -105,11 +105,12 @@ func outlivedError(op string, g *Greenlet) error {
 func (t *tree) throwExit(g *Greenlet) message {
 	me := t.current
 	w := &waiter{by: me, kill: true}
-	me.c.waits = true
+	me.c.waits++
 	g.c.push(w)
 	defer func() { // deferred, since a tracer may panic in exchange
-		g.c.remove(w)
-		me.c.waits = false
+		if w.by != nil { // else it was taken out, and g may be in another tree by now
+			g.c.removeKill(w)
+		}
 	}()
 	m, _ := t.exchange(g, message{kind: kindError, err: ErrExit})
 	return m

@@ -313,6 +313,12 @@ func (c *core) remove(w *waiter) {
 	w.by = nil
 }
 
+// removeKill is remove for the waiter of a Kill, which ends the wait of its greenlet.
+func (c *core) removeKill(w *waiter) {
+	w.by.c.waits--
+	c.remove(w)
+}
+
 // unlink takes w out of the stack, where others may be above it by now. It is all right if w is
 // not there.
 func (c *core) unlink(w *waiter) {

@@ -4,7 +4,9 @@ package greenlet
 
 import (
 	"fmt"
+	"io"
 	"runtime"
+	"runtime/trace"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -313,7 +315,7 @@ func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T
 			})
 		})
 	}
-	for _, number := range []int{1, 2} {
+	for _, number := range []int{1, 2, 3} { // the short switch of the third one is refused
 		t.Run(fmt.Sprint("it has waited in the next of number ", number), func(t *testing.T) {
 			elsewhere(func() {
 				root := Current()
@@ -325,10 +327,14 @@ func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T
 				defer stop()
 				c, below := body(func(any) (any, error) {
 					for i := 1; i <= number; i++ {
+						if i == 3 {
+							assert.NoError(t, trace.Start(io.Discard))
+						}
 						v, ok := next()
 						assert.True(t, ok)
 						assert.Equal(t, i, v)
 					}
+					trace.Stop()
 					return root.Switch("now")
 				})
 				v, err := below.Switch(nil)
@@ -365,6 +371,73 @@ func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T
 			runtime.KeepAlive(below)
 		})
 	})
+	t.Run("it waits in a next, and its tracer has called another one", func(t *testing.T) {
+		elsewhere(func() {
+			root := Current()
+			next, stop := Pull(func(yield func(int) bool) { yield(1) })
+			inner, stopInner := Pull(func(yield func(int) bool) { yield(1) })
+			c, below := body(func(any) (any, error) {
+				me := Current().ID()
+				SetTrace(func(_ Event, _, target *Greenlet) {
+					if target.ID() != me {
+						return
+					}
+					SetTrace(nil)
+					_, ok := inner()
+					assert.True(t, ok)
+					stopInner()
+					_, err := root.Switch("not yet")
+					assert.NoError(t, err)
+				})
+				_, ok := next()
+				assert.True(t, ok)
+				stop()
+				return root.Switch("now")
+			})
+			v, err := below.Switch(nil)
+			require.NoError(t, err)
+			require.Equal(t, "not yet", v)
+			refused(c)
+			v, err = below.Switch(nil)
+			assert.NoError(t, err)
+			assert.Equal(t, "now", v)
+			moved(c)
+		})
+	})
+	t.Run("it waits in a Kill of one that has chosen another heir", func(t *testing.T) {
+		elsewhere(func() {
+			root := Current()
+			stubborn := New(func(any) (any, error) {
+				_, err := root.Switch(nil)
+				assert.ErrorIs(t, err, ErrExit)
+				assert.NoError(t, Current().SetParent(root))
+				_, err = root.Switch("chosen")
+				return nil, err
+			}, WithParent(root))
+			_, err := stubborn.Switch(nil)
+			require.NoError(t, err)
+			heir := root
+			c, below := body(func(any) (any, error) { return heir.Switch(stubborn.Kill()) })
+			v, err := below.Switch(nil)
+			require.NoError(t, err)
+			require.Equal(t, "chosen", v)
+			elsewhere(func() {
+				heir = Current()
+				v, ok, err := c.Resume(0)
+				assert.Equal(t, 2, v)
+				assert.True(t, ok)
+				assert.NoError(t, err)
+				result, err := below.Switch(nil)
+				assert.NoError(t, err)
+				killErr, _ := result.(error)
+				assert.ErrorIs(t, killErr, errLivesOn)
+				assert.NoError(t, below.Kill())
+				assert.NoError(t, c.Stop())
+			})
+			assert.NoError(t, stubborn.Kill())
+			assert.True(t, stubborn.Dead())
+		})
+	})
 	t.Run("it is killed", func(t *testing.T) {
 		elsewhere(func() {
 			root := Current()
@@ -384,6 +457,43 @@ func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T
 			assert.NoError(t, looks.Kill())
 			moved(c)
 		})
+	})
+}
+
+// A Resume that is refused when the body is pinned gives it free again.
+func TestARefusedResumeDoesNotKeepTheBody(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		root := Current()
+		c := NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			_, err := root.Switch("elsewhere")
+			assert.ErrorIs(t, err, ErrExit)
+			_, err = yield(1)
+			return err
+		})
+		refused := func(reason error) {
+			_, ok, err := c.Resume(0)
+			assert.False(t, ok)
+			assert.ErrorIs(t, err, reason)
+			coro, record := c.g.c.coro, currentTree().switcher
+			assert.True(t, coro.Claim(record, func() bool { return false }))
+			coro.Unclaim(record)
+		}
+		resumes := New(func(any) (any, error) {
+			_, _, err := c.Resume(0)
+			return nil, err
+		})
+		v, err := resumes.Switch(nil)
+		require.NoError(t, err)
+		require.Equal(t, "elsewhere", v)
+		refused(errBusy)
+		assert.ErrorIs(t, c.Stop(), errLivesOn) // its body yields
+		refused(errAwaited)
+		assert.NoError(t, resumes.Kill())
+		_, ok, err := c.Resume(0)
+		assert.False(t, ok)
+		assert.NoError(t, err)
+		assert.True(t, c.g.Dead())
 	})
 }
 

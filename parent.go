@@ -79,7 +79,7 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 		c.parent.Store(p)
 		if c.tree.Load() == currentTree() {
 			for c.waiter != nil && c.waiter.kill {
-				c.remove(c.waiter) // as in Python: a greenlet that is being killed may still choose its heir
+				c.removeKill(c.waiter) // as in Python: a greenlet that is being killed may still choose its heir
 			}
 		}
 		return nil

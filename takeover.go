@@ -161,7 +161,7 @@ func (t *tree) moveOut(c *core, parent *Greenlet, target *tree) error {
 // canMove says whether c, which is claimed, neither waits for another greenlet to end or to yield,
 // nor is waited for. One of the two would be left in the old tree, and only its goroutine may use
 // the entry that joins them.
-func (c *core) canMove() bool { return !c.waits && c.waiter == nil }
+func (c *core) canMove() bool { return c.waits == 0 && c.waiter == nil }
 
 // claim claims a started greenlet of this tree, which belongs to another goroutine, by
 // gort.Coro.Claim: no goroutine can switch to it or move it until gort.Coro.Place or Unclaim.
