@@ -80,11 +80,16 @@ func (t *tree) kill(op string, g *Greenlet) (err error, goexit bool) {
 	if !t.pin(c) {
 		return fail(op, g, ErrWrongThread, ""), false
 	}
+	return t.killPinned(op, g)
+}
+
+// killPinned is kill of a started greenlet that is pinned and not the current one.
+func (t *tree) killPinned(op string, g *Greenlet) (err error, goexit bool) {
 	m := t.throwExit(g)
 	err = m.err // nil for a value; for a panic the *PanicError
 	// An ErrExit that was thrown at the caller meanwhile is returned alone, for it to return: if
 	// another error were joined with it, that would be a failure.
-	if c.life.Load() != lifeDead && !(m.kind == kindError && isExit(err)) {
+	if g.c.life.Load() != lifeDead && !(m.kind == kindError && isExit(err)) {
 		err = errors.Join(outlivedError(op, g), err)
 	}
 	return err, m.kind == kindGoexit

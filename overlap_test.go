@@ -3,6 +3,7 @@
 package greenlet
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"runtime"
@@ -494,6 +495,55 @@ func TestARefusedResumeDoesNotKeepTheBody(t *testing.T) {
 		assert.False(t, ok)
 		assert.NoError(t, err)
 		assert.True(t, c.g.Dead())
+	})
+}
+
+// A stop that is refused since another goroutine takes the body over just now leaves the iteration
+// to that one as it was.
+func TestAStopWhileABodyIsTakenOver(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		var body *Greenlet
+		next, stop := Pull(func(yield func(int) bool) {
+			body = Current()
+			for i := 1; yield(i); i++ {
+				continue
+			}
+		})
+		_, ok := next()
+		require.True(t, ok)
+		source := currentTree()
+		claimed, refused, done := make(chan bool), make(chan bool), make(chan bool)
+		go func() {
+			defer close(done)
+			root := Current()
+			assert.NoError(t, currentTree().moveIn(body.c, source, func() bool {
+				close(claimed)
+				stacks := make([]byte, 1<<20)
+				for !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("gort.(*Coro).Hold(")) {
+					time.Sleep(time.Millisecond) // until stop waits for the end of the claim
+				}
+				return true
+			}))
+			<-refused
+			for i := 2; i <= 3; i++ {
+				v, ok := next()
+				assert.True(t, ok)
+				assert.Equal(t, i, v)
+			}
+			stop()
+			runtime.KeepAlive(root)
+		}()
+		<-claimed
+		func() {
+			defer close(refused)
+			defer func() {
+				err, _ := recover().(error)
+				assert.ErrorIs(t, err, ErrWrongThread)
+			}()
+			stop()
+		}()
+		<-done
 	})
 }
 

@@ -273,8 +273,9 @@ func (a *asymmetric) stop(g *Greenlet, op string) {
 	}
 	// Else another goroutine is starting the body, or moving it; kill waits for that, and refuses
 	// if the body is the other one's then.
-	if c.life.Load() == lifeStarted && c.tree.Load() == t {
-		if a.parked && !a.stopped && !a.awaited() && t.pin(c) {
+	goexit := false
+	if c.life.Load() == lifeStarted && c.tree.Load() == t && t.pin(c) { // before its state is looked at, and changed
+		if a.parked && !a.stopped && !a.awaited() {
 			a.stopped = true
 			if a.resume(t, g) || a.finishNext(g, op) {
 				a.endResume()
@@ -282,8 +283,10 @@ func (a *asymmetric) stop(g *Greenlet, op string) {
 			return
 		}
 		a.stopped = true
+		err, goexit = t.killPinned(op, g)
+	} else {
+		err, goexit = t.kill(op, g)
 	}
-	err, goexit := t.kill(op, g)
 	t.endOperation()
 	if goexit {
 		runtime.Goexit()
