@@ -227,13 +227,19 @@ func (t *tree) resolve(g *Greenlet, m message) (*Greenlet, message, error) {
 // whyNotMine returns nil if g belongs to this tree or to none, else ErrWrongThread, or
 // ErrThreadExited if the other tree or its goroutine has ended.
 func (t *tree) whyNotMine(g *Greenlet) error {
-	switch owner := g.owner(); {
-	case owner == nil || owner == t:
-		return nil
-	case owner.endState() == endNot && !owner.isReaper && !owner.rootGone():
-		return ErrWrongThread
+	for {
+		owner := g.owner()
+		if owner == nil || owner == t {
+			return nil
+		}
+		switch end := owner.endState(); {
+		case end == endReleased: // since owner has looked: it looks again
+		case end == endNot && !owner.isReaper && !owner.rootGone():
+			return ErrWrongThread
+		default:
+			return ErrThreadExited
+		}
 	}
-	return ErrThreadExited
 }
 
 // deliver finds the greenlet that gets m, the last message of g, which is dead, and returns it
