@@ -27,7 +27,7 @@ AT_EACH_CALL := -skip 'Memory|LeaveNothing|Thousand|TestBenchmarkCases|TestReadi
 	./internal/gort ./internal/handle
 UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -Iinternal/foreign/hub -I/usr/include/lua5.4
-SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test scripts/test-anywhere scripts/test-cross
+SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test scripts/test-anywhere scripts/test-cross scripts/wine
 SYSTEMS := linux/amd64 darwin/arm64 windows/amd64 freebsd/amd64 netbsd/amd64 openbsd/amd64 dragonfly/amd64 solaris/amd64 \
 	plan9/amd64 js/wasm wasip1/wasm
 # The types of those, and of CPUs whose words are small, or for which nothing else is built.

@@ -358,7 +358,7 @@ func TestInfo(t *testing.T) {
 				assert.Contains(t, i.SuspendedAt.File, "all_test.go")
 			}
 			assert.GreaterOrEqual(t, i.Since, time.Millisecond)
-			assert.Less(t, i.Since, time.Since(begin))
+			assert.LessOrEqual(t, i.Since, time.Since(begin)) // equal where the clock is coarse
 			assert.Zero(t, i.CStack)
 		}
 		see()
