@@ -24,8 +24,8 @@ func demo(dirs []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s on %s/%s, stacks switched by: %s\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, greenlet.Backend())
+	fmt.Fprintf(stdout, "%s on %s/%s, stacks switched by: %s; switches: %s\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, greenlet.Backend(), greenlet.Runtime())
 	for i, s := range []scene{
 		{"Two greenlets hand over to each other, each in the middle of a loop", handOver},
 		{"Generators yield from nested, recursive calls: two lots of permutations", permutations},
