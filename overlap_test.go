@@ -498,6 +498,59 @@ func TestARefusedResumeDoesNotKeepTheBody(t *testing.T) {
 	})
 }
 
+// A body that is suspended elsewhere than in its yield stays where it is, also if nothing waits for
+// it; and so does a greenlet that waits, or is waited for, if it is the one that is to be moved.
+func TestWhatIsNotMoved(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		root := Current()
+		var body *Greenlet
+		c := NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			body = Current()
+			if v, err := root.Switch("waited for"); err != nil || v != nil {
+				return err
+			}
+			_, err := yield(1)
+			return err
+		})
+		waits := New(func(any) (any, error) {
+			_, ok, err := c.Resume(0)
+			assert.False(t, ok)
+			assert.ErrorIs(t, err, ErrExit)
+			return root.Switch("goes on")
+		})
+		v, err := waits.Switch(nil)
+		require.NoError(t, err)
+		require.Equal(t, "waited for", v)
+		there, over := make(chan *Greenlet), make(chan bool)
+		go func() {
+			there <- Current()
+			<-over
+			assert.NoError(t, waits.Kill())
+			there <- Current()
+		}()
+		other := <-there
+		for _, g := range []*Greenlet{waits, body} {
+			err := g.SetParent(other)
+			assert.ErrorIs(t, err, ErrWrongThread)
+			assert.ErrorIs(t, err, errInUse)
+			assert.Same(t, currentTree(), g.c.tree.Load())
+		}
+		v, err = waits.Throw(nil)
+		assert.NoError(t, err)
+		assert.Equal(t, "goes on", v)
+		elsewhere(func() {
+			_, _, err := c.Resume(0)
+			assert.ErrorIs(t, err, errInUse)
+		})
+		assert.Same(t, currentTree(), body.c.tree.Load())
+		assert.NoError(t, c.Stop())
+		assert.NoError(t, waits.SetParent(other)) // it waits no more
+		over <- true
+		<-there
+	})
+}
+
 // A stop that is refused since another goroutine takes the body over just now leaves the iteration
 // to that one as it was.
 func TestAStopWhileABodyIsTakenOver(t *testing.T) {

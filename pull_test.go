@@ -706,16 +706,17 @@ func TestAResumeThatAnErrorHasEnded(t *testing.T) {
 			_, ok, err := c.Resume(0)
 			assert.False(t, ok)
 			assert.ErrorIs(t, err, errSome)
-			return nil, nil
+			return root.Switch("goes on")
 		})
 		value(t, "elsewhere")(resumes.Switch(nil))
-		value(t, nil)(resumes.Throw(errSome))
+		value(t, "goes on")(resumes.Throw(errSome))
 		assert.Error(t, c.Stop()) // it lives on
 		v, ok, err := c.Resume(7)
 		assert.NoError(t, err)
 		assert.True(t, ok)
 		assert.Equal(t, 2, v)
 		assert.NoError(t, c.Stop())
+		assert.NoError(t, resumes.Kill())
 	})
 }
 

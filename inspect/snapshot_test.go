@@ -63,6 +63,39 @@ func TestOneThatHasJustEnded(t *testing.T) {
 	}))
 }
 
+// Each greenlet is listed once, behind its parent and in its place among the parent's children. One
+// whose parent is not in the list, or is itself, is below the root; a cycle, and what is too deep,
+// comes last.
+func TestTheOrderOfATree(t *testing.T) {
+	list := func(parents ...uint64) (all []*entry) {
+		for i, p := range parents {
+			all = append(all, &entry{ID: uint64(i + 1), Parent: p})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		parents []uint64 // of 1, 2, ...; 1 is the root
+		ids     []uint64
+		depths  []int
+	}{
+		{[]uint64{0}, []uint64{1}, []int{0}},
+		{[]uint64{0, 1, 2, 1, 2, 4}, []uint64{1, 2, 3, 5, 4, 6}, []int{0, 1, 2, 2, 1, 2}},
+		{[]uint64{0, 4, 4, 1}, []uint64{1, 4, 2, 3}, []int{0, 1, 2, 2}},
+		{[]uint64{0, 77, 3, 2}, []uint64{1, 2, 4, 3}, []int{0, 1, 2, 1}},
+		{[]uint64{0, 3, 2, 3, 1}, []uint64{1, 5, 2, 3, 4}, []int{0, 1, 0, 0, 0}},
+		{[]uint64{2, 1, 2}, []uint64{1, 2, 3}, []int{0, 1, 2}},
+		{[]uint64{0, 1, 2, 3, 4, 1}, []uint64{1, 2, 3, 4, 6, 5}, []int{0, 1, 2, 3, 1, 0}},
+	} {
+		var ids []uint64
+		var depths []int
+		for _, o := range asTree(list(c.parents...), 3) {
+			ids, depths = append(ids, o.ID), append(depths, o.Depth)
+		}
+		assert.Equal(t, c.ids, ids, c.parents)
+		assert.Equal(t, c.depths, depths, c.parents)
+	}
+}
+
 // A time in which the watchdog itself did not run counts as half a limit at most, because the
 // greenlet may not have run either.
 func TestAPauseOfTheWatchdogIsNoHold(t *testing.T) {
