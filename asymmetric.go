@@ -206,10 +206,11 @@ func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 }
 
 // resumeResult is the rest of a resume, or a fast one, that has returned false: it returns the
-// message that came. That may be the body's yield nevertheless; then a.yielded is set, and
-// endResume is to follow.
-func (a *asymmetric) resumeResult(g *Greenlet) message {
-	t, yielded := currentTree(), false
+// message that came. That may be the body's yield nevertheless; then yielded is true, and
+// endResume is to follow. If it is false, another goroutine may go on with the body already, so
+// the caller is not to look at a.yielded.
+func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
+	t := currentTree()
 	me := t.current.c
 	defer func() { // deferred, since a tracer may panic in receive
 		g.c.unlink(&a.waiter)
@@ -218,10 +219,10 @@ func (a *asymmetric) resumeResult(g *Greenlet) message {
 			a.endResume()
 		}
 	}()
-	m, t := t.receive()
+	m, t = t.receive()
 	t.endOperation()
 	yielded = a.yielded
-	return m
+	return m, yielded
 }
 
 // errEnded is checkResume's answer for a body that has ended before. It is not returned to the
@@ -415,8 +416,8 @@ func (a *asymmetric) next(g *Greenlet, op string) bool {
 
 // finishNext is the rest of a next whose resume, or fast resume, has returned false.
 func (a *asymmetric) finishNext(g *Greenlet, op string) bool {
-	m := a.resumeResult(g)
-	if a.yielded {
+	m, yielded := a.resumeResult(g)
+	if yielded {
 		return true
 	}
 	switch m.kind {

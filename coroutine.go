@@ -114,7 +114,8 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 				s.endResume()
 				return out, true, nil
 			}
-			return s.resumeOutcome(c.g, s.resumeResult(c.g))
+			m, yielded := s.resumeResult(c.g)
+			return s.resumeOutcome(c.g, m, yielded)
 		}
 		s.undoFastResume(t)
 	}
@@ -129,17 +130,17 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		return out, false, err
 	}
 	*s.in.Load() = in
-	var m message
+	m, yielded := message{}, true
 	if !s.resume(t, c.g) {
-		m = s.resumeResult(c.g)
+		m, yielded = s.resumeResult(c.g)
 	}
-	return s.resumeOutcome(c.g, m)
+	return s.resumeOutcome(c.g, m, yielded)
 }
 
 // resumeOutcome returns Resume's results after m has come; if the body has yielded, m is not
 // looked at.
-func (s *coroutine[In, Out]) resumeOutcome(g *Greenlet, m message) (out Out, ok bool, err error) {
-	if s.yielded {
+func (s *coroutine[In, Out]) resumeOutcome(g *Greenlet, m message, yielded bool) (out Out, ok bool, err error) {
+	if yielded {
 		out, s.out = s.out, out
 		s.endResume()
 		return out, true, nil

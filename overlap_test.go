@@ -610,12 +610,12 @@ func TestABodyIsTakenOverBeforeItsValueIsTaken(t *testing.T) {
 		require.NoError(t, err)
 		*c.s.in.Load() = 0
 		require.False(t, c.s.resume(tr, c.g))
-		m := c.s.resumeResult(c.g)
+		m, yielded := c.s.resumeResult(c.g)
 		elsewhere(func() {
 			_, _, err := c.Resume(0)
 			assert.ErrorIs(t, err, ErrWrongThread)
 		})
-		v, ok, err := c.s.resumeOutcome(c.g, m)
+		v, ok, err := c.s.resumeOutcome(c.g, m, yielded)
 		assert.Equal(t, 2, v)
 		assert.True(t, ok)
 		assert.NoError(t, err)
@@ -625,6 +625,46 @@ func TestABodyIsTakenOverBeforeItsValueIsTaken(t *testing.T) {
 			assert.Equal(t, 3, v)
 			assert.NoError(t, c.Stop())
 		})
+	})
+}
+
+// A body that another goroutine takes over and resumes as soon as an error has ended a Resume, which
+// is not to take the value of the other one.
+func TestABodyIsTakenOverWhenAnErrorHasEndedAResume(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		root := Current()
+		c := NewCoroutine(func(yield func(int) (int, error), _ int) error {
+			_, err := root.Switch("elsewhere")
+			assert.ErrorIs(t, err, ErrExit)
+			for i := 1; err == nil || i == 1; i++ {
+				_, err = yield(i)
+			}
+			return err
+		})
+		resumes := New(func(any) (any, error) {
+			tr, err := c.s.checkResume(c.g, "Resume")
+			assert.NoError(t, err)
+			*c.s.in.Load() = 0
+			assert.False(t, c.s.resume(tr, c.g))
+			m, yielded := c.s.resumeResult(c.g)
+			elsewhere(func() {
+				v, ok, err := c.Resume(0)
+				assert.Equal(t, 2, v)
+				assert.True(t, ok)
+				assert.NoError(t, err)
+			})
+			_, ok, err := c.s.resumeOutcome(c.g, m, yielded)
+			assert.False(t, ok)
+			return nil, err
+		})
+		v, err := resumes.Switch(nil)
+		require.NoError(t, err)
+		require.Equal(t, "elsewhere", v)
+		assert.ErrorIs(t, c.Stop(), errLivesOn) // its body yields
+		assert.NoError(t, resumes.Kill())
+		assert.True(t, resumes.Dead())
+		assert.NoError(t, c.Stop())
 	})
 }
 
