@@ -213,11 +213,13 @@ func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
 	t := currentTree()
 	me := t.current.c
 	defer func() { // deferred, since a tracer may panic in receive
+		unlock := g.c.lockIfLeft(me)
 		g.c.unlink(&a.waiter)
 		me.waits--
 		if !yielded {
 			a.endResume()
 		}
+		unlock()
 	}()
 	m, t = t.receive()
 	t.endOperation()

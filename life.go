@@ -319,6 +319,16 @@ func (c *core) remove(w *waiter) {
 	w.by = nil
 }
 
+// lockIfLeft is called by by, which has waited for c and ends its wait. If endOrphan has moved by and
+// left c behind, which is movable, it locks the tree of c, since another goroutine may be about to take
+// c over: see moveIn.
+func (c *core) lockIfLeft(by *core) (unlock func()) {
+	if c.tree.Load() == by.tree.Load() {
+		return func() {}
+	}
+	return c.lockTree().mu.Unlock
+}
+
 // removeKill is remove for the waiter of a Kill, which ends the wait of its greenlet.
 func (c *core) removeKill(w *waiter) {
 	w.by.c.waits--

@@ -668,6 +668,49 @@ func TestABodyIsTakenOverWhenAnErrorHasEndedAResume(t *testing.T) {
 	})
 }
 
+// A greenlet that its goroutine has left behind ends its wait for a body while other goroutines try to
+// take the body over, with nothing else between the two for the race detector.
+func TestWhoWaitsForABodyIsLeftBehind(t *testing.T) {
+	needsFreeTrees(t)
+	for range 10 {
+		var next func() (int, bool)
+		var consumer *Greenlet
+		elsewhere(func() {
+			root := Current()
+			next, _ = Pull(func(yield func(int) bool) {
+				_, _ = root.Switch("left") // until the collector finds the body unreachable
+			})
+			consumer = New(func(any) (any, error) { next(); return nil, nil })
+			v, err := consumer.Switch(nil)
+			require.NoError(t, err)
+			require.Equal(t, "left", v)
+		})
+		over, done := make(chan bool), make(chan bool)
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				func() {
+					defer func() {
+						err, _ := recover().(error)
+						assert.ErrorIs(t, err, errInUse)
+					}()
+					next()
+				}()
+			}
+		}()
+		for !consumer.Dead() {
+			runtime.GC()
+		}
+		close(over)
+		<-done
+	}
+}
+
 // A free tree that is tied to a thread while it is suspended in C leaves the thread's record to
 // whoever is locked to the thread next, with nothing else between the two for the race detector.
 func TestAThreadIsLeftToAnotherGoroutine(t *testing.T) {

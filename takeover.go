@@ -89,7 +89,10 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 		c.coro.Unclaim(record)
 		return errBubble
 	}
-	if !c.canMove() || !accept() {
+	source.mu.Lock() // see lockIfLeft
+	movable := c.canMove()
+	source.mu.Unlock()
+	if !movable || !accept() {
 		c.coro.Unclaim(record)
 		return errInUse
 	}
