@@ -114,7 +114,9 @@ func (t *tree) throwExit(g *Greenlet) message {
 	g.c.push(w)
 	defer func() { // deferred, since a tracer may panic in exchange
 		if w.by != nil { // else it was taken out, and g may be in another tree by now
+			unlock := g.c.lockIfLeft(me.c)
 			g.c.removeKill(w)
+			unlock()
 		}
 	}()
 	m, _ := t.exchange(g, message{kind: kindError, err: ErrExit})
