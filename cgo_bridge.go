@@ -101,7 +101,7 @@ func init() {
 		}
 		th.raceAcquire()
 		th.tiedTree.Store(currentTree()) // for endTiedTree, when the thread ends
-		return th.switcher, nil
+		return th.carrier, nil
 	}
 	bound, bindm := gort.Hooks()
 	C.bridge_init(bound, bindm)

@@ -64,8 +64,8 @@ func (s *coroutine[In, Out]) takeIn() (in In) {
 func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 	if t, to := s.beginFastYield(); t != nil {
 		s.out = out
-		if way, thread := t.switcher.SwitchFast(to); way != gort.Refused {
-			if thread != t.switcher {
+		if way, thread := t.carrier.SwitchFast(to); way != gort.Refused {
+			if thread != t.carrier {
 				t = s.c.tree.Load() // the body may have been moved to another tree
 			}
 			if !s.endFastYield(t) {
@@ -108,7 +108,7 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	if t, to := s.fastTree(), c.g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
 		s.beginFastResume(t, c.g)
 		*dst = in
-		if way, _ := t.switcher.SwitchFast(to); way != gort.Refused {
+		if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 			if s.endFastResume(t) {
 				out, s.out = s.out, out
 				s.endResume()

@@ -10,25 +10,25 @@ import (
 // internal/gort/onem.go. Without cgo there are no C stacks, and all else is the same.
 type oneMEngine struct{}
 
-func (oneMEngine) enterThread(th *thread) { th.switcher = th.newSwitcher() }
+func (oneMEngine) enterThread(th *thread) { th.carrier = th.newCarrier() }
 
-func (oneMEngine) enterRoot(th *thread) coro { return th.switcher.Enter() }
+func (oneMEngine) enterRoot(th *thread) coro { return th.carrier.Enter() }
 
 func (oneMEngine) leaveRoot(th *thread) {
 	th.pool.trim(0, th.root)
-	if !th.switcher.Free() {
-		th.switcher.Trim(maxSpare)
+	if !th.carrier.Free() {
+		th.carrier.Trim(maxSpare)
 	}
 }
 
 func (e oneMEngine) endThread(th *thread) {
 	setFiberThread(nil)
-	th.switcher.SetExceptions(uintptrOf(th.exceptions)) // they may be gone; see thread.ended
+	th.carrier.SetExceptions(uintptrOf(th.exceptions)) // they may be gone; see thread.ended
 	for _, w := range th.pool.idle {
 		e.destroy(w)
 	}
 	th.pool.idle = nil
-	th.switcher.Trim(0)
+	th.carrier.Trim(0)
 }
 
 // maxSpare is how many unused C stacks a thread keeps from one tree to the next.
@@ -40,7 +40,7 @@ func (oneMEngine) newWorker(w *worker) error {
 	if cStacks == nil { // 0: no C stack of its own
 		size = 0
 	}
-	return w.th.switcher.Make(w.coro, size, serve)
+	return w.th.carrier.Make(w.coro, size, serve)
 }
 
 // serve is what the goroutine of a worker runs. c is the worker's first field, by which the worker
@@ -49,38 +49,38 @@ func serve(c coro) {
 	w := (*worker)(unsafe.Pointer(c))
 	w.serve()
 	if w.successor != nil {
-		w.th.switcher.Exit(c, w.successor)
+		w.th.carrier.Exit(c, w.successor)
 	}
 }
 
 // switchTo saves and restores errno, and the thread-local variables that from carries, only if
 // from has C frames: C code relies on them, and Go code does not.
 func (oneMEngine) switchTo(th *thread, from, to coro) {
-	if th.switcher.Free() && !gort.Locked() || !th.switcher.InCalls(from) {
-		th.switcher.Switch(from, to)
+	if th.carrier.Free() && !gort.Locked() || !th.carrier.InCalls(from) {
+		th.carrier.Switch(from, to)
 		return
 	}
 	errno := th.errno
-	if th.switcher.Free() { // its record is of no thread; the C frames hold it on this one until they return
+	if th.carrier.Free() { // its record is of no thread; the C frames hold it on this one until they return
 		errno = errnoAddress()
 	}
 	saved := *errno
 	from.Park()
-	th.switcher.Switch(from, to)
+	th.carrier.Switch(from, to)
 	from.Unpark()
 	*errno = saved
 }
 
-func (oneMEngine) canSuspend(th *thread, from coro) error { return th.switcher.Ready(from) }
+func (oneMEngine) canSuspend(th *thread, from coro) error { return th.carrier.Ready(from) }
 
-func (oneMEngine) exitTo(w *worker, to coro) { w.th.switcher.Exit(w.coro, to) }
+func (oneMEngine) exitTo(w *worker, to coro) { w.th.carrier.Exit(w.coro, to) }
 
 func (oneMEngine) retire(w *worker, by coro) {
 	w.retired, w.successor = true, by
-	w.th.switcher.Switch(by, w.coro)
+	w.th.carrier.Switch(by, w.coro)
 }
 
-func (oneMEngine) destroy(w *worker) { w.th.switcher.Discard(w.coro) }
+func (oneMEngine) destroy(w *worker) { w.th.carrier.Discard(w.coro) }
 
 func (oneMEngine) cStack(c coro) native {
 	if stack := c.Stack(); stack != nil {

@@ -74,11 +74,11 @@ func (portableEngine) destroy(w *worker) {
 
 func (portableEngine) cStack(c coro) native { return native(c.Native) }
 
-// newSwitcher makes the record that the engine of one M keeps of the calling thread.
-func (th *thread) newSwitcher() *gort.Thread {
-	s := gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(th.exceptions))
-	setFiberThread(s)
-	return s
+// newCarrier makes the record that the engine of one M keeps of the calling thread.
+func (th *thread) newCarrier() *gort.Thread {
+	carrier := gort.NewThread(&stacks, currentAddress(), uintptr(currentNative()), uintptrOf(th.exceptions))
+	setFiberThread(carrier)
+	return carrier
 }
 
 func init() { cStacks = &stacks }

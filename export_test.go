@@ -23,5 +23,5 @@ func FreeTree() bool {
 // InCalls says whether the M takes the running greenlet for one in which C waits.
 func InCalls() bool {
 	t := currentTree()
-	return t.switcher.InCalls(t.current.c.coro)
+	return t.carrier.InCalls(t.current.c.coro)
 }

@@ -38,13 +38,13 @@ func newFreeTree(implicit bool) *tree {
 	c.id = lastID.Add(1)
 	c.name.Store(&rootName)
 	c.life.Store(lifeStarted)
-	record.switcher.InitFree(cStacks, unsafe.Pointer(t))
-	th.switcher, th.tree = &record.switcher, t
-	th.root = th.switcher.EnterFree()
+	record.carrier.InitFree(cStacks, unsafe.Pointer(t))
+	th.carrier, th.tree = &record.carrier, t
+	th.root = th.carrier.EnterFree()
 	c.coro = th.root
 	c.tree.Store(t)
 	made.g.c, c.strongRef = c, &made.g
-	t.th, t.switcher, t.record = th, th.switcher, record
+	t.th, t.carrier, t.record = th, th.carrier, record
 	t.free.Store(true)
 	t.root, t.current = &made.g, &made.g
 	t.epoch = epoch.Load()
@@ -61,8 +61,8 @@ func newFreeTree(implicit bool) *tree {
 // A freeRecord is the thread record of a free tree and the engine's. It is large, and a tree
 // lasts for one Pull or less, so records are used again.
 type freeRecord struct {
-	th       thread
-	switcher gort.Thread
+	th      thread
+	carrier gort.Thread
 }
 
 var freeRecords = sync.Pool{New: func() any { return &freeRecord{} }}
@@ -93,11 +93,11 @@ func (t *tree) bindToThread() error {
 	t.mu.Lock()
 	t.root.c.coro = th.root
 	t.mu.Unlock()
-	t.th, t.switcher = th, th.switcher
+	t.th, t.carrier = th, th.carrier
 	t.carry()
 	t.tid.Store(int32(th.tid))
 	t.free.Store(false)
-	t.switcher.Owner = unsafe.Pointer(t)
+	t.carrier.Owner = unsafe.Pointer(t)
 	th.root.SetOwner(unsafe.Pointer(t))
 	th.tree = t
 	storeSlot(slotTree, unsafe.Pointer(t))
@@ -107,7 +107,7 @@ func (t *tree) bindToThread() error {
 // releaseGoroutine is the part of close for a free tree, after finish.
 func (t *tree) releaseGoroutine() {
 	t.th.pool.freeOrphans()
-	t.switcher.Untie()
+	t.carrier.Untie()
 	engine.leaveRoot(t.th)
 	roots.remove(t)
 	t.raceRelease()
@@ -253,12 +253,12 @@ func (t *tree) pin(c *core) bool {
 	} else {
 		coro = c.coro
 	}
-	return coro != nil && coro.Hold(t.switcher)
+	return coro != nil && coro.Hold(t.carrier)
 }
 
 // unpin takes pin back, where no switch to c follows.
 func (t *tree) unpin(c *core) {
 	if t.free.Load() && c != t.current.c && c != t.root.c {
-		c.coro.Unclaim(t.switcher)
+		c.coro.Unclaim(t.carrier)
 	}
 }

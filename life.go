@@ -101,7 +101,7 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 	t.markDead(g.c)
 	w.coro.Drop()
 	if t.free.Load() {
-		t.switcher.Clean(w.coro)
+		t.carrier.Clean(w.coro)
 	}
 	w.th.exceptions.clear() // a Go panic may have unwound C++ frames that were handling exceptions
 	w.th.pool.put(w)

@@ -48,8 +48,8 @@ func tryPortable() (switcher, string, error) {
 	return nil, "", errors.New(noC)
 }
 
-func (*thread) newSwitcher() *gort.Thread { return gort.NewThread(nil, 0, 0, 0) }
-func setFiberThread(*gort.Thread)         {}
+func (*thread) newCarrier() *gort.Thread { return gort.NewThread(nil, 0, 0, 0) }
+func setFiberThread(*gort.Thread)        {}
 
 // noC says why there is no C core.
 var noC = func() string {

@@ -10,7 +10,7 @@ import "sync"
 // each collection and at the end of a thread. The compare-and-swap fails if another call has
 // started it, and endOrphan has not cleared the word.
 func (t *tree) endIfOrphan() {
-	if t.rootGone() && t.end.Load() == endNot && !t.record.switcher.Bubble() && t.orphaned.CompareAndSwap(false, true) {
+	if t.rootGone() && t.end.Load() == endNot && !t.record.carrier.Bubble() && t.orphaned.CompareAndSwap(false, true) {
 		go t.endOrphan()
 	}
 }
@@ -41,7 +41,7 @@ func (t *tree) endOrphan() {
 	t.th.pool.idle = nil
 	for _, w := range idle {
 		w.th = reaper.th
-		w.coro.Place(reaper.switcher, nil)
+		w.coro.Place(reaper.carrier, nil)
 		reaper.th.pool.put(w)
 	}
 	t.th.pool.freeOrphans()
@@ -146,7 +146,7 @@ func endUnreachable(c *core) {
 // never go on: it destroys them.
 func (th *thread) endTiedTree() {
 	t := th.tiedTree.Load()
-	if t == nil || !t.record.switcher.TiedTo(th.switcher) {
+	if t == nil || !t.record.carrier.TiedTo(th.carrier) {
 		return
 	}
 	endingMu.Lock()
@@ -155,7 +155,7 @@ func (th *thread) endTiedTree() {
 		t.destroy(c)
 	}
 	t.th.pool.freeOrphans()
-	t.record.switcher.ThreadEnded()
+	t.record.carrier.ThreadEnded()
 	if t.orphaned.Load() {
 		t.endIfEmpty()
 	}

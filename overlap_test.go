@@ -100,7 +100,7 @@ func TestABodyIsTakenOverBetweenAStartBelowItAndTheFirstSwitch(t *testing.T) {
 			tr.inbox.value = "sent"
 			tr.current = child
 			child.c.switches++
-			way, _ := tr.switcher.SwitchFast(to)
+			way, _ := tr.carrier.SwitchFast(to)
 			require.Equal(t, gort.Refused, way)
 			_, err := tr.retrySwitch(from)
 			assert.ErrorIs(t, err, ErrWrongThread)
@@ -200,8 +200,8 @@ func TestAPinBesideClaimsThatComeToNothing(t *testing.T) {
 		go func() {
 			defer close(done)
 			for !over.Load() {
-				if coro.Claim(tr.switcher, func() bool { return false }) {
-					coro.Unclaim(tr.switcher)
+				if coro.Claim(tr.carrier, func() bool { return false }) {
+					coro.Unclaim(tr.carrier)
 				}
 			}
 		}()
@@ -213,7 +213,7 @@ func TestAPinBesideClaimsThatComeToNothing(t *testing.T) {
 			if !assert.True(t, tr.pin(g.c)) {
 				break
 			}
-			coro.Keep(tr.switcher)
+			coro.Keep(tr.carrier)
 		}
 		over.Store(true)
 		<-done
@@ -476,7 +476,7 @@ func TestARefusedResumeDoesNotKeepTheBody(t *testing.T) {
 			_, ok, err := c.Resume(0)
 			assert.False(t, ok)
 			assert.ErrorIs(t, err, reason)
-			coro, record := c.g.c.coro, currentTree().switcher
+			coro, record := c.g.c.coro, currentTree().carrier
 			assert.True(t, coro.Claim(record, func() bool { return false }))
 			coro.Unclaim(record)
 		}

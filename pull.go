@@ -44,7 +44,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	next = func() (v V, ok bool) {
 		if t, to := p.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
 			p.beginFastResume(t, g)
-			if way, _ := t.switcher.SwitchFast(to); way != gort.Refused {
+			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 				if p.endFastResume(t) {
 					v, p.v = p.v, v
 					p.endResume()
@@ -79,7 +79,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	next = func() (k K, v V, ok bool) {
 		if t, to := p.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
 			p.beginFastResume(t, g)
-			if way, _ := t.switcher.SwitchFast(to); way != gort.Refused {
+			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 				if p.endFastResume(t) || p.finishNext(g, "next of Pull2") {
 					k, p.k = p.k, k
 					v, p.v = p.v, v
@@ -179,8 +179,8 @@ func (p *pull[V]) run() error {
 		}
 		if t, to := p.beginFastYield(); t != nil {
 			p.v = v
-			if way, thread := t.switcher.SwitchFast(to); way != gort.Refused {
-				if thread != t.switcher {
+			if way, thread := t.carrier.SwitchFast(to); way != gort.Refused {
+				if thread != t.carrier {
 					t = p.c.tree.Load() // the body may have been moved to another tree
 				}
 				if !p.endFastYield(t) {
@@ -217,8 +217,8 @@ func (p *pull2[K, V]) run() error {
 		}
 		if t, to := p.beginFastYield(); t != nil {
 			p.k, p.v = k, v
-			if way, thread := t.switcher.SwitchFast(to); way != gort.Refused {
-				if thread != t.switcher {
+			if way, thread := t.carrier.SwitchFast(to); way != gort.Refused {
+				if thread != t.carrier {
 					t = p.c.tree.Load() // the body may have been moved to another tree
 				}
 				if !p.endFastYield(t) {

@@ -36,7 +36,7 @@ func (g *Greenlet) Switch(v any) (any, error) {
 		to, t := g.c.coro, (*tree)(nil)
 		if to == nil {
 			to, t = g.startFast()
-		} else if t = (*tree)(to.Fast()); t != nil && !(t.switcher.Running() && t.nothingToDo()) {
+		} else if t = (*tree)(to.Fast()); t != nil && !(t.carrier.Running() && t.nothingToDo()) {
 			t = nil
 		}
 		if t != nil {
@@ -44,8 +44,8 @@ func (g *Greenlet) Switch(v any) (any, error) {
 			t.inbox.value = v
 			t.current = g
 			g.c.switches++
-			way, thread := t.switcher.SwitchFast(to)
-			if thread != t.switcher && way != gort.Refused {
+			way, thread := t.carrier.SwitchFast(to)
+			if thread != t.carrier && way != gort.Refused {
 				t = from.tree.Load() // the caller may have been moved to another tree
 			}
 			switch way {
@@ -113,7 +113,7 @@ func (t *tree) retrySwitch(from *core) (any, error) {
 //go:noinline
 func (g *Greenlet) startFast() (coro, *tree) {
 	c, t := g.c, currentTree()
-	if t == nil || t.switcher == nil || t.switcher.OnlyOfficial() || t.slow != 0 || !t.isHereAndIdle() ||
+	if t == nil || t.carrier == nil || t.carrier.OnlyOfficial() || t.slow != 0 || !t.isHereAndIdle() ||
 		c.run == nil || c.asym != nil || c.rare.Load() != nil {
 		return nil, nil
 	}
@@ -335,7 +335,7 @@ func (t *tree) receive() (message, *tree) {
 // for endOperation to look at.
 func (t *tree) needsHousekeeping() bool {
 	p := &t.th.pool
-	return t.implicit || len(p.idle) >= minIdle || len(p.orphans) != 0 || oneM && !t.free.Load() && t.switcher.Spare() > minIdle
+	return t.implicit || len(p.idle) >= minIdle || len(p.orphans) != 0 || oneM && !t.free.Load() && t.carrier.Spare() > minIdle
 }
 
 // housekeep frees workers and C stacks that are not needed any more. receive calls it while
@@ -350,6 +350,6 @@ func (t *tree) housekeep() {
 	keep := max(minIdle, t.liveCount())
 	p.trim(keep, t.current.c.coro)
 	if oneM && !t.free.Load() {
-		t.switcher.Trim(keep)
+		t.carrier.Trim(keep)
 	}
 }

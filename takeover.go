@@ -84,8 +84,8 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 	if err != nil {
 		return err
 	}
-	record := &source.record.switcher
-	if record.Bubble() || t.switcher.Bubble() {
+	record := &source.record.carrier
+	if record.Bubble() || t.carrier.Bubble() {
 		c.coro.Unclaim(record)
 		return errBubble
 	}
@@ -176,7 +176,7 @@ func (t *tree) claim(c *core) error {
 	// prober is read on both sides of current, since callOn sets it before and answerProbe clears it
 	// after they change current: so one of the three finds c while c is one of the two.
 	away := func() bool { return t.prober.Load() == c || t.runs(c) || t.prober.Load() == c }
-	if !c.coro.Claim(&t.record.switcher, away) {
+	if !c.coro.Claim(&t.record.carrier, away) {
 		if c.coro.Held() {
 			return errHeld
 		}
@@ -208,5 +208,5 @@ func (t *tree) admit(c *core) {
 	if p := c.parent.Load(); p != nil && p.owner() != t {
 		c.parent.Store(t.root)
 	}
-	c.coro.Place(t.switcher, unsafe.Pointer(t))
+	c.coro.Place(t.carrier, unsafe.Pointer(t))
 }

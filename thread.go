@@ -14,13 +14,13 @@ import (
 //
 // A free tree has a record of this type of its own; see free.go.
 type thread struct {
-	tid      int
-	handle   attachment
-	root     coro         // the thread's own stack, while a root runs there
-	switcher *gort.Thread // what the engine of one M switches with here; nil on other engines
-	lines    lineThread   // the record of the line engine
-	tree     *tree        // the tree that is bound to the thread now; nil: none
-	pool     pool
+	tid     int
+	handle  attachment
+	root    coro         // the thread's own stack, while a root runs there
+	carrier *gort.Thread // the record of the engine of one M, on which it carries coroutines; nil on other engines
+	lines   lineThread   // the record of the line engine
+	tree    *tree        // the tree that is bound to the thread now; nil: none
+	pool    pool
 
 	exceptions *exceptions // the C++ runtime's record of exceptions that are being handled here; nil: there is no C++
 	errno      *int32      // the address of C's errno

@@ -18,8 +18,8 @@ import (
 type tree struct {
 	// The running greenlet, written by setCurrent and the short switches. Any goroutine reads
 	// it by running, and csrc/go_overflow.c by its offset.
-	current  *Greenlet
-	switcher *gort.Thread // th.switcher; nil on other engines than that of one M
+	current *Greenlet
+	carrier *gort.Thread // th.carrier; nil on other engines than that of one M
 
 	// The greenlet that waits in callOn for the probed one to switch back, and must not be moved
 	// meanwhile; claim reads it on other goroutines. nil: there is none.
@@ -101,7 +101,7 @@ const (
 // isHereAndIdle says whether the calling goroutine runs in this tree, and the tree has nothing
 // to do at a switch but the switch itself. Any goroutine may call it.
 func (t *tree) isHereAndIdle() bool {
-	return t.switcher != nil && t.switcher.Running() && t.nothingToDo()
+	return t.carrier != nil && t.carrier.Running() && t.nothingToDo()
 }
 
 // nothingToDo is isHereAndIdle for a caller that is known to run in the tree. A switch that
@@ -264,9 +264,9 @@ func newTree(implicit, free bool) (*tree, error) {
 	made.g.c, c.strongRef = c, &made.g
 	t.th = th
 	t.tid.Store(int32(th.tid))
-	t.root, t.current, t.switcher = &made.g, &made.g, th.switcher
-	if t.switcher != nil {
-		t.switcher.Owner = unsafe.Pointer(t)
+	t.root, t.current, t.carrier = &made.g, &made.g, th.carrier
+	if t.carrier != nil {
+		t.carrier.Owner = unsafe.Pointer(t)
 	}
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))

@@ -119,13 +119,13 @@ func (w *worker) serve() {
 		to := t.endGreenlet(w, &end)
 		if to == w.coro { // a pending parent starts on this very worker, which was idle again
 			if oneM {
-				to.Keep(t.switcher)
+				to.Keep(t.carrier)
 			}
 			continue
 		}
 		if oneM && !raceEnabled && to.Plain() {
-			to.Keep(t.switcher)
-			if way, _ := t.switcher.SwitchFast(to); way != gort.Refused {
+			to.Keep(t.carrier)
+			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 				continue
 			}
 		}
@@ -156,7 +156,7 @@ func (w *worker) run(t *tree, end *message) {
 	// The greenlet before may have changed what follows.
 	debug.SetPanicOnFault(false)
 	if oneM {
-		w.th.switcher.Clean(w.coro)
+		w.th.carrier.Clean(w.coro)
 	}
 	w.core.executeRecovering(t, end)
 	returned = true
