@@ -80,6 +80,7 @@ func (t *tree) adopt(c *core, source *tree, started bool) error {
 func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 	source.mu.Lock() // endTiedTree may be ending c now, on a thread that ends; it writes under mu, too
 	err := source.claim(c)
+	movable := err == nil && c.canMove() // under mu because of lockIfLeft
 	source.mu.Unlock()
 	if err != nil {
 		return err
@@ -89,9 +90,6 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 		c.coro.Unclaim(record)
 		return errBubble
 	}
-	source.mu.Lock() // see lockIfLeft
-	movable := c.canMove()
-	source.mu.Unlock()
 	if !movable || !accept() {
 		c.coro.Unclaim(record)
 		return errInUse
