@@ -69,9 +69,7 @@ func (c *core) info(state func() State) Info {
 				break
 			}
 			if snapshot.State == gort.SnapshotWaiting {
-				if snapshot.Stack != 0 {
-					i.CStack, i.CStackUsed = snapshot.Stack, snapshot.Used
-				}
+				i.CStack, i.CStackUsed = snapshot.Stack, snapshot.Used
 				i.SuspendedAt = placeOf(pcs[:snapshot.N], c)
 			} else if snapshot.State == gort.SnapshotBusy || snapshot.State == gort.SnapshotRunning { // it is being switched, or the collector has it
 				runtime.Gosched()
@@ -90,8 +88,9 @@ func (c *core) info(state func() State) Info {
 // A prefix holds the innermost addresses of a stack, filled up with zeros.
 type prefix [12]uintptr
 
-// prefixes has those for peeks, which would be allocated each time: the address goes to a function
-// of the runtime's that is called by a value (see gort.Coro.Snapshot).
+// prefixes has those for peeks, which would be allocated each time: gort.Coro.Snapshot passes the
+// address to runtime.gcallers by a function value, and for all that the compiler knows such a
+// function keeps it.
 var prefixes = sync.Pool{New: func() any { return new(prefix) }}
 
 // places maps the prefix of a stack to its place in the program's code. There are few places,

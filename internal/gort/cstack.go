@@ -13,7 +13,7 @@ type CStack struct {
 	base           uintptr // g0.sched.sp while there are no C frames on it
 	native         uintptr // the C core's record; its first word has g0.sched.sp while it is not in place
 	size           int     // as asked for
-	room           int     // how large it is; lo may be lower
+	room           int     // how large it is; lo may be lower. 0: it is a thread's own, and whoever has it does not own it
 	pc, exitSP     uintptr // under a free tree: g0.sched.pc, and of a thread's own, where the thread ends
 }
 

@@ -116,7 +116,8 @@ func (c *Coro) Snapshot(pcs []uintptr, running bool) (p Snapshot) {
 			case gSyscall:
 				p.State = SnapshotInC
 			}
-			// A thread's own stack is not the coroutine's, and its record is gone when that thread has ended.
+			// A thread's own stack (room is 0) is not the coroutine's. Its record is a thread-local
+			// variable of C's, so it may be unmapped by now: musl does that as the thread ends.
 			if s := c.cs; s != nil && s.room != 0 && was == gWaiting {
 				p.Stack, p.Used = s.room, int(s.hi-*at[uintptr](s.native))
 			}
