@@ -281,6 +281,19 @@ func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T
 		})
 		assert.NoError(t, c.Stop())
 	}
+	// movedAfter starts below, which waits then. The wait ends when control is passed to last, which
+	// may be set by then only.
+	movedAfter := func(c *Coroutine[int, int], below *Greenlet, last **Greenlet) {
+		v, err := below.Switch(nil)
+		require.NoError(t, err)
+		require.Equal(t, "not yet", v)
+		refused(c)
+		v, err = (*last).Switch(nil)
+		assert.NoError(t, err)
+		assert.Equal(t, "now", v)
+		moved(c)
+		runtime.KeepAlive(below)
+	}
 	for _, first := range []int{1, 2} { // the first next starts the body; the second one can be a fast resume
 		t.Run(fmt.Sprint("it waits in the next of number ", first), func(t *testing.T) {
 			elsewhere(func() {
@@ -304,15 +317,7 @@ func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T
 					stop()
 					return root.Switch("now")
 				})
-				v, err := below.Switch(nil)
-				require.NoError(t, err)
-				require.Equal(t, "not yet", v)
-				refused(c)
-				v, err = producer.Switch(nil)
-				assert.NoError(t, err)
-				assert.Equal(t, "now", v)
-				moved(c)
-				runtime.KeepAlive(below)
+				movedAfter(c, below, &producer)
 			})
 		})
 	}
@@ -361,15 +366,7 @@ func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T
 				assert.NoError(t, stubborn.Kill())
 				return root.Switch("now")
 			})
-			v, err := below.Switch(nil)
-			require.NoError(t, err)
-			require.Equal(t, "not yet", v)
-			refused(c)
-			v, err = stubborn.Switch(nil)
-			assert.NoError(t, err)
-			assert.Equal(t, "now", v)
-			moved(c)
-			runtime.KeepAlive(below)
+			movedAfter(c, below, &stubborn)
 		})
 	})
 	t.Run("it waits in a next, and its tracer has called another one", func(t *testing.T) {
@@ -395,14 +392,7 @@ func TestABodyIsNotTakenOverWhileAGreenletBelowItWaitsOrIsWaitedFor(t *testing.T
 				stop()
 				return root.Switch("now")
 			})
-			v, err := below.Switch(nil)
-			require.NoError(t, err)
-			require.Equal(t, "not yet", v)
-			refused(c)
-			v, err = below.Switch(nil)
-			assert.NoError(t, err)
-			assert.Equal(t, "now", v)
-			moved(c)
+			movedAfter(c, below, &below)
 		})
 	})
 	t.Run("it waits in a Kill of one that has chosen another heir", func(t *testing.T) {
@@ -711,61 +701,42 @@ func TestWhoWaitsForABodyIsLeftBehind(t *testing.T) {
 	}
 }
 
-// A free tree that is tied to a thread while it is suspended in C leaves the thread's record to
-// whoever is locked to the thread next, with nothing else between the two for the race detector.
+// A free tree that was suspended in C on a thread, or whose switch there was refused, leaves the
+// thread's records to whoever is locked to the thread next, with nothing else between the two for the
+// race detector.
 func TestAThreadIsLeftToAnotherGoroutine(t *testing.T) {
 	needsFreeTrees(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that goroutines follow each other on one thread
-	var over sync.WaitGroup
-	for range 20 {
-		over.Add(2)
-		go func() {
-			defer over.Done()
-			runtime.LockOSThread() // it ends locked, and the thread ends with it
-			Current()
-		}()
-		go func() {
-			defer over.Done()
-			root := Current()
+	for name, in := range map[string]func(root *Greenlet){
+		"suspended": func(root *Greenlet) {
 			g := New(func(any) (any, error) { return root.Switch(nil) })
 			cgotest.Call(func() { _, _ = g.Switch(nil) })
 			assert.NoError(t, g.Kill())
-		}()
-	}
-	over.Wait()
-}
-
-// A free tree is not bound to a thread if another goroutine has moved a greenlet to it since
-// bindToThread has looked for the first time.
-func TestAGreenletIsMovedToATreeThatIsBeingBound(t *testing.T) {
-	needsFreeTrees(t)
-	ready, moved, done := make(chan *tree), make(chan bool), make(chan bool)
-	go func() {
-		defer close(done)
-		root := Current()
-		target := currentTree()
-		ready <- target
-		assert.NoError(t, target.bindToThread())
-		<-moved
-		if assert.True(t, target.free.Load()) {
-			for c := target.youngest(); c != nil; c = target.youngest() {
-				assert.NoError(t, c.userRef().Kill())
+		},
+		"refused": func(*Greenlet) {
+			g := New(nil)
+			cgotest.Call(func() {
+				_, err := g.Switch(nil)
+				assert.ErrorIs(t, err, ErrNoRun)
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var over sync.WaitGroup
+			for range 20 {
+				over.Add(2)
+				go func() {
+					defer over.Done()
+					runtime.LockOSThread() // it ends locked, and the thread ends with it
+					root := Current()
+					_, _ = New(func(any) (any, error) { return root.Switch(nil) }).Switch(nil) // no call of C, which synchronises
+				}()
+				go func() {
+					defer over.Done()
+					in(Current())
+				}()
 			}
-		}
-		runtime.KeepAlive(root)
-	}()
-	elsewhere(func() {
-		root := Current()
-		g := New(func(any) (any, error) { return root.Switch(nil) })
-		_, err := g.Switch(nil)
-		require.NoError(t, err)
-		endingMu.Lock() // as moveOut does
-		target := <-ready
-		time.Sleep(20 * time.Millisecond) // bindToThread has looked, and waits for the lock by now
-		assert.NoError(t, target.moveIn(g.c, currentTree(), func() bool { return true }))
-		endingMu.Unlock()
-		close(moved)
-		<-done
-		assert.True(t, g.Dead())
-	})
+			over.Wait()
+		})
+	}
 }
