@@ -10,8 +10,6 @@ package greenlet
 import "C"
 
 import (
-	"runtime"
-
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
@@ -28,10 +26,11 @@ func greenletEnter(h C.uintptr_t) {
 	C.glet_go_worker_entered()
 	// In a call from C the goroutine is locked by the internal count only. Without an external
 	// lock, too, the runtime would create threads from this one, and they would inherit what C
-	// has changed on it (newm, proc.go).
-	runtime.LockOSThread()
+	// has changed on it (newm, proc.go). A body that unlocks once too often is not to undo it
+	// for those that run here afterwards.
+	lockThread()
 	mustValue[*worker](h).serve()
-	runtime.UnlockOSThread()
+	unlockThread()
 }
 
 // greenletThreadExit is called when a thread ends: on that thread, by the destructor of a

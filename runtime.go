@@ -69,14 +69,15 @@ var chooseEngine = sync.OnceValue(func() error {
 // runtimeReport is what Runtime returns. chooseEngine writes it once.
 var runtimeReport string
 
-// spareLocks is how many unmatched calls of UnlockOSThread a root survives on the engines other
-// than oneMEngine.
+// spareLocks is how many unmatched calls of UnlockOSThread a root, or a worker of the portable
+// engine with all that it runs, survives on the engines other than oneMEngine.
 const spareLocks = 1000
 
-// lockThread is LockOSThread for a root. Go ignores an unmatched UnlockOSThread (proc.go), so there are
-// programs that have some. One of those must not undo the root's lock: the root's goroutine
-// would leave the thread, and the next goroutine that runs there would be taken for a greenlet
-// of its tree. So the count is raised out of reach: by gort.Pin, or by spareLocks.
+// lockThread is LockOSThread for a root, or a worker of the portable engine. Go ignores an
+// unmatched UnlockOSThread (proc.go), so there are programs that have some. One of those must
+// not undo the lock: a root's goroutine would leave the thread, and the next goroutine that runs
+// there would be taken for a greenlet of its tree. So the count is raised out of reach: by
+// gort.Pin, or by spareLocks.
 func lockThread() {
 	if onLines.Load() && keyedByGoroutine {
 		return

@@ -552,6 +552,10 @@ func TestNoThreadIsMadeFromAGreenlets(t *testing.T) {
 		runtime.LockOSThread() // never unlocked, since the thread's state has changed
 		tree(t, func(*greenlet.Greenlet) {
 			for range 3 {
+				value(t, nil)(greenlet.New(func(any) (any, error) {
+					runtime.UnlockOSThread() // once too often, which is not to unlock who comes next
+					return nil, nil
+				}).Switch(nil))
 				value(t, 0)(greenlet.New(func(any) (any, error) { return made(), nil }).Switch(nil))
 				value(t, 0)(greenlet.New(func(any) (like any, err error) {
 					cgotest.Call(func() { like = made() })
