@@ -47,8 +47,9 @@ func (t *tree) unregister() {
 	t.links = treeLinks{}
 }
 
-// allTrees returns a copy of the list.
+// allTrees returns a copy of the list. The caller holds no lock of this package's.
 func allTrees() (all []*tree) {
+	endThreads()
 	trees.mu.Lock()
 	defer trees.mu.Unlock()
 	for t := trees.first; t != nil; t = t.links.next {

@@ -10,6 +10,8 @@ package greenlet
 import "C"
 
 import (
+	"runtime"
+
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/handle"
 )
@@ -33,11 +35,20 @@ func greenletEnter(h C.uintptr_t) {
 	unlockThread()
 }
 
-// greenletThreadExit is called when a thread ends: on that thread, by the destructor of a
-// thread-local key; or, if elsewhere is not 0, on another thread that the C core makes for that.
+// greenletThreadExit is called when a thread ends, on that thread, by the destructor of a
+// thread-local key.
 //
 //export greenletThreadExit
-func greenletThreadExit(h C.uintptr_t, elsewhere C.int) { mustValue[*thread](h).ended(elsewhere != 0) }
+func greenletThreadExit(h C.uintptr_t) {
+	runtime.LockOSThread() // see greenletEnter
+	th := mustValue[*thread](h)
+	setFiberThread(nil)
+	th.exceptions = threadExceptions() // again: LLVM's C++ runtime frees its record as the thread ends
+	storeSlot(slotTree, nil)
+	storeSlot(slotThread, nil)
+	th.ended()
+	runtime.UnlockOSThread()
+}
 
 // greenletReady is called before a thread's first fiber is made. It chooses the engine and makes
 // fibers ready on it.

@@ -312,20 +312,33 @@ func (e *exceptions) clear() {
 // An attachment is a handle by which C refers to a value of Go, which it keeps alive.
 type attachment = handle.Handle
 
-// attach asks the C core to call greenletThreadExit when the thread ends.
+// attach asks the C core to notify of the thread's end: by greenletThreadExit, or, for Go's
+// threads on the engine of one M, by nextEndedThread. (On the portable engine a worker's M can be
+// given back on its own thread only.)
 func (th *thread) attach() error {
 	if onLines.Load() {
 		return nil
 	}
-	elsewhere := 0
-	if oneM { // on the portable engine a worker's M can be given back on its own thread only
-		elsewhere = 1
+	later := 0
+	if oneM {
+		later = 1
 	}
 	th.handle = handle.New(th)
-	if code, errno := C.glet_go_thread_attach(C.uintptr_t(th.handle), C.int(elsewhere)); code != C.GLET_OK {
+	if code, errno := C.glet_go_thread_attach(C.uintptr_t(th.handle), C.int(later)); code != C.GLET_OK {
 		return errors.Join(fmt.Errorf("greenlet: cannot watch for the thread's end: %s: %w", text(code), errno), th.handle.Delete())
 	}
 	return nil
+}
+
+func init() { threadsEnded = (*uint32)(&C.glet_go_threads_ended) }
+
+// nextEndedThread takes one of the threads that threadsEnded counts, or returns nil.
+func nextEndedThread() *thread {
+	h := C.glet_go_thread_ended()
+	if h == 0 {
+		return nil
+	}
+	return mustValue[*thread](h)
 }
 
 // detach releases the handle of a thread that has ended.

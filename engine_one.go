@@ -22,7 +22,6 @@ func (oneMEngine) leaveRoot(th *thread) {
 }
 
 func (e oneMEngine) endThread(th *thread) {
-	setFiberThread(nil)
 	th.carrier.SetExceptions(uintptrOf(th.exceptions)) // they may be gone; see thread.ended
 	for _, w := range th.pool.idle {
 		e.destroy(w)

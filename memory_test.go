@@ -293,6 +293,11 @@ func TestNoThreadLocalKeyIsAnError(t *testing.T) {
 		_, err := g.Switch(nil)
 		assert.ErrorIs(t, err, syscall.EAGAIN)
 		reset()
+		reset = fault.Set(fault.Malloc, 1, 1) // nor the memory in which the thread's end is noted
+		_, err = g.Switch(nil)
+		assert.ErrorIs(t, err, syscall.ENOMEM)
+		assert.ErrorContains(t, err, "cannot watch for the thread's end")
+		reset()
 		assert.Equal(t, greenlet.Pending, g.State())
 		assert.Equal(t, before, handle.Live())
 		value(t, 1)(g.Switch(nil))

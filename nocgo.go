@@ -85,6 +85,8 @@ type attachment struct{}
 func (*thread) attach() error { return nil }
 func (*thread) detach()       {}
 
+func nextEndedThread() *thread { return nil }
+
 // exceptions would be the C++ runtime's record of a thread.
 type exceptions struct{}
 

@@ -108,8 +108,10 @@ func removeOwners(match func(o *ownerEntry) bool, chain *atomic.Pointer[ownerEnt
 }
 
 // endState is t.end. Where the end of a thread is not notified (see onLines), it first looks
-// whether the root's goroutine has ended, and if so ends the tree. Any goroutine may call it.
+// whether the root's goroutine has ended, and if so ends the tree. Any goroutine may call it that
+// holds no lock of this package's.
 func (t *tree) endState() int32 {
+	endThreads()
 	if end := t.end.Load(); !onLines.Load() || t.free.Load() || end != endNot || !t.goroutine.Ended() {
 		return end
 	}

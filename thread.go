@@ -37,6 +37,7 @@ type thread struct {
 func threadHere() (*thread, error) {
 	th := (*thread)(loadSlot(slotThread))
 	if th == nil {
+		endThreads()
 		th = &thread{tid: threadID(), exceptions: threadExceptions(), errno: errnoAddress()}
 		if err := th.attach(); err != nil {
 			return nil, err
@@ -48,16 +49,10 @@ func threadHere() (*thread, error) {
 	return th, nil
 }
 
-// ended is called when the thread ends: on that thread, or on another one if elsewhere. The
+// ended is called as the thread ends, on that thread, or after that by endThreads. The
 // greenlets that are suspended there can never run again.
-func (th *thread) ended(elsewhere bool) {
+func (th *thread) ended() {
 	th.raceAcquire()
-	th.exceptions = nil
-	if !elsewhere {
-		th.exceptions = threadExceptions() // again: LLVM's C++ runtime frees its record as the thread ends
-		storeSlot(slotTree, nil)
-		storeSlot(slotThread, nil)
-	}
 	if t := th.tree; t != nil {
 		t.finish(endThread)
 		th.tree = nil
@@ -67,3 +62,21 @@ func (th *thread) ended(elsewhere bool) {
 	engine.endThread(th)
 	th.detach()
 }
+
+// endThreads ends the threads of Go's that have ended since it was called last. The C core only
+// notes that they have (thread_exit in csrc/go_thread.c says why). It is called after each
+// collection, when a thread gets its record, and before anybody is told what has ended. Any
+// goroutine may call it that holds no lock of this package's.
+func endThreads() {
+	for threadsEnded != nil && atomic.LoadUint32(threadsEnded) != 0 {
+		th := nextEndedThread()
+		if th == nil {
+			return // another goroutine has taken it
+		}
+		th.exceptions = nil // the C++ runtime's record went with the thread
+		th.ended()
+	}
+}
+
+// threadsEnded is how many there are, in C's memory; nil: threads are not noted.
+var threadsEnded *uint32

@@ -524,27 +524,32 @@ func TestTheNextGoroutineOnAnIteratorsG(t *testing.T) {
 	})
 }
 
+// threadsRoundingUp makes goroutines run on 40 threads, of which most are new, and says how many
+// of the threads round upward.
+func threadsRoundingUp() (n int) {
+	roundsUp, all := make(chan bool), make(chan struct{})
+	for range 40 {
+		go func() {
+			runtime.LockOSThread() // so that it takes a thread for itself, which ends with it
+			roundsUp <- cgotest.RoundsUp()
+			<-all
+		}()
+	}
+	for range 40 {
+		if <-roundsUp {
+			n++
+		}
+	}
+	close(all)
+	return n
+}
+
 // The runtime makes no new threads from one to which a goroutine is locked: they would have
 // what that has changed on it, such as its namespace, or here its rounding mode.
 func TestNoThreadIsMadeFromAGreenlets(t *testing.T) {
-	made := func() (like int) {
-		const n = 40
-		roundsUp, all := make(chan bool), make(chan struct{})
+	made := func() int {
 		cgotest.RoundUp()
-		for range n {
-			go func() {
-				runtime.LockOSThread() // so that it takes a thread for itself, which ends with it
-				roundsUp <- cgotest.RoundsUp()
-				<-all
-			}()
-		}
-		for range n {
-			if <-roundsUp {
-				like++
-			}
-		}
-		close(all)
-		return like
+		return threadsRoundingUp()
 	}
 	done := make(chan struct{})
 	go func() {
@@ -565,6 +570,31 @@ func TestNoThreadIsMadeFromAGreenlets(t *testing.T) {
 		})
 	}()
 	<-done
+}
+
+// Nor from one that ends with its goroutine: no Go code runs there any more, and none on a
+// thread that is made there.
+func TestNoThreadIsMadeFromOneThatEnds(t *testing.T) {
+	if !oneM() {
+		t.Skip("the portable engine calls Go as a thread ends")
+	}
+	for range 10 {
+		var ready sync.WaitGroup
+		end := make(chan struct{})
+		for range 40 {
+			ready.Add(1)
+			go func() {
+				runtime.LockOSThread() // never unlocked, since the thread's state has changed
+				cgotest.RoundUp()
+				value(t, 1)(greenlet.New(func(any) (any, error) { return greenlet.Current().Parent().Switch(1) }).Switch(nil))
+				ready.Done()
+				<-end
+			}()
+		}
+		ready.Wait()
+		close(end)
+		assert.Zero(t, threadsRoundingUp())
+	}
 }
 
 // The M counts the calls of C of whoever runs, and tracers and profiles go by it. Who was

@@ -136,6 +136,7 @@ func watchCollections() { runtime.SetFinalizer(&sentinel{}, afterCollection) }
 // afterCollection is the sentinel's finalizer. It runs on the runtime's finalizer goroutine.
 func afterCollection(*sentinel) {
 	epoch.Add(1)
+	endThreads()
 	checkEnds()
 	watchCollections()
 	roots.each(func(t *tree) {

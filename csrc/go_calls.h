@@ -33,8 +33,8 @@
 extern GLET_GO_CALL int greenletReady(void);
 /* The life of a worker of the portable engine. */
 extern GLET_GO_CALL void greenletEnter(uintptr_t worker);
-/* The thread ends; with `elsewhere` it has ended, and the caller is another thread. */
-extern GLET_GO_CALL void greenletThreadExit(uintptr_t thread, int elsewhere);
+/* The calling thread ends. */
+extern GLET_GO_CALL void greenletThreadExit(uintptr_t thread);
 /* Are there Go frames below the caller's, on its goroutine? */
 extern GLET_GO_CALL int greenletHasFrames(void);
 

@@ -1,4 +1,4 @@
-/* go_thread.h - what Go keeps with an OS thread: two words, and a call when it ends; in go_thread.c. */
+/* go_thread.h - what Go keeps with an OS thread: two words, and that it learns of its end; in go_thread.c. */
 #ifndef GLET_GO_THREAD_H
 #define GLET_GO_THREAD_H
 
@@ -14,10 +14,17 @@ void *glet_go_local(int i);
 void glet_go_local_set(int i, void *v);
 
 /*
- * From now on greenletThreadExit(thread, 0) is called when the calling thread ends: GLET_OK,
- * or GLET_EKEY with errno. With `elsewhere` another thread calls it, greenletThreadExit(thread,
- * 1), if the one that ends is Go's own; then none of its coroutines may have an M.
+ * Go is to learn of the end of the calling thread: GLET_OK, or GLET_EKEY or GLET_ENOMEM with
+ * errno. greenletThreadExit(thread) is called on it as it ends. But with `later` it is not, if
+ * Go made the thread: then glet_go_thread_ended returns `thread` some time, and none of the
+ * thread's coroutines may have an M.
  */
-int glet_go_thread_attach(uintptr_t thread, int elsewhere);
+int glet_go_thread_attach(uintptr_t thread, int later);
+
+/* Takes one of the threads that have ended since, or 0. Any thread may call it. */
+uintptr_t glet_go_thread_ended(void);
+
+/* How many there are to be taken; written and read atomically. */
+extern uint32_t glet_go_threads_ended;
 
 #endif
