@@ -16,35 +16,24 @@ import (
 // coroutine (gort.Coro.Claim). fastOn is read without a claim by any goroutine that calls next
 // or Resume.
 //
-// parked, resumed and yielded are one state:
+// parked is the state of the body:
 //
-//	                                   parked  resumed  yielded
-//	not begun                          true    false    false
-//	runs, by a resume                  false   true     false
-//	parked, the yield ended a resume   true    false    true
-//	parked, the yield answered a Kill  true    false    false
-//	runs, by a Throw or Kill           false   false    as it was while parked
-//	dead (core.life says so)           as they were before
+//	parked --- resume, Throw or Kill ---> runs --- yield ---> parked
 //
-//	not begun --- resume ---> runs, by a resume <-------- resume --------+
-//	                                 |                                   |
-//	                                 +------------ yield ------------> parked
-//	                                                                  |    ^
-//	                                                        Throw, Kill    yield
-//	                                                                  v    |
-//	                                                        runs, by a Throw or Kill
+// A body begins parked; that it is dead only core.life says. One that is suspended elsewhere than
+// in its yield runs. A resume clears parked before it switches, so the yield that goes on finds
+// out by it whether a resume has ended its wait: after a Throw, a Kill and a Switch parked is still
+// set. (A resume by SwitchFast leaves that to the yield, see endFastYield.) A parked body that
+// sends back a value which is not from a resume (returnStrays) stays parked.
 //
-// In this table a body that is suspended elsewhere than in its yield runs. A resume by
-// SwitchFast writes none of this; the body does when it goes on (endFastYield). A parked body
-// that sends back a value which is not from a resume (returnStrays) stays parked.
-//
-// stopped is apart from that: it is set once, in any state, and never cleared.
+// yielded is what has ended the waiter's last wait: a resume clears it, and a yield sets it,
+// unless the yield answers a Kill. What the body does until the waiter looks, such as at a tracer's
+// Throw, does not change it. stopped is set once, in any state, and never cleared.
 type asymmetric struct {
 	c       core   // the body's greenlet; embedded, to save an allocation
 	body    body   // the pull, pull2 or coroutine in which this is embedded; set once
 	waiter  waiter // the entry for the caller of next or Resume; waiter.by is nil if none waits
 	parked  bool   // the body waits in its yield, or has not begun
-	resumed bool   // the body's last wait in yield was ended by a resume
 	yielded bool   // the waiter's last wait was ended by a yield
 	stopped bool   // the end of an iterator was asked for: its yield returns false from now on
 	t       *tree  // the tree that resumed it last, or to which it was moved; nil: never resumed
@@ -126,7 +115,7 @@ func (a *asymmetric) beginFastYield() (*tree, coro) {
 	if to == nil || !to.Plain() {
 		return nil, nil
 	}
-	a.parked, a.resumed, a.yielded = true, false, true
+	a.parked, a.yielded = true, true
 	a.fastOn, t.current = t, by
 	by.c.switches++
 	return t, to
@@ -141,20 +130,16 @@ func (a *asymmetric) endFastYield(t *tree) bool {
 		a.waiter.by = t.resumer
 		a.c.waiter = &a.waiter
 		t.resumed, t.resumer = nil, nil
-		a.resumed, a.yielded = true, false
+		a.parked, a.yielded = false, false
 	}
-	if !a.resumed || !t.gotPlainValueNoted() {
-		return false
-	}
-	a.parked = false
-	return true
+	return !a.parked && t.gotPlainValueNoted()
 }
 
 // undoFastYield takes beginFastYield back after SwitchFast has refused.
 func (a *asymmetric) undoFastYield(t *tree) {
 	a.waiter.by.c.switches--
 	a.fastOn, t.current = nil, a.c.userRef()
-	a.parked, a.resumed, a.yielded = false, true, false
+	a.parked, a.yielded = false, false
 }
 
 // newGreenlet makes the greenlet of a. pc is the address of the code of the user's function
@@ -194,7 +179,7 @@ func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 	a.waiter.by = t.current
 	a.waiter.by.c.waits++
 	c.push(&a.waiter)
-	a.parked, a.resumed, a.yielded = false, true, false
+	a.parked, a.yielded = false, false
 	t.inbox.kind, t.inbox.value = kindValue, nil
 	t = t.switchTo(g)
 	if a.yielded && c.waiter == &a.waiter && t.receivePlain() {
@@ -346,14 +331,10 @@ func (a *asymmetric) cannotYield(op string, t *tree) error {
 // whether the wait was ended by a resume and there is nothing else to do. False: finishYield or
 // yieldError follows. The body calls it.
 func (a *asymmetric) yield(t *tree, to *Greenlet) (resumed bool) {
-	a.parked, a.resumed, a.yielded = true, false, a.c.waiter == &a.waiter
+	a.parked, a.yielded = true, a.c.waiter == &a.waiter
 	t.inbox.kind, t.inbox.value = kindValue, nil
 	t = t.switchTo(to)
-	if a.resumed && t.receivePlain() {
-		a.parked = false
-		return true
-	}
-	return false
+	return !a.parked && t.receivePlain()
 }
 
 // yieldResult is the rest of a yield that has returned false: it puts the message that came
@@ -362,7 +343,7 @@ func (a *asymmetric) yield(t *tree, to *Greenlet) (resumed bool) {
 func (a *asymmetric) yieldResult(came *message) {
 	t := currentTree()
 	t.receiveInto(came)
-	if !a.resumed && came.kind == kindValue {
+	if a.parked && came.kind == kindValue {
 		a.returnStrays(came)
 	}
 	a.parked = false
@@ -380,7 +361,7 @@ func (t *tree) receiveInto(m *message) { *m, _ = t.receive() }
 //go:noinline
 func (a *asymmetric) returnStrays(m *message) {
 	t := currentTree()
-	for !a.resumed && m.kind == kindValue {
+	for a.parked && m.kind == kindValue {
 		// Either another greenlet has called Switch on the body's Greenlet: then that Switch
 		// returns the error. Or a child has ended, whose result cannot be delivered: then the
 		// sender is dead, and the error goes to the body's own heir.
