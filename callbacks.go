@@ -41,12 +41,11 @@ func greenletEnter(h C.uintptr_t) {
 //export greenletThreadExit
 func greenletThreadExit(h C.uintptr_t) {
 	runtime.LockOSThread() // see greenletEnter
-	th := mustValue[*thread](h)
 	setFiberThread(nil)
-	th.exceptions = threadExceptions() // again: LLVM's C++ runtime frees its record as the thread ends
 	storeSlot(slotTree, nil)
 	storeSlot(slotThread, nil)
-	th.ended()
+	// The record of exceptions is asked for again, since LLVM's C++ runtime frees its own as the thread ends.
+	mustValue[*thread](h).ended(threadExceptions())
 	runtime.UnlockOSThread()
 }
 

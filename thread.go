@@ -50,9 +50,11 @@ func threadHere() (*thread, error) {
 }
 
 // ended is called as the thread ends, on that thread, or after that by endThreads. The
-// greenlets that are suspended there can never run again.
-func (th *thread) ended() {
+// greenlets that are suspended there can never run again. exceptions is the thread's record of
+// that name, or nil if it is gone.
+func (th *thread) ended(exceptions *exceptions) {
 	th.raceAcquire()
+	th.exceptions = exceptions
 	if t := th.tree; t != nil {
 		t.finish(endThread)
 		th.tree = nil
@@ -73,8 +75,7 @@ func endThreads() {
 		if th == nil {
 			return // another goroutine has taken it
 		}
-		th.exceptions = nil // the C++ runtime's record went with the thread
-		th.ended()
+		th.ended(nil)
 	}
 }
 
