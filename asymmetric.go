@@ -227,7 +227,7 @@ func (a *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m, came := t.killUnreachable(); came {
+	if m, came := t.catchUp(); came {
 		return nil, t.overtaken(g, op, m)
 	}
 	err = t.startBody(g)

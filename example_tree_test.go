@@ -242,3 +242,36 @@ func ExampleSetUnraisableHook() {
 	})
 	// Output: [could not close the file]
 }
+
+// A scheduler that waits for a channel of Go's: a goroutine posts what is to be done, and wakes it.
+func ExampleGreenlet_Post() {
+	wake := make(chan struct{})
+	err := greenlet.Run(func(root *greenlet.Greenlet) error {
+		client := greenlet.New(func(any) (any, error) {
+			me := greenlet.Current()
+			go func() {
+				if err := root.Post(func() { me.MustSwitch("the answer") }); err != nil {
+					fmt.Println(err)
+				}
+				wake <- struct{}{}
+			}()
+			v, err := root.Switch(nil)
+			fmt.Println("the client got", v)
+			return nil, err
+		})
+		if _, err := client.Switch(nil); err != nil {
+			return err
+		}
+		for !client.Dead() {
+			<-wake
+			if _, err := root.Switch(nil); err != nil { // to itself: it only does what was posted
+				return err
+			}
+		}
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// the client got the answer
+	// <nil>
+}

@@ -42,7 +42,7 @@ func (g *Greenlet) killFor(op string) (err error, goexit bool) {
 	if err != nil {
 		return err, false
 	}
-	if m, came := t.killUnreachable(); came {
+	if m, came := t.catchUp(); came {
 		t.endOperation()
 		if m.kind == kindGoexit {
 			return nil, true

@@ -260,7 +260,7 @@ func (a *asymmetric) stop(g *Greenlet, op string) {
 	if err != nil {
 		panic(err)
 	}
-	if m, came := t.killUnreachable(); came {
+	if m, came := t.catchUp(); came {
 		panic(t.overtaken(g, op, m))
 	}
 	if c.life.Load() == lifeDead {

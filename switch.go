@@ -203,7 +203,7 @@ func (g *Greenlet) transfer(op string, m message, accepted func()) (message, err
 	if err != nil {
 		return message{}, err
 	}
-	if came, ok := t.killUnreachable(); ok {
+	if came, ok := t.catchUp(); ok {
 		if accepted != nil {
 			accepted() // m is dropped; the caller is not to release what is in it
 		}

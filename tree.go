@@ -33,7 +33,7 @@ type tree struct {
 	resumer *Greenlet   // the greenlet that resumes it
 
 	slow  slowReasons // why a switch has to take the long way; 0: it need not
-	epoch uint32      // the value of the variable epoch when killUnreachable last ran
+	epoch uint32      // the value of the variable epoch at the last catchUp
 
 	th *thread // the record of the thread that it is bound to, or, of a free tree, its own; bindToThread changes it
 
@@ -55,7 +55,7 @@ type tree struct {
 	root *Greenlet // never changes
 	heir *Greenlet // layer.Heir sets it for deliver: gets control in place of the parent when the current greenlet ends; nil: the parent does
 
-	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, layer and the
+	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, posts, layer and the
 	// fields of core that say so: the running greenlet and goroutines that move or end
 	// greenlets write them under mu; other goroutines read them under mu.
 	mu    sync.Mutex
@@ -65,6 +65,7 @@ type tree struct {
 	sections  int       // how many sections of C code the running greenlet is in; see section.go
 	nlive     int       // the length of the ring of started greenlets, the oldest first, whose head is root.c; liveCount reads it without mu
 	unwatched *core     // the first one of the ring that watchNext has not visited; nil: it has visited all
+	posts     []func()  // what Post has left, the oldest first; guarded by mu
 	tracer    Tracer
 	layer     layer.Layer // what package tasklet keeps with the root; the running greenlet reads it without mu
 
@@ -328,7 +329,7 @@ func (t *tree) finish(end int32) bool {
 		t.layer.End()
 	}
 	t.mu.Lock()
-	t.layer = nil
+	t.layer, t.posts = nil, nil
 	t.root.c.coro = nil // the next tree's root gets this one, and a Switch to this root is not to find it
 	t.mu.Unlock()
 	return true

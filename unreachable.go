@@ -122,9 +122,9 @@ func (c *core) unwatch() {
 }
 
 // epoch changes when a tree has something to look for: a collection has been, a greenlet was
-// found unreachable (queueUnreachable), or it was asked for observation (SetDetail, the
-// timeline). Any goroutine adds to it. A tree whose own epoch is another one calls
-// killUnreachable at its next operation, and updateObservers there.
+// found unreachable (queueUnreachable), a function was posted, or it was asked for observation
+// (SetDetail, the timeline). Any goroutine adds to it. A tree whose own epoch is another one
+// catches up at its next operation.
 var epoch atomic.Uint32
 
 // A sentinel is unreachable from the beginning, so each collection finds it and runs its
@@ -186,17 +186,15 @@ type unreachable struct {
 	next *unreachable
 }
 
-// killUnreachable kills the greenlets that onUnreachable has left to this tree. Each operation
-// calls it before it does anything else; it does nothing unless epoch has changed.
-//
-// The current greenlet is made their parent for that time only so that control comes back. If
-// their deferred calls send it a message themselves, that is meant for it: then came is true,
-// and the operation, which has not begun, is to return m.
-func (t *tree) killUnreachable() (m message, came bool) {
+// catchUp does what has come up since the tree's last operation. Each operation calls it before
+// it does anything else; it does nothing unless epoch has changed. If came is true, the
+// operation, which has not begun, is to return m.
+func (t *tree) catchUp() (m message, came bool) {
 	now := epoch.Load()
 	if t.epoch == now || t.killingUnreachable {
 		return m, false
 	}
+	t.callPosts()
 	t.epoch = now
 	t.updateObservers()
 	if t.watchSome() {
@@ -205,6 +203,14 @@ func (t *tree) killUnreachable() (m message, came bool) {
 	if t.unreachable.Load() == nil {
 		return m, false
 	}
+	return t.killUnreachable()
+}
+
+// killUnreachable kills the greenlets that onUnreachable has left to this tree.
+//
+// The current greenlet is made their parent for that time only so that control comes back. If
+// their deferred calls send it a message themselves, that is meant for it: then came is true.
+func (t *tree) killUnreachable() (m message, came bool) {
 	t.killingUnreachable = true
 	rest := t.unreachable.Swap(nil)
 	defer func() {

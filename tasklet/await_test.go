@@ -3,6 +3,7 @@ package tasklet_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -112,6 +113,40 @@ func TestPost(t *testing.T) {
 		after := tasklet.After(time.Millisecond)
 		_, err := after.Receive()
 		require.NoError(t, err)
+	})
+}
+
+// What is posted to a greenlet of a tree with tasklets is one, and wakes a goroutine that sleeps.
+func TestAPostToATreeBecomesATasklet(t *testing.T) {
+	world(t, func() {
+		root, posted := greenlet.Current(), make(chan struct{})
+		var trace []string
+		tasklet.Go(func() {
+			go func() {
+				assert.NoError(t, root.Post(func() {
+					trace = append(trace, fmt.Sprint(tasklet.Current() == tasklet.Main()))
+					tasklet.Schedule() // to the second one
+					close(posted)
+				}))
+				assert.NoError(t, root.Post(func() { trace = append(trace, "second") }))
+			}()
+			_, err := tasklet.Await(func() (int, error) {
+				select {
+				case <-posted:
+				case <-time.After(20 * time.Second):
+					t.Error("no tasklet was made")
+				}
+				return 0, nil
+			})
+			assert.NoError(t, err)
+		})
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, []string{"false", "second"}, trace)
+
+		// Without anything that waits it runs in the next round.
+		require.NoError(t, root.Post(func() { trace = nil }))
+		require.NoError(t, tasklet.Run())
+		assert.Nil(t, trace)
 	})
 }
 

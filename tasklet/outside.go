@@ -56,6 +56,9 @@ func (o *outside) drain() {
 	}
 }
 
+// Post makes a tasklet that calls f; see layer.Layer and greenlet.Post.
+func (s *scheduler) Post(f func()) { s.submit(func() { s.add(s.bind(f)) }) }
+
 // End drops the submitted calls when the root has ended; see layer.Layer.
 func (o *outside) End() {
 	o.mu.Lock()

@@ -81,9 +81,10 @@ func TestRunWaitsForWhatIsAwaited(t *testing.T) {
 		assert.NoError(t, tasklet.Run(), "there is nothing to run")
 		tasklet.SwitchTrap(-1)
 
-		done := false
+		done, outside := false, make(chan struct{})
 		tasklet.Go(func() {
-			assert.NoError(t, tasklet.Sleep(5*time.Millisecond))
+			_, _, err := tasklet.Recv(outside)
+			assert.NoError(t, err)
 			done = true
 		})
 		tasklet.Schedule()
@@ -91,6 +92,7 @@ func TestRunWaitsForWhatIsAwaited(t *testing.T) {
 		tasklet.SwitchTrap(1)
 		assert.ErrorIs(t, tasklet.Run(), tasklet.ErrSwitchTrap)
 		tasklet.SwitchTrap(-1)
+		time.AfterFunc(time.Millisecond, func() { close(outside) })
 		require.NoError(t, tasklet.Run())
 		assert.True(t, done)
 

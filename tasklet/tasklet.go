@@ -56,8 +56,9 @@ func New(f func()) *Tasklet {
 	return t
 }
 
-func bind(f func()) *Tasklet {
-	s := currentScheduler()
+func bind(f func()) *Tasklet { return currentScheduler().bind(f) }
+
+func (s *scheduler) bind(f func()) *Tasklet {
 	t := &Tasklet{s: s, f: f, code: place.PC(f)}
 	if f == nil {
 		t.dead = true // unbound

@@ -21,6 +21,10 @@ type Layer interface {
 	// Any goroutine may call Look and Ready.
 	Look() *Answer
 
+	// Post calls f in the root's tree, in a greenlet of its own. Any goroutine may call it. After
+	// End it does nothing.
+	Post(f func())
+
 	// Ready returns how many tasklets are ready or running. To other goroutines than the root's it
 	// is an estimate.
 	Ready() int
