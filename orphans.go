@@ -132,7 +132,12 @@ func endUnreachable(c *core) {
 		return // endOrphan ends c, and has to find it in that tree
 	}
 	killer := newFreeTree(true)
-	err := killer.moveIn(c, source, func() bool { return !c.isReferenced() })
+	err := killer.moveIn(c, source, func() error {
+		if c.isReferenced() {
+			return errInUse
+		}
+		return nil
+	})
 	if err == nil {
 		killer.endAbandoned(c)
 	} else if c.life.Load() == lifeStarted && !source.rootGone() {

@@ -531,7 +531,7 @@ func TestWhatIsNotMoved(t *testing.T) {
 		assert.Equal(t, "goes on", v)
 		elsewhere(func() {
 			_, _, err := c.Resume(0)
-			assert.ErrorIs(t, err, errInUse)
+			assert.ErrorIs(t, err, errBusy)
 		})
 		assert.Same(t, currentTree(), body.c.tree.Load())
 		assert.NoError(t, c.Stop())
@@ -560,13 +560,13 @@ func TestAStopWhileABodyIsTakenOver(t *testing.T) {
 		go func() {
 			defer close(done)
 			root := Current()
-			assert.NoError(t, currentTree().moveIn(body.c, source, func() bool {
+			assert.NoError(t, currentTree().moveIn(body.c, source, func() error {
 				close(claimed)
 				stacks := make([]byte, 1<<20)
 				for !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("gort.(*Coro).Hold(")) {
 					time.Sleep(time.Millisecond) // until stop waits for the end of the claim
 				}
-				return true
+				return nil
 			}))
 			<-refused
 			for i := 2; i <= 3; i++ {
@@ -687,7 +687,7 @@ func TestWhoWaitsForABodyIsLeftBehind(t *testing.T) {
 				func() {
 					defer func() {
 						err, _ := recover().(error)
-						assert.ErrorIs(t, err, errInUse)
+						assert.ErrorIs(t, err, ErrWrongThread) // errInUse, and errBusy once nobody waits for it any more
 					}()
 					next()
 				}()
@@ -739,4 +739,33 @@ func TestAThreadIsLeftToAnotherGoroutine(t *testing.T) {
 			over.Wait()
 		})
 	}
+}
+
+// A body that a goroutine has left suspended elsewhere than in its yield cannot be resumed, by
+// whichever goroutine; the error says so, and not that it is in use.
+func TestABodyThatWaitsElsewhereIsLeftThere(t *testing.T) {
+	needsFreeTrees(t)
+	panicOf := func(f func()) (err error) {
+		defer func() { err, _ = recover().(error) }()
+		f()
+		return nil
+	}
+	var body *Greenlet
+	var next func() (int, bool)
+	var stop func()
+	elsewhere(func() {
+		root := Current()
+		next, stop = Pull(func(yield func(int) bool) {
+			body = Current()
+			_, err := root.Switch("away")
+			assert.ErrorIs(t, err, ErrExit)
+		})
+		assert.ErrorIs(t, panicOf(func() { next() }), errInterrupted)
+	})
+	for _, f := range []func(){func() { next() }, stop} {
+		err := panicOf(f)
+		assert.ErrorIs(t, err, ErrWrongThread)
+		assert.ErrorIs(t, err, errBusy)
+	}
+	assert.Equal(t, Suspended, body.State())
 }

@@ -68,7 +68,15 @@ func (t *tree) adopt(c *core, source *tree, started bool) error {
 			if !started {
 				return errScope
 			}
-			return t.moveIn(c, source, func() bool { return c.asym.waiter.by == nil && c.asym.parked })
+			return t.moveIn(c, source, func() error {
+				switch {
+				case c.asym.waiter.by != nil:
+					return errInUse
+				case !c.asym.parked: // its goroutine has ended, or has left it to itself
+					return errBusy
+				}
+				return nil
+			})
 		}
 		runtime.Gosched()
 	}
@@ -76,8 +84,8 @@ func (t *tree) adopt(c *core, source *tree, started bool) error {
 
 // moveIn moves c, which is suspended in another tree, and the greenlets below it to this tree.
 // It calls accept while it has claimed c, so that no other goroutine can touch it, and moves
-// nothing if that returns false: then the error is errInUse.
-func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
+// nothing if that returns an error.
+func (t *tree) moveIn(c *core, source *tree, accept func() error) error {
 	source.mu.Lock() // endTiedTree may be ending c now, on a thread that ends; it writes under mu, too
 	err := source.claim(c)
 	movable := err == nil && c.canMove() // under mu because of lockIfLeft
@@ -90,9 +98,14 @@ func (t *tree) moveIn(c *core, source *tree, accept func() bool) error {
 		c.coro.Unclaim(record)
 		return errBubble
 	}
-	if !movable || !accept() {
+	if !movable {
+		err = errInUse
+	} else {
+		err = accept()
+	}
+	if err != nil {
 		c.coro.Unclaim(record)
-		return errInUse
+		return err
 	}
 	source.mu.Lock()
 	claimed := []*core{c}
@@ -144,17 +157,15 @@ func (t *tree) moveOut(c *core, parent *Greenlet, target *tree) error {
 	defer endingMu.Unlock()
 	parent.noteDescendants()
 	old := c.parent.Swap(parent) // before the other goroutine can resume it
-	ends := false
-	err := target.moveIn(c, t, func() bool {
+	err := target.moveIn(c, t, func() error {
 		target.referenceRoot() // the tree lasts now, unless endOperation has released it just before
-		ends = target.rootRef.Load() == rootReleased || target.end.Load() != endNot || target.rootGone() || !target.free.Load()
-		return !ends
+		if target.rootRef.Load() == rootReleased || target.end.Load() != endNot || target.rootGone() || !target.free.Load() {
+			return errEnds
+		}
+		return nil
 	})
 	if err != nil {
 		c.parent.Store(old)
-	}
-	if ends {
-		return errEnds
 	}
 	return err
 }
