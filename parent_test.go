@@ -69,7 +69,7 @@ func TestAPendingGreenletMovesToAnotherThread(t *testing.T) {
 	go func() {
 		done <- greenlet.Run(func(root *greenlet.Greenlet) error {
 			g := greenlet.New(func(v any) (any, error) { return []any{greenlet.Current().Parent() == root, v}, nil })
-			g.SetParent(greenlet.New(echo)) // it may be moved more than once
+			_ = g.SetParent(greenlet.New(echo)) // it may be moved more than once
 			there <- root
 			there <- g
 			<-moved

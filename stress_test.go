@@ -179,7 +179,7 @@ func (s *stress) run(end time.Time) error {
 			s.start()
 		}
 		for range 100 {
-			s.hop()
+			_ = s.hop()
 		}
 		for i := 0; i < len(s.all); {
 			g := s.all[i]

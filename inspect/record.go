@@ -97,7 +97,7 @@ type traceWriter struct {
 // event writes one: {"ph":…,"pid":…,"tid":…,"ts":… and then rest, which begins with a comma.
 func (w *traceWriter) event(ph string, pid, tid uint64, at int64, rest string) {
 	if w.any {
-		w.out.WriteString(",\n")
+		_, _ = w.out.WriteString(",\n")
 	}
 	w.any = true
 	b := append(w.room[:0], `{"ph":"`...)
@@ -106,7 +106,7 @@ func (w *traceWriter) event(ph string, pid, tid uint64, at int64, rest string) {
 	b = strconv.AppendUint(append(b, `,"tid":`...), tid, 10)
 	b = micros(append(b, `,"ts":`...), max(0, at-w.began))
 	b = append(append(b, rest...), '}')
-	w.out.Write(b)
+	_, _ = w.out.Write(b)
 	w.room = b
 }
 
@@ -137,7 +137,7 @@ func writeTrace(out io.Writer, r *timeline.Recording) error {
 	lines, began, ended, lost := r.Lines()
 	r.Release()
 	w := &traceWriter{out: bufio.NewWriter(out), began: began}
-	w.out.WriteString("{\"traceEvents\": [\n")
+	_, _ = w.out.WriteString("{\"traceEvents\": [\n")
 	for _, l := range lines {
 		w.line(l, ended)
 	}

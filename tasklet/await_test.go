@@ -95,7 +95,7 @@ func TestPost(t *testing.T) {
 		for range 4 {
 			go func() {
 				for i := range n {
-					c.Post(i)
+					assert.NoError(t, c.Post(i))
 				}
 			}()
 		}
@@ -493,7 +493,7 @@ func TestAContextThatEndsJustBeforeTheWait(t *testing.T) {
 		} {
 			ctx, cancel := context.WithCancel(context.Background())
 			assert.Equal(t, context.Canceled, wait(late{ctx, cancel}))
-			deadlock(t) // the next wait is not the context's any more
+			_ = deadlock(t) // the next wait is not the context's any more
 		}
 	})
 }

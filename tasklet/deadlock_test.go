@@ -117,7 +117,7 @@ func TestADeadlockAfterWaiting(t *testing.T) {
 			assert.NoError(t, tasklet.Sleep(time.Millisecond))
 			r.add("slept")
 		})
-		deadlock(t)
+		_ = deadlock(t)
 		assert.Equal(t, "slept", r.String())
 	})
 }

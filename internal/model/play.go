@@ -152,7 +152,7 @@ func (p *player[G]) body(name string, deferred bool) func(any) (any, error) {
 			}
 			if deferred {
 				if s, ok := p.take(); ok {
-					p.do(name+"'s defer", s, true)
+					_, _, _ = p.do(name+"'s defer", s, true)
 				}
 			}
 		}()
@@ -330,7 +330,7 @@ func (p *player[G]) setTrace(a int) {
 			panic("tracer")
 		case 2, 3:
 			if s, ok := p.take(); ok {
-				p.do("tracer on "+p.name(target), s, true)
+				_, _, _ = p.do("tracer on "+p.name(target), s, true)
 			}
 		}
 	}))
