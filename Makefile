@@ -16,6 +16,8 @@ C_FILES := $(filter-out examples/php/% internal/foreign/ruby/%,$(wildcard csrc/*
 PHP := CGO_CFLAGS="-O2 -g $$(php-config --includes)"
 PHP_TAGS := greenlet_foreign,greenlet_php
 LIBRARIES := cxx boost boost-fiber st pth ruby pcl lua expat sqlite
+# What has tests with the tag greenlet_foreign.
+FOREIGN := $(addprefix ./internal/foreign/,boost cxx hub/... lua pcl ruby throw) $(addprefix ./examples/,expat scripts sqlite)
 ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
 	GREENLET_EMULATOR=qemu-aarch64-static
 RISCV64 := GOARCH=riscv64 CGO_ENABLED=1 CC=riscv64-linux-gnu-gcc CXX=riscv64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/riscv64-linux-gnu \
@@ -34,7 +36,7 @@ SYSTEMS := linux/amd64 darwin/arm64 windows/amd64 freebsd/amd64 netbsd/amd64 ope
 TYPES := $(SYSTEMS) linux/386 linux/loong64 linux/mips linux/ppc64le
 
 .PHONY: help demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
-	test-musl test-arm64 test-riscv64 test-unknown test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-short install bench lint typecheck lint-anywhere docker-test deps clean
+	test-musl test-arm64 test-riscv64 test-unknown test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-first stress-short install bench lint typecheck lint-anywhere docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"] [PACKAGES="instead of all"]'
@@ -119,7 +121,7 @@ test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
 test-foreign: ## what needs other libraries: boost, Ruby, State Threads, Pth, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb
 	@scripts/need python node-api || echo 'skipped: what of these hosts is missing'
-	$(TEST) -tags greenlet_foreign ./internal/foreign/... ./examples/...
+	$(TEST) -tags greenlet_foreign $(FOREIGN)
 	$(TEST) -run 'Python|Node' ./internal/chost
 	$(TEST) -tags greenlet_foreign,netgo,osusergo -ldflags '-extldflags -static' ./internal/foreign/throw ./internal/foreign/cxx
 	@if echo '#include <new>' | clang++ -stdlib=libc++ -fsyntax-only -x c++ - 2>/dev/null; \
@@ -142,22 +144,23 @@ test-php: ## the tests of examples/php
 	@scripts/need cc php sqlite
 	$(PHP) $(TEST) -tags $(PHP_TAGS) ./examples/php/...
 
-stress: ## the suite under all that finds mistakes in the dark corners; long
-	@scripts/need cc
-	$(TEST) -timeout 30m -race -count=$(COUNT) $(PACKAGES)
-	$(TEST) -timeout 30m -shuffle=on -count=$(COUNT) $(PACKAGES)
+stress: stress-first ## the suite under all that finds mistakes in the dark corners; long
 	$(TEST) -timeout 30m -cpu=$(CPUS) $(PACKAGES)
-	$(TEST) -timeout 30m -tags greenlet_ucontext -race $(PACKAGES)
 	$(TEST) -timeout 30m -gcflags=all='-N -l' $(PACKAGES)
-	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=all=-d=checkptr -skip 'TestANewStackNeedNotGrow' $(PACKAGES) # the checks take room on the stack
 	GODEBUG=gccheckmark=1,clobberfree=1 $(TEST) -timeout 30m $(PACKAGES)
-	GOGC=1 $(TEST) -timeout 30m $(PACKAGES)
 	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -run TestStressOfFreeTrees .
-	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -race -run TestStressOfFreeTrees .
-	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove $(AT_EACH_CALL)
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackPreempt $(AT_EACH_CALL)
 
-stress-short: ## the same, each with the short suite
+stress-first: ## the first half of it
+	@scripts/need cc
+	$(TEST) -timeout 30m -race -shuffle=on -count=$(COUNT) $(PACKAGES)
+	$(TEST) -timeout 30m -tags greenlet_ucontext -race $(PACKAGES)
+	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=all=-d=checkptr -skip 'TestANewStackNeedNotGrow' $(PACKAGES) # the checks take room on the stack
+	GOGC=1 $(TEST) -timeout 30m $(PACKAGES)
+	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -race -run TestStressOfFreeTrees .
+	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove $(AT_EACH_CALL)
+
+stress-short: ## all of it, each with the short suite
 	$(MAKE) --no-print-directory stress TESTFLAGS=-short COUNT=1 CPUS=1,8 LASTS=20s
 
 install: ## the headers for C into $(DESTDIR)$(PREFIX)/include
