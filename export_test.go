@@ -1,5 +1,7 @@
 package greenlet
 
+import "sync/atomic"
+
 // SomeUnreachable says whether the collector has found forgotten greenlets of the
 // calling goroutine's tree, for tests. It looks at them as the tree's next call does.
 func SomeUnreachable() bool {
@@ -25,3 +27,6 @@ func InCalls() bool {
 	t := currentTree()
 	return t.carrier.InCalls(t.current.c.coro)
 }
+
+// EndedThread says whether a thread has ended of which only the C core knows.
+func EndedThread() bool { return threadsEnded != nil && atomic.LoadUint32(threadsEnded) != 0 }

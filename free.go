@@ -76,16 +76,17 @@ func (t *tree) bindToThread() error {
 		return nil
 	}
 	t.th.pool.trim(0, t.th.root)
-	endingMu.Lock() // moveOut holds it while it moves a greenlet to this tree, which has to be a free one then
-	defer endingMu.Unlock()
-	if t.liveCount() != 0 { // moveOut has moved one here since the first look
-		return nil
-	}
 	lockThread()
-	th, err := threadHere()
+	th, err := threadHere() // before endingMu is locked, which endThreads locks, too
 	if err != nil {
 		unlockThread()
 		return err
+	}
+	endingMu.Lock() // moveOut holds it while it moves a greenlet to this tree, which has to be a free one then
+	defer endingMu.Unlock()
+	if t.liveCount() != 0 { // moveOut has moved one here since the first look
+		unlockThread()
+		return nil
 	}
 	roots.remove(t)
 	th.raceAcquire()

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -493,6 +494,104 @@ func TestAThreadEndsWithOneSuspendedInC(t *testing.T) {
 		})
 	}
 	assert.Eventually(t, func() bool { return threads() < before+n/2 }, 10*time.Second, 10*time.Millisecond)
+}
+
+// whenThreadsHaveEnded calls f on two goroutines, which end with f, and which f ties or locks to their
+// threads. It returns when a thread has ended, of which only the C core knows, and no collection comes
+// before the end of the test. (One of the two may be the main thread, which does not end.)
+func whenThreadsHaveEnded(t *testing.T, f func(i int)) {
+	t.Helper()
+	percent := debug.SetGCPercent(-1) // a collection would end them
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
+	require.Eventually(t, func() bool {
+		var here, over sync.WaitGroup
+		here.Add(2)
+		over.Add(2)
+		for i := range 2 {
+			go func() {
+				defer over.Done()
+				f(i)
+				here.Done()
+				here.Wait() // so that there are two threads
+			}()
+		}
+		over.Wait()
+		for range 100 {
+			if time.Sleep(time.Millisecond); greenlet.EndedThread() {
+				return true
+			}
+		}
+		return false
+	}, 20*time.Second, time.Millisecond)
+}
+
+// A thread has ended when a tree is bound to one that is new to this package.
+func TestATreeIsBoundWhenAThreadHasEnded(t *testing.T) {
+	needsFree(t)
+	var held [2]func() (int, bool)
+	whenThreadsHaveEnded(t, func(i int) {
+		held[i], _ = greenlet.Pull(countInC(3))
+		held[i]()
+	})
+	over := make(chan struct{})
+	defer close(over)
+	for i := 0; greenlet.EndedThread(); i++ {
+		require.Less(t, i, 500, "all threads are known to the package")
+		done := make(chan struct{})
+		go func() {
+			defer func() { <-over }()
+			defer close(done)
+			greenlet.Current()
+			value(t, 1)(greenlet.New(returns(1, nil), greenlet.WithStackSize(64<<10)).Switch(nil))
+			assert.False(t, greenlet.FreeTree())
+		}()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatal("it hangs")
+		}
+	}
+	runtime.KeepAlive(held)
+}
+
+// A body that is suspended in C has ended with the thread, though nobody has looked.
+func TestABodyOfAThreadThatHasEndedIsDead(t *testing.T) {
+	needsFree(t)
+	for name, operation := range map[string]func(c *greenlet.Coroutine[int, int]) error{
+		"Resume": func(c *greenlet.Coroutine[int, int]) error {
+			_, ok, err := c.Resume(1)
+			assert.False(t, ok)
+			return err
+		},
+		"Stop": func(c *greenlet.Coroutine[int, int]) error { return c.Stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var bodies []*greenlet.Coroutine[int, int]
+			var mu sync.Mutex
+			whenThreadsHaveEnded(t, func(int) {
+				c := greenlet.NewCoroutine(func(yield func(int) (int, error), v int) (err error) {
+					cgotest.Call(func() { _, err = yield(v) })
+					return err
+				})
+				_, ok, err := c.Resume(1)
+				assert.NoError(t, err)
+				assert.True(t, ok)
+				mu.Lock()
+				defer mu.Unlock()
+				bodies = append(bodies, c)
+			})
+			refused := 0
+			for _, c := range bodies {
+				if err := operation(c); err != nil { // its thread lives, as the main thread does
+					refused++
+					assert.ErrorIs(t, err, greenlet.ErrWrongThread)
+					assert.ErrorIs(t, operation(c), greenlet.ErrWrongThread)
+				}
+			}
+			assert.Less(t, refused, len(bodies))
+			assert.False(t, greenlet.EndedThread())
+		})
+	}
 }
 
 // Two in C, of which the second, on a stack of ours, ends first, and the other way round.

@@ -769,3 +769,39 @@ func TestABodyThatWaitsElsewhereIsLeftThere(t *testing.T) {
 	}
 	assert.Equal(t, Suspended, body.State())
 }
+
+// A free tree is not bound to a thread if another goroutine has moved a greenlet to it since
+// bindToThread has looked for the first time.
+func TestAGreenletIsMovedToATreeThatIsBeingBound(t *testing.T) {
+	needsFreeTrees(t)
+	ready, moved, done := make(chan *tree), make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		root := Current()
+		target := currentTree()
+		ready <- target
+		assert.NoError(t, target.bindToThread())
+		<-moved
+		if assert.True(t, target.free.Load()) {
+			assert.False(t, gort.Locked())
+			for c := target.youngest(); c != nil; c = target.youngest() {
+				assert.NoError(t, c.userRef().Kill())
+			}
+		}
+		runtime.KeepAlive(root)
+	}()
+	elsewhere(func() {
+		root := Current()
+		g := New(func(any) (any, error) { return root.Switch(nil) })
+		_, err := g.Switch(nil)
+		require.NoError(t, err)
+		endingMu.Lock() // as moveOut does
+		target := <-ready
+		time.Sleep(20 * time.Millisecond) // bindToThread has looked, and waits for the lock by now
+		assert.NoError(t, target.moveIn(g.c, currentTree(), func() error { return nil }))
+		endingMu.Unlock()
+		close(moved)
+		<-done
+		assert.True(t, g.Dead())
+	})
+}

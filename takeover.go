@@ -28,8 +28,10 @@ func (g *Greenlet) beginTakeover(op string, ends bool) (*tree, error) {
 	if owner == nil || owner == t || !owner.free.Load() {
 		return g.beginOperation(op)
 	}
-	// A pending body may be used although the goroutine that has made it has ended.
-	if end := owner.end.Load(); end != endNot && (end != endThread || g.c.life.Load() != lifePending) {
+	endThreads() // the body may be held by a thread that has ended, and is dead then
+	// A pending body may be used although the goroutine that has made it has ended, and a dead one
+	// stands for nothing there.
+	if end := owner.end.Load(); end != endNot && (end != endThread || g.c.life.Load() == lifeStarted) {
 		return g.beginOperation(op)
 	}
 	if t == nil {
