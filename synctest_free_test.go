@@ -3,14 +3,37 @@
 package greenlet_test
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet"
 )
+
+// A thread that has ended outside of a bubble of testing/synctest, with a greenlet, is not ended by
+// what looks in the bubble: the runtime counts the goroutines that run there.
+func TestAThreadHasEndedOutsideOfTheBubble(t *testing.T) {
+	needsFree(t)
+	var left [2]*greenlet.Greenlet
+	whenThreadsHaveEnded(t, func(i int) {
+		runtime.LockOSThread() // never unlocked
+		left[i] = suspended(t, quietly)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		assert.False(t, left[0].Dead())
+		assert.False(t, left[1].Dead())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		tree(t, func(*greenlet.Greenlet) {
+			value(t, 1)(greenlet.New(func(any) (any, error) { time.Sleep(time.Hour); return 1, nil }).Switch(nil))
+		})
+	})
+	assert.True(t, left[0].Dead() || left[1].Dead())
+}
 
 // Nothing goes into a bubble of testing/synctest, or out of it, or from one goroutine in it to
 // another one; and what was refused is as it was.

@@ -100,6 +100,9 @@ func (t *Thread) Untie() {
 	}
 }
 
+// InBubble says whether the calling goroutine is in a bubble of testing/synctest.
+func InBubble() bool { return *at[uintptr](getg() + gBubble) != 0 }
+
 // Locked says whether the calling goroutine is locked to its thread.
 func Locked() bool { return *at[uintptr](getg() + gLockedM) != 0 }
 
