@@ -805,3 +805,24 @@ func TestAGreenletIsMovedToATreeThatIsBeingBound(t *testing.T) {
 		assert.True(t, g.Dead())
 	})
 }
+
+// A posted function has entered a section of C code, and so the operation that has called it is refused.
+func TestAPostEntersASection(t *testing.T) {
+	assert.NoError(t, Run(func(root *Greenlet) error {
+		g, c := New(func(any) (any, error) { return 1, nil }), NewCoroutine(func(yield func(int) (int, error), v int) error { return nil })
+		for _, operation := range []func() error{
+			func() error { _, err := g.Switch(nil); return err },
+			func() error { _, _, err := c.Resume(0); return err },
+			g.Kill,
+		} {
+			assert.NoError(t, root.Post(func() { assert.NoError(t, enterSection()) }))
+			assert.ErrorIs(t, operation(), errSection)
+			assert.ErrorIs(t, operation(), errSection)
+			assert.NoError(t, leaveSection())
+			assert.Equal(t, Pending, g.State())
+		}
+		v, err := g.Switch(nil)
+		assert.Equal(t, 1, v)
+		return err
+	}))
+}

@@ -16,10 +16,12 @@ var (
 // panic comes out of that operation. Functions are called in the order in which they were posted.
 // If the tree makes no operation, they are not called: a greenlet that waits for something of
 // Go's, such as a channel, has to be woken by that. Those that are left when the tree ends are
-// dropped.
+// dropped. If the tree's goroutine ends while f has passed control to others, the operation in
+// which f was called returns ErrExit, since the greenlet is killed.
 //
 // If the tree has tasklets (package tasklet), f becomes a tasklet in place of that, at the end of
-// the run ring, and a goroutine that sleeps because all tasklets wait is woken.
+// the run ring, and a goroutine that sleeps because all tasklets wait is woken. So do functions
+// that were posted before the tree had tasklets, and were not called yet.
 //
 // The error is ErrThreadExited if the tree has ended. Another error says that f is nil, or that g
 // belongs to no tree yet; a root always does.
@@ -32,7 +34,7 @@ func (g *Greenlet) Post(f func()) error {
 	}
 	t := g.owner()
 	if t == nil {
-		if g.c.isRoot() { // of a tree that its last operation has ended, see endReleased
+		if g.c.tree.Load() != nil { // it has ended with its last operation, see endReleased
 			return fail("Post", g, ErrThreadExited, "")
 		}
 		return fail("Post", g, errNoTree, "start it, or post to its root")
@@ -56,11 +58,12 @@ func (g *Greenlet) Post(f func()) error {
 	return nil
 }
 
-// callPosts calls the functions that were posted to this tree. If one of them does not return, an
-// operation inside it or the next one calls those that are left, since catchUp has not set
-// t.epoch yet.
-func (t *tree) callPosts() {
-	for {
+// callPosts calls the functions that were posted to this tree, in c, the running greenlet. If one of
+// them does not return, an operation inside it or the next one calls those that are left, since
+// catchUp has not set t.epoch yet. If c is in another tree after one of them, endOrphan has moved
+// it there, and those that are left are dropped.
+func (t *tree) callPosts(c *core) {
+	for c.tree.Load() == t {
 		t.mu.Lock()
 		if len(t.posts) == 0 {
 			t.posts = nil
@@ -71,15 +74,6 @@ func (t *tree) callPosts() {
 		t.posts[0] = nil // not retained
 		t.posts = t.posts[1:]
 		t.mu.Unlock()
-		t.callPost(f)
+		f()
 	}
-}
-
-// callPost calls f. The running greenlet, which f may suspend, cannot be moved to another tree
-// meanwhile, because the operation that has called this goes on in t.
-func (t *tree) callPost(f func()) {
-	c := t.current.c
-	c.waits++
-	defer func() { c.waits-- }()
-	f()
 }

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -176,6 +177,125 @@ func TestAPostKeepsTheGreenletInItsTree(t *testing.T) {
 	assert.Nil(t, refused)
 }
 
+// An operation inside a posted function does not end the tree of the one that has called that: not
+// even if no greenlet lives then, and nobody has a reference to the root.
+func TestAnOperationOfAPostDoesNotEndTheTree(t *testing.T) {
+	var body *greenlet.Greenlet
+	pull := func() (stop func()) {
+		next, stop := greenlet.Pull(func(yield func(int) bool) {
+			body = greenlet.Current()
+			yield(1)
+		})
+		next()
+		return stop
+	}
+	offMainThread(func() {
+		for name, operation := range map[string]func(){
+			"Switch": func() {
+				g := greenlet.New(func(any) (any, error) {
+					me, there := greenlet.LookupCurrent()
+					assert.True(t, there)
+					assert.Equal(t, greenlet.Running, me.State())
+					return 1, nil
+				})
+				value(t, 1)(g.Switch(nil))
+			},
+			"next": func() { pull()() },
+			"Kill": func() { assert.NoError(t, greenlet.New(returns(nil, nil)).Kill()) },
+		} {
+			stop := pull()
+			require.NoError(t, posted(body, stop))
+			operation()
+			_, there := greenlet.LookupCurrent()
+			assert.False(t, there, "%s has ended the tree in the end", name)
+		}
+	})
+}
+
+// What is posted is called also while the deferred calls of a forgotten greenlet have passed control
+// to others, and have not ended.
+func TestAPostWhileAForgottenOneEnds(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		ends := false
+		func() {
+			forgotten := greenlet.New(func(any) (any, error) {
+				_, err := root.Switch(nil)
+				ends = true
+				value(t, "go on")(root.Switch("closing"))
+				return nil, err
+			}, greenlet.WithName("forgotten"))
+			value(t, nil)(forgotten.Switch(nil))
+		}()
+		interrupted := greenlet.New(func(any) (any, error) {
+			for !ends {
+				runtime.GC()
+				value(t, nil)(greenlet.Current().Switch(nil))
+			}
+			return "done", nil
+		})
+		value(t, "closing")(interrupted.Switch(nil))
+		var trace []string
+		require.NoError(t, posted(root, func() { trace = append(trace, greenlet.Current().Name()) }))
+		value(t, 1)(greenlet.New(returns(1, nil)).Switch(nil))
+		assert.Equal(t, []string{"root"}, trace)
+		for g := range greenlet.All() {
+			if g.Name() == "forgotten" {
+				value(t, "done")(g.Switch("go on"))
+			}
+		}
+		assert.True(t, interrupted.Dead())
+	})
+}
+
+// A goroutine ends while one of its greenlets is suspended in a posted function, and another one is
+// left that anybody may go on with: the operation of the first one is not made in its place.
+func TestAGoroutineEndsDuringAPost(t *testing.T) {
+	if !oneM() {
+		t.Skip("on the portable engine nothing goes on when its goroutine has ended")
+	}
+	var root, pending *greenlet.Greenlet
+	var next func() (int, bool)
+	var stop func()
+	for name, operation := range map[string]func() error{
+		"next":              func() (err error) { err, _ = recovered(func() { next() }).(error); return err },
+		"stop":              func() (err error) { err, _ = recovered(func() { stop() }).(error); return err },
+		"Switch":            func() error { _, err := root.Switch(nil); return err },
+		"Switch to a new":   func() error { _, err := pending.Switch(nil); return err },
+		"Throw":             func() error { _, err := root.Throw(errSome); return err },
+		"Kill of a pending": func() error { return pending.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			after, ended := make(chan error, 1), make(chan error, 1)
+			dropped := func() { t.Error("called, though the goroutine has ended") }
+			onGoroutine(func() {
+				pending = greenlet.New(returns(nil, nil))
+				root = greenlet.Current()
+				next, stop = greenlet.Pull(count(3))
+				next()
+				g := greenlet.New(func(any) (any, error) {
+					assert.NoError(t, root.Post(func() {
+						_, err := root.Switch("in the post")
+						after <- err
+					}))
+					err := operation()
+					ended <- err
+					return nil, err
+				})
+				value(t, "in the post")(g.Switch(nil))
+				assert.NoError(t, root.Post(dropped))
+			})
+			require.Eventually(t, func() bool { runtime.GC(); return len(ended) > 0 }, 20*time.Second, time.Millisecond)
+			assert.ErrorIs(t, <-after, greenlet.ErrExit)
+			assert.ErrorIs(t, <-ended, greenlet.ErrExit)
+			assert.Equal(t, greenlet.Pending, pending.State())
+			v, ok := next()
+			assert.Equal(t, 1, v)
+			assert.True(t, ok)
+			stop()
+		})
+	}
+}
+
 func TestWhoCannotBePostedTo(t *testing.T) {
 	f := func() { t.Error("called") }
 	var ended *greenlet.Greenlet
@@ -183,6 +303,11 @@ func TestWhoCannotBePostedTo(t *testing.T) {
 		ended = root
 		require.NoError(t, root.Post(f)) // dropped
 		assert.ErrorContains(t, root.Post(nil), "the function is nil")
+	})
+	assert.ErrorIs(t, ended.Post(f), greenlet.ErrThreadExited)
+	offMainThread(func() { // in a tree that ends with its last operation
+		ended = greenlet.New(returns(1, nil))
+		value(t, 1)(ended.Switch(nil))
 	})
 	assert.ErrorIs(t, ended.Post(f), greenlet.ErrThreadExited)
 	assert.ErrorContains(t, greenlet.New(returns(nil, nil)).Post(f), "it is in no tree")

@@ -87,6 +87,7 @@ type tree struct {
 	// pushes by compare-and-swap; killUnreachable takes all by a swap with nil.
 	unreachable        atomic.Pointer[unreachable]
 	killingUnreachable bool // killUnreachable runs, and must not begin again inside itself
+	catching           int  // how many calls of catchUpSlow have not returned, one inside the other or in several greenlets
 }
 
 // slowReasons is the set of reasons why a switch takes the long way.
@@ -156,6 +157,10 @@ func init() {
 		t := currentTree()
 		t.mu.Lock()
 		t.layer = l
+		for _, f := range t.posts { // under mu, since what is posted from now on goes to l at once
+			l.Post(f)
+		}
+		t.posts = nil
 		t.mu.Unlock()
 		t.raceRelease()
 	}
@@ -348,10 +353,11 @@ func (t *tree) youngest() *core {
 // endOperation is the last step of every operation. It ends an implicit tree in which nothing
 // lives and to whose root the program has no reference, and so unlocks the goroutine. Only the
 // root's goroutine can unlock itself; if another one calls, a fiber's or that of an iter.Pull,
-// the tree lasts until an operation of the root's goroutine. The compare-and-swap fails if the
+// the tree lasts until an operation of the root's goroutine. Nor does an operation end it that is
+// made inside another one, by a function that catchUp calls. The compare-and-swap fails if the
 // root is referenced, also by a referenceRoot of another goroutine at this moment.
 func (t *tree) endOperation() {
-	if t.implicit && t.liveCount() == 0 && t.rootG == gort.Getg() && t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
+	if t.implicit && t.liveCount() == 0 && t.catching == 0 && t.rootG == gort.Getg() && t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
 		t.close(endReleased)
 	}
 	t.raceRelease()

@@ -190,11 +190,35 @@ type unreachable struct {
 // it does anything else; it does nothing unless epoch has changed. If came is true, the
 // operation, which has not begun, is to return m.
 func (t *tree) catchUp() (m message, came bool) {
-	now := epoch.Load()
-	if t.epoch == now || t.killingUnreachable {
+	if t.epoch == epoch.Load() {
 		return m, false
 	}
-	t.callPosts()
+	return t.catchUpSlow()
+}
+
+// catchUpSlow is catchUp when epoch has changed. What it calls may pass control to others. The
+// running greenlet cannot be moved to another tree meanwhile, because the operation goes on in t;
+// but if the goroutine of t ends, endOrphan moves it, and kills it there. Then it touches t no
+// more, and the operation returns ErrExit, whatever has become of that of the Kill.
+func (t *tree) catchUpSlow() (m message, came bool) {
+	c := t.current.c
+	c.waits++
+	t.catching++
+	defer func() {
+		if c.waits--; c.tree.Load() == t {
+			t.catching--
+		}
+	}()
+	now := epoch.Load()
+	t.callPosts(c)
+	switch {
+	case c.tree.Load() != t:
+		return message{kind: kindError, err: ErrExit}, true
+	case t.sections != 0:
+		return message{kind: kindError, err: fail("Post", nil, errSection, "a function that was posted has entered it")}, true
+	case t.killingUnreachable:
+		return m, false
+	}
 	t.epoch = now
 	t.updateObservers()
 	if t.watchSome() {
@@ -203,7 +227,10 @@ func (t *tree) catchUp() (m message, came bool) {
 	if t.unreachable.Load() == nil {
 		return m, false
 	}
-	return t.killUnreachable()
+	if m, came = t.killUnreachable(); !came && c.tree.Load() != t {
+		return message{kind: kindError, err: ErrExit}, true
+	}
+	return m, came
 }
 
 // killUnreachable kills the greenlets that onUnreachable has left to this tree.

@@ -150,6 +150,36 @@ func TestAPostToATreeBecomesATasklet(t *testing.T) {
 	})
 }
 
+// So is what was posted before the tree had tasklets, in order with what is posted after that.
+func TestAPostBeforeTheFirstTasklet(t *testing.T) {
+	world(t, func() {
+		root := greenlet.Current()
+		var trace record
+		for i := range 3 {
+			require.NoError(t, root.Post(func() {
+				trace.add(i)
+				assert.NotEqual(t, tasklet.Main(), tasklet.Current())
+				tasklet.Schedule()
+			}))
+		}
+		tasklet.Go(func() { trace.add("a"); tasklet.Schedule(); trace.add("b") })
+		require.NoError(t, root.Post(trace.does("last")))
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, "0 1 2 a last b", trace.String())
+	})
+	world(t, func() { // by one of them
+		root := greenlet.Current()
+		var trace record
+		require.NoError(t, root.Post(func() { tasklet.Go(trace.does("tasklet")) }))
+		require.NoError(t, root.Post(trace.does("posted")))
+		_, err := root.Switch(nil)
+		require.NoError(t, err)
+		assert.Empty(t, trace)
+		require.NoError(t, tasklet.Run())
+		assert.Equal(t, "posted tasklet", trace.String())
+	})
+}
+
 func TestRecv(t *testing.T) {
 	world(t, func() {
 		ch := make(chan int)

@@ -83,6 +83,7 @@ func (s *scheduler) identifySlow() *scheduler {
 	if s == nil {
 		s = newScheduler()
 		layer.Keep(s)
+		s.poll() // what was posted before comes first
 	}
 	t := s.head
 	if t == nil || g == s.root {
