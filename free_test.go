@@ -594,6 +594,39 @@ func TestABodyOfAThreadThatHasEndedIsDead(t *testing.T) {
 	}
 }
 
+// Nobody has a reference to the root, and its last greenlet ends in an operation that the root makes
+// in C, on a stack that stands in for the thread's own: the tree does not end there, and the stack
+// stays where it is.
+func TestTheLastOneEndsInAnOperationInC(t *testing.T) {
+	needsFree(t)
+	for _, fails := range []bool{false, true} {
+		for range 100 {
+			onGoroutine(func() {
+				other := greenlet.New(returns(nil, nil))
+				next, stop := greenlet.Pull(func(func(int) bool) {
+					cgotest.Call(func() {
+						_, err := other.Switch(nil) // ends it, and the root goes on
+						assert.ErrorIs(t, err, greenlet.ErrExit)
+						if fails {
+							panic(err)
+						}
+					})
+				})
+				assert.NotNil(t, recovered(func() { next() }))
+				assert.True(t, locked())
+				intact := cgotest.Locals(1000, func() { assert.Equal(t, fails, recovered(stop) != nil) })
+				assert.True(t, intact)
+				cgotest.Call(func() {})
+				assert.True(t, greenlet.FreeTree())
+				assert.NoError(t, greenlet.New(returns(nil, nil)).Kill()) // the next operation
+				value(t, 1)(greenlet.New(returns(1, nil)).Switch(nil))
+				assert.False(t, locked())
+				assert.False(t, greenlet.FreeTree())
+			})
+		}
+	}
+}
+
 // Two in C, of which the second, on a stack of ours, ends first, and the other way round.
 func TestCFramesInAnyOrder(t *testing.T) {
 	needsFree(t)

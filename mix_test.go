@@ -839,6 +839,7 @@ func checkMix(t *testing.T, p mixed) {
 var foundMixed = []struct{ name, program string }{
 	{"a yield out of place before next has returned", "00 o100 i000 N000 T110 y000 R100 Y000"},
 	{"a channel's waiter that was left for another greenlet of its tasklet", "01 n100 c000 C000 G000 s100 <000 t000 K007 s100 s000"},
+	{"the last greenlet ends in an operation of the root in C", "01 n234 i306 N373 s213 r051 S362"},
 	{"a tasklet is killed by the tracer that runs as the next one starts", "00 G000 G000 J060 G000 c100 T150 h000 k100 t170 P000"},
 }
 

@@ -103,6 +103,14 @@ func (t *Thread) Untie() {
 // InBubble says whether the calling goroutine is in a bubble of testing/synctest.
 func InBubble() bool { return *at[uintptr](getg() + gBubble) != 0 }
 
+// TiedInC says whether the caller, whose tree is t's, is in a call from C and the tree is tied: then
+// the C frames may be on one of our stacks, which has to stay in place until they return.
+//
+//go:norace
+func (t *Thread) TiedInC() bool {
+	return t.free && t.tied && *at[int32](*at[uintptr](getg() + gM) + mNcgo) > 0
+}
+
 // Locked says whether the calling goroutine is locked to its thread.
 func Locked() bool { return *at[uintptr](getg() + gLockedM) != 0 }
 
