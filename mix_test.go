@@ -58,6 +58,7 @@ var mixOps = []struct {
 	{'Q', 2, "stop coroutine A"},
 	{'T', 1, "tracer on, if A is odd; it takes a step, if B is odd"},
 	{'g', 1, "collect, one time out of many"},
+	{'O', 5, "post a step to A's tree, if B is odd from a goroutine of its own"},
 	{'F', 3, "misuse what the other goroutine has"},
 	{'G', 10, "tasklets: A is a new one; if B is odd, it is not scheduled"},
 	{'M', 5, "Run, if A is odd at most B switches"},
@@ -187,7 +188,8 @@ type mixer struct {
 	made      []weak.Pointer[greenlet.Greenlet]
 	serial    int
 	nils      bool // there are others than greenlets: their ends, and their switches, are nil
-	traced    bool // there was a tracer: more can come between a switch and its return
+	traced    bool // there was a tracer, or a post: more can come between a switch and its return
+	posted    bool // there was a post: an operation inside another one can come before it
 	armed     bool
 	goexits   int
 	wrong     []string
@@ -234,7 +236,7 @@ var said = []string{
 	"somebody else switched to the caller", "goes on by its own next or Resume only", "outside of its body",
 	"answered ErrExit by going on", "called runtime.Goexit", "a root ends with its goroutine",
 	"the parent is nil", "the greenlet is nil", "too many greenlets were started by deaths",
-	"past the scheduler", "in its own end", "was not made by NewChannel",
+	"past the scheduler", "in its own end", "was not made by NewChannel", "it is in no tree",
 }
 
 // sentinels are the errors that have one.
@@ -394,7 +396,8 @@ func (m *mixer) step(a *actor, s model.Step) (done bool, v any, err error) {
 		}
 	case 'Y':
 		it := m.iters[s.A]
-		if it != nil && it.yield != nil && a.name != fmt.Sprint("iterator ", it.id) && a.name != "tracer" {
+		if it != nil && it.yield != nil && a.name != fmt.Sprint("iterator ", it.id) && a.name != "tracer" &&
+			!strings.HasPrefix(a.name, "post") {
 			if it.yield(-1) {
 				m.fail("a yield out of place returns true")
 			}
@@ -435,6 +438,9 @@ func (m *mixer) step(a *actor, s model.Step) (done bool, v any, err error) {
 		if s.A+s.B+s.C == 0 {
 			runtime.GC()
 		}
+	case 'O':
+		m.serial++
+		m.post(g, &actor{name: fmt.Sprint("post ", m.serial)}, s.B&1 != 0)
 	case 'F':
 		m.misuse(s)
 	default:
@@ -447,6 +453,28 @@ func (m *mixer) step(a *actor, s model.Step) (done bool, v any, err error) {
 // yielded last.
 func (m *mixer) follows(id, got, v, last int) bool {
 	return v == last || m.traced && v>>20 == id && got < v && v < last
+}
+
+// post has a step taken in g's tree, whether as a tasklet or not.
+func (m *mixer) post(g *greenlet.Greenlet, a *actor, elsewhere bool) {
+	m.traced, m.posted = true, true
+	post := func() error {
+		return g.Post(func() {
+			if s, ok := m.take(); ok {
+				_, _, err := m.do(a, s)
+				m.known(err)
+			}
+		})
+	}
+	switch {
+	case g == nil:
+	case elsewhere:
+		var err error
+		onGoroutine(func() { err = post() })
+		m.known(err)
+	default:
+		m.known(post())
+	}
 }
 
 func (m *mixer) create(s model.Step) {
@@ -543,13 +571,14 @@ func (m *mixer) iterate(s model.Step) {
 func (m *mixer) coroutine(s model.Step) {
 	m.nils = true
 	m.serial++
-	c := &coroutine{id: m.serial}
+	c, seen := &coroutine{id: m.serial}, map[int]bool{}
 	a := &actor{name: fmt.Sprint("coroutine ", c.id)}
 	took := func(in int) {
-		if in <= c.taken || in > c.given || in>>20 != c.id { // a later one was refused, if it is less
+		if seen[in] || in < c.taken && !m.posted || in > c.given || in>>20 != c.id { // a later one was refused, if it is less
 			m.fail("yield returns %x, handed in was %x, before that %x", in, c.given, c.taken)
 		}
 		c.taken = in
+		seen[in] = true
 	}
 	c.c = greenlet.NewCoroutine(func(yield func(int) (int, error), first int) error {
 		took(first)
@@ -615,12 +644,15 @@ func (m *mixer) misuse(s model.Step) {
 	case *greenlet.Greenlet:
 		_ = x.String() + x.Name()
 		x.Parent()
-		if s.C&1 == 0 {
+		switch s.C & 3 {
+		case 0, 2:
 			_, err = x.Throw(&mixError{9})
-		} else {
+		case 1:
 			_, err = x.Switch(&mixValue{m})
+		default:
+			err = x.Post(func() { _, _ = greenlet.New(returns(nil, nil)).Switch(nil) })
 		}
-		if err == nil {
+		if err == nil && s.C&3 != 3 {
 			m.fail("a switch to another goroutine's %v", x)
 		}
 	case *iteration:
