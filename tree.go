@@ -355,8 +355,8 @@ func (t *tree) youngest() *core {
 // root's goroutine can unlock itself; if another one calls, a fiber's or that of an iter.Pull,
 // the tree lasts until an operation of the root's goroutine. Nor does an operation end it that is
 // made inside another one, by a function that catchUp calls, or in a call from C on a stack that
-// the tree has put in place. The compare-and-swap fails if the
-// root is referenced, also by a referenceRoot of another goroutine at this moment.
+// the tree has put in place. The compare-and-swap fails if the root is referenced, also by a
+// referenceRoot of another goroutine at this moment.
 func (t *tree) endOperation() {
 	if t.implicit && t.liveCount() == 0 && t.catching == 0 && t.rootG == gort.Getg() &&
 		(t.carrier == nil || !t.carrier.TiedInC()) && t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
