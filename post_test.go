@@ -346,6 +346,7 @@ func TestPostsOfManyGoroutines(t *testing.T) {
 		}
 		for all() < goroutines*each {
 			value(t, 1)(g.Switch(1))
+			runtime.Gosched() // on WebAssembly nothing else lets the senders run
 		}
 		senders.Wait()
 	})
