@@ -24,7 +24,8 @@ RISCV64 := GOARCH=riscv64 CGO_ENABLED=1 CC=riscv64-linux-gnu-gcc CXX=riscv64-lin
 	GREENLET_EMULATOR=qemu-riscv64-static
 LIBCXX := MALLOC_PERTURB_=165 CC=clang CXX=clang++ CGO_CXXFLAGS=-stdlib=libc++ CGO_LDFLAGS=-stdlib=libc++
 # What is run with a move of the stack, or a preemption, at every call. That of a goroutine
-# which is locked to its thread takes some 20 us, so it is without what makes thousands.
+# which is locked to its thread takes some 20 us, so it is without what makes thousands; and
+# without the test of how much stack is needed, of which the check itself takes some.
 AT_EACH_CALL := -skip 'ANewStackNeedNotGrow|Memory|LeaveNothing|Thousand|TestBenchmarkCases|TestReadingFromAny' . ./internal/capitest ./internal/cgotest \
 	./internal/gort ./internal/handle
 UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
