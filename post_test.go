@@ -1,8 +1,10 @@
 package greenlet_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -317,6 +319,14 @@ func TestWhoCannotBePostedTo(t *testing.T) {
 		runtime.GC()
 	}
 	assert.ErrorIs(t, ended.Post(f), greenlet.ErrThreadExited)
+
+	// A goroutine without a thread of its own, as soon as it has ended, and not after a collection only.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	done := make(chan struct{})
+	go func() { defer close(done); ended = greenlet.Current() }()
+	<-done
+	assert.Eventually(t, func() bool { return errors.Is(ended.Post(func() {}), greenlet.ErrThreadExited) },
+		10*time.Second, time.Millisecond)
 }
 
 func TestPostsOfManyGoroutines(t *testing.T) {

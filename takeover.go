@@ -74,7 +74,7 @@ func (t *tree) adopt(c *core, source *tree, started bool) error {
 				switch {
 				case c.asym.waiter.by != nil:
 					return errInUse
-				case !c.asym.parked: // its goroutine has ended, or has left it to itself
+				case !c.asym.parked: // it is suspended elsewhere than in its yield
 					return errBusy
 				}
 				return nil

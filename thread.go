@@ -71,7 +71,8 @@ func (th *thread) ended(exceptions *exceptions) {
 // goroutine may call it that holds no lock of this package's.
 //
 // In a bubble of testing/synctest it does nothing. The runtime counts a bubble's goroutines that
-// run, and would miscount if one switched to a goroutine that is in no bubble, to end it.
+// run (changegstatus, synctest.go), and would miscount if one switched to a goroutine that is in
+// no bubble, to end it.
 func endThreads() {
 	for threadsEnded != nil && atomic.LoadUint32(threadsEnded) != 0 && !gort.InBubble() {
 		th := nextEndedThread()

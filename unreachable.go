@@ -196,10 +196,12 @@ func (t *tree) catchUp() (m message, came bool) {
 	return t.catchUpSlow()
 }
 
-// catchUpSlow is catchUp when epoch has changed. What it calls may pass control to others. The
-// running greenlet cannot be moved to another tree meanwhile, because the operation goes on in t;
-// but if the goroutine of t ends, endOrphan moves it, and kills it there. Then it touches t no
-// more, and the operation returns ErrExit, whatever has become of that of the Kill.
+// catchUpSlow is catchUp when epoch has changed. What it calls may pass control to others. While
+// the running greenlet waits for that, no other goroutine can take it over (waits), because the
+// operation goes on in t. But if the goroutine of t ends meanwhile, endOrphan moves the greenlet
+// to a tree of its own and kills it. When the greenlet goes on there, t is not touched any more,
+// and the operation returns ErrExit, even if a function that was posted has ignored the ErrExit
+// that the Kill has thrown.
 func (t *tree) catchUpSlow() (m message, came bool) {
 	c := t.current.c
 	c.waits++

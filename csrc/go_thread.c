@@ -1,8 +1,8 @@
 //go:build cgo && linux
 
 /*
- * go_thread.c - see go_thread.h. What is relied on of the runtime: mexit, allocm (proc.go)
- * and traceThreadDestroy (traceruntime.go), as thread_exit says, and go_m.c.
+ * go_thread.c - see go_thread.h. What is relied on of the runtime: mexit, allocm and newm
+ * (proc.go), and traceThreadDestroy (traceruntime.go), as thread_exit says; and go_m.c.
  */
 #define _GNU_SOURCE
 #include "go_thread.h"
@@ -18,13 +18,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-static __thread struct {
-    void *words[2]; /* Go's, see glet_go_local_offset */
-} local __attribute__((tls_model("initial-exec")));
+static __thread void *words[2] __attribute__((tls_model("initial-exec"))); /* Go's, see glet_go_local_offset */
 
-intptr_t glet_go_local_offset(void) { return (char *)local.words - glet_thread_pointer(); }
-void *glet_go_local(int i) { return local.words[i]; }
-void glet_go_local_set(int i, void *v) { local.words[i] = v; }
+intptr_t glet_go_local_offset(void) { return (char *)words - glet_thread_pointer(); }
+void *glet_go_local(int i) { return words[i]; }
+void glet_go_local_set(int i, void *v) { words[i] = v; }
 
 /* The value of the thread-specific key. */
 struct attachment {

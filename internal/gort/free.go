@@ -76,7 +76,7 @@ func (t *Thread) Free() bool { return t.free }
 // Bubble says whether the tree is in a bubble of testing/synctest.
 func (t *Thread) Bubble() bool { return t.bubble }
 
-// TiedTo says whether t's tree is tied to that thread, which ends. Then its goroutine has
+// TiedTo says whether t's tree is tied to that thread, which has ended or ends. Then its goroutine has
 // ended.
 //
 //go:norace
