@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -367,35 +366,6 @@ func TestAThreadsEndLeavesNoHandles(t *testing.T) {
 		})
 	}
 	waitFor(t, func() bool { return handle.Live() <= before })
-}
-
-// The end of a thread of Go's is noted only, on the engine of one M. A list of all does not have its
-// tree any more, and a collection frees what it has left.
-func TestWhoSeesThatAThreadHasEnded(t *testing.T) {
-	if !oneM() {
-		t.Skip("the portable engine is called as the thread ends")
-	}
-	ended := func() (root uint64) {
-		var task string
-		offMainThread(func() {
-			task = fmt.Sprintf("/proc/self/task/%d", syscall.Gettid())
-			root = greenlet.Current().ID()
-			suspended(t, quietly)
-		})
-		for {
-			if _, err := os.Stat(task); err != nil {
-				return root
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
-	root := ended()
-	for g := range greenlet.All() {
-		assert.NotEqual(t, root, g.ID(), "in the list")
-	}
-	ended()
-	before := handle.Live()
-	waitFor(t, func() bool { return handle.Live() < before })
 }
 
 func TestTheProcessExitsWithSuspendedGreenlets(t *testing.T) {

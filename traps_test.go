@@ -4,8 +4,10 @@ package greenlet_test
 
 import (
 	"fmt"
+	"github.com/go-greenlet/greenlet/internal/handle"
 	"io"
 	"iter"
+	"os"
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
@@ -595,6 +597,35 @@ func TestNoThreadIsMadeFromOneThatEnds(t *testing.T) {
 		close(end)
 		assert.Zero(t, threadsRoundingUp())
 	}
+}
+
+// The end of a thread of Go's is noted only, on the engine of one M. A list of all does not have its
+// tree any more, and a collection frees what it has left.
+func TestWhoSeesThatAThreadHasEnded(t *testing.T) {
+	if !oneM() {
+		t.Skip("the portable engine is called as the thread ends")
+	}
+	ended := func() (root uint64) {
+		var task string
+		offMainThread(func() {
+			task = fmt.Sprintf("/proc/self/task/%d", syscall.Gettid())
+			root = greenlet.Current().ID()
+			suspended(t, quietly)
+		})
+		for {
+			if _, err := os.Stat(task); err != nil {
+				return root
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	root := ended()
+	for g := range greenlet.All() {
+		assert.NotEqual(t, root, g.ID(), "in the list")
+	}
+	ended()
+	before := handle.Live()
+	waitFor(t, func() bool { return handle.Live() < before })
 }
 
 // The M counts the calls of C of whoever runs, and tracers and profiles go by it. Who was
