@@ -4,7 +4,6 @@ package greenlet_test
 
 import (
 	"fmt"
-	"github.com/go-greenlet/greenlet/internal/handle"
 	"io"
 	"iter"
 	"os"
@@ -23,6 +22,7 @@ import (
 	"github.com/go-greenlet/greenlet"
 	"github.com/go-greenlet/greenlet/internal/cgotest"
 	"github.com/go-greenlet/greenlet/internal/gort"
+	"github.com/go-greenlet/greenlet/internal/handle"
 )
 
 // What a switch without the scheduler must see to, each with the way in which it once
