@@ -29,6 +29,7 @@ LIBCXX := MALLOC_PERTURB_=165 CC=clang CXX=clang++ CGO_CXXFLAGS=-stdlib=libc++ C
 AT_EACH_CALL := -skip 'ANewStackNeedNotGrow|Memory|LeaveNothing|Thousand|TestBenchmarkCases|TestReadingFromAny' . ./internal/capitest ./internal/cgotest \
 	./internal/gort ./internal/handle
 UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
+WITH_UBSAN := CGO_CFLAGS='$(UBSAN)' CGO_CXXFLAGS='$(UBSAN)' CGO_LDFLAGS=-fsanitize=undefined
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -Iinternal/foreign/hub -I/usr/include/lua5.4
 SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test scripts/test-anywhere scripts/test-cross scripts/wine
 SYSTEMS := linux/amd64 darwin/arm64 windows/amd64 freebsd/amd64 netbsd/amd64 openbsd/amd64 dragonfly/amd64 solaris/amd64 \
@@ -112,13 +113,13 @@ test-cross: ## the short suite with C on riscv64, s390x, ppc64le and mips64le, e
 	@scripts/need qemu cross
 	scripts/test-cross
 
-test-asan: ## the suite with AddressSanitizer and a look for leaks at the end
+test-asan: ## the suite with AddressSanitizer, a look for leaks at the end, and UndefinedBehaviorSanitizer in C
 	@scripts/need cc
-	$(TEST) -asan $(PACKAGES)
+	$(WITH_UBSAN) $(TEST) -asan $(PACKAGES)
 
-test-ubsan: ## the suite with UndefinedBehaviorSanitizer in C
+test-ubsan: ## the suite with UndefinedBehaviorSanitizer alone, which leaves the engine of one M
 	@scripts/need cc
-	CGO_CFLAGS='$(UBSAN)' CGO_CXXFLAGS='$(UBSAN)' CGO_LDFLAGS=-fsanitize=undefined $(TEST) $(PACKAGES)
+	$(WITH_UBSAN) $(TEST) $(PACKAGES)
 
 test-foreign: ## what needs other libraries: boost, Ruby, State Threads, Pth, PCL, Lua, expat, SQLite, C++
 	@scripts/need cc $(LIBRARIES) gdb
@@ -149,14 +150,14 @@ test-php: ## the tests of examples/php
 stress: stress-first ## the suite under all that finds mistakes in the dark corners; long
 	$(TEST) -timeout 30m -cpu=$(CPUS) $(PACKAGES)
 	$(TEST) -timeout 30m -gcflags=all='-N -l' $(PACKAGES)
+	$(TEST) -timeout 30m -tags greenlet_ucontext -race $(PACKAGES)
 	GODEBUG=gccheckmark=1,clobberfree=1 $(TEST) -timeout 30m $(PACKAGES)
-	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -run TestStressOfFreeTrees .
+	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -run 'TestStressOfFreeTrees|GrowMemory|LeaveNothing' .
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackPreempt $(AT_EACH_CALL)
 
 stress-first: ## the first half of it
 	@scripts/need cc
 	$(TEST) -timeout 30m -race -shuffle=on -count=$(COUNT) $(PACKAGES)
-	$(TEST) -timeout 30m -tags greenlet_ucontext -race $(PACKAGES)
 	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=all=-d=checkptr -skip 'TestANewStackNeedNotGrow' $(PACKAGES) # the checks take room on the stack
 	GOGC=1 $(TEST) -timeout 30m $(PACKAGES)
 	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -race -run TestStressOfFreeTrees .
@@ -186,9 +187,9 @@ lint: ## what finds mistakes without running anything
 	$(PHP) $(GO) run $(STATICCHECK) -tags $(PHP_TAGS) ./examples/php/...
 	$(CC) $(C_FLAGS) $$(pkg-config --cflags ruby | sed 's/-I/-isystem /g') -S -o - internal/foreign/ruby/ruby.c >/dev/null
 	for f in examples/php/*.c; do $(CC) $(C_FLAGS) $$(php-config --includes | sed 's/-I/-isystem /g') -S -o - $$f >/dev/null || exit 1; done
-	for f in $(C_FILES); do $(CC) $(C_FLAGS) -S -o - $$f >/dev/null || exit 1; done
-	for f in $(C_FILES); do $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o - $$f >/dev/null || exit 1; done
-	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign -Iinternal/foreign/hub $(C_FILES)
+	printf '%s\n' $(C_FILES) | xargs -P 4 -I FILE $(CC) $(C_FLAGS) -S -o /dev/null FILE
+	printf '%s\n' $(C_FILES) | xargs -P 4 -I FILE $(CC) $(C_FLAGS) -DGLET_UCONTEXT=1 -S -o /dev/null FILE
+	cppcheck -j 4 --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -Icsrc -Iinternal/foreign -Iinternal/foreign/hub $(C_FILES)
 	shellcheck $(SCRIPTS)
 
 typecheck: ## the types of everything on every system, from source and without cgo

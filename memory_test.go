@@ -61,9 +61,14 @@ func steady(t testing.TB, f func()) {
 	t.Errorf("resident memory grew by %d KiB, time after time", sizes)
 }
 
+// scaled is how much of something that is to leave nothing behind a test makes: all of it where
+// GREENLET_STRESS asks for a long run.
 func scaled(n int) int {
-	if testing.Short() || raceEnabled {
+	switch {
+	case testing.Short() || raceEnabled:
 		return n / 20
+	case os.Getenv("GREENLET_STRESS") == "":
+		return n / 5
 	}
 	return n
 }

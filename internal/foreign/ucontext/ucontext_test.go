@@ -131,7 +131,7 @@ func TestBesideStopsOfTheWorld(t *testing.T) {
 			}
 		}()
 	}
-	rounds := 30
+	rounds := 10
 	if testing.Short() || raceEnabled {
 		rounds = 3
 	}
@@ -341,7 +341,7 @@ func TestExecutionTracesCanBeRead(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("needs the go command")
 	}
-	for range 5 {
+	for range 3 {
 		file := filepath.Join(t.TempDir(), "trace")
 		child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 		child.Env = append(os.Environ(), "GREENLET_TEST_TRACE="+file)
