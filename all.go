@@ -53,6 +53,7 @@ func allTrees() (all []*tree) {
 	trees.mu.Lock()
 	defer trees.mu.Unlock()
 	for t := trees.first; t != nil; t = t.links.next {
+		t.notPrivate()
 		all = append(all, t)
 	}
 	return all

@@ -23,7 +23,7 @@ import (
 // A body begins parked; that it is dead only core.life says. One that is suspended elsewhere than
 // in its yield runs. A resume clears parked before it switches, so the yield that goes on finds
 // out by it whether a resume has ended its wait: after a Throw, a Kill and a Switch parked is still
-// set. (A resume by SwitchFast leaves that to the yield, see endFastYield.) A parked body that
+// set. (A resume by SwitchFast leaves that to the body, see takeFastResume.) A parked body that
 // sends back a value which is not from a resume (returnStrays) stays parked.
 //
 // yielded is what has ended the waiter's last wait: a resume clears it, and a yield sets it,
@@ -36,8 +36,8 @@ type asymmetric struct {
 	parked  bool   // the body waits in its yield, or has not begun
 	yielded bool   // the waiter's last wait was ended by a yield
 	stopped bool   // the end of an iterator was asked for: its yield returns false from now on
-	t       *tree  // the tree that resumed it last, or to which it was moved; nil: never resumed
-	fastOn  *tree  // t while the body is parked, so that SwitchFast may resume it; else nil
+	t       *tree  // the tree that started or resumed it last, or to which it was moved; nil: pending
+	fastOn  *tree  // t while the body is parked, so that SwitchFast may resume it, and until it runs; else nil
 }
 
 // A body is what Pull, Pull2 and Coroutine add to an asymmetric.
@@ -53,7 +53,7 @@ type body interface {
 //
 // In a free tree another goroutine may claim the body at the same time, and then SwitchFast
 // refuses. So no state of the asymmetric is written before SwitchFast has succeeded: the greenlet
-// that resumes is left in the tree (resumed, resumer), and the body does the rest in endFastYield.
+// that resumes is left in the tree (resumed, resumer), and the body does the rest in takeFastResume.
 
 // fastTree returns the tree in which a fast resume may be tried; nil: none. Any goroutine may
 // call it: it must still ask isHereAndIdle of the tree. Such a read is a race, which the race
@@ -63,6 +63,42 @@ func (a *asymmetric) fastTree() *tree {
 		return nil
 	}
 	return a.fastOn
+}
+
+// fastTarget returns the tree in which a fast resume may be tried, and the body's coroutine; nil:
+// none. It starts a pending body. It is small, to be compiled into next and Resume.
+func (a *asymmetric) fastTarget(g *Greenlet) (*tree, coro) {
+	if t := a.fastTree(); t != nil {
+		return t, g.fastCoro()
+	}
+	return a.startFast(g)
+}
+
+// startFast starts the body for a fast resume, if it is pending and nothing else is to be done. Nil:
+// nothing was changed, and checkResume starts it or returns the error.
+//
+//go:noinline
+func (a *asymmetric) startFast(g *Greenlet) (*tree, coro) {
+	c := g.c
+	if raceEnabled || !oneM || c.life.Load() != lifePending || c.run == nil || c.rare.Load() != nil {
+		return nil, nil
+	}
+	t := treeHere()
+	if owner := g.owner(); owner != nil && owner != t {
+		return nil, nil
+	}
+	if t == nil {
+		var err error
+		if t, err = privateTree(); err != nil {
+			return nil, nil
+		}
+	}
+	if t.carrier == nil || t.carrier.OnlyOfficial() || t.slow != 0 || !t.isHereAndIdle() ||
+		engine.canSuspend(t.th, t.current.c.coro) != nil || t.start(g, kindValue) != nil {
+		t.endOperation()
+		return nil, nil
+	}
+	return t, g.fastCoro()
 }
 
 // beginFastResume comes before the SwitchFast to the body.
@@ -94,7 +130,7 @@ func (a *asymmetric) undoFastResume(t *tree) {
 	a.c.switches--
 	t.current = t.resumer
 	t.current.c.waits--
-	t.resumed, t.resumer = nil, nil
+	t.resumed, t.resumer, t.stopping = nil, nil, false
 }
 
 // A fast yield has the same three parts.
@@ -125,14 +161,23 @@ func (a *asymmetric) beginFastYield() (*tree, coro) {
 // It says whether the wait was ended by a resume and there is nothing else to do. False:
 // finishYield or yieldError follows.
 func (a *asymmetric) endFastYield(t *tree) bool {
+	a.takeFastResume(t)
+	return !a.parked && t.gotPlainValueNoted()
+}
+
+// takeFastResume is called when the body begins, or goes on after a fast yield. If that is by a fast
+// resume, it does the part which that has left to it.
+func (a *asymmetric) takeFastResume(t *tree) {
 	a.fastOn = nil
-	if t.resumed == a { // a fast resume, which has left its part to this function
+	if t.resumed == a {
 		a.waiter.by = t.resumer
 		a.c.waiter = &a.waiter
+		if t.stopping {
+			a.stopped, t.stopping = true, false
+		}
 		t.resumed, t.resumer = nil, nil
 		a.parked, a.yielded = false, false
 	}
-	return !a.parked && t.gotPlainValueNoted()
 }
 
 // undoFastYield takes beginFastYield back after SwitchFast has refused.
@@ -195,21 +240,31 @@ func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 // endResume is to follow. If it is false, another goroutine may go on with the body already, so
 // the caller is not to look at a.yielded.
 func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
-	t := currentTree()
-	me := t.current.c
-	defer func() { // deferred, since a tracer may panic in receive
-		unlock := g.c.lockIfLeft(me)
-		g.c.unlink(&a.waiter)
-		me.waits--
-		if !yielded {
-			a.endResume()
+	t := treeHere()
+	me, received := t.current.c, false
+	defer func() {
+		if !received { // a tracer has panicked
+			a.endWait(g, me, false)
 		}
-		unlock()
 	}()
 	m, t = t.receive()
-	t.endOperation()
+	received = true
 	yielded = a.yielded
+	a.endWait(g, me, yielded)
+	t.endOperation()
 	return m, yielded
+}
+
+// endWait takes the waiter me out, for which the wait for g, the body, is over. If the body has not
+// yielded, that ends the resume.
+func (a *asymmetric) endWait(g *Greenlet, me *core, yielded bool) {
+	unlock := g.c.lockIfLeft(me)
+	g.c.unlink(&a.waiter)
+	me.waits--
+	if !yielded {
+		a.endResume()
+	}
+	unlock()
 }
 
 // errEnded is checkResume's answer for a body that has ended before. It is not returned to the
@@ -221,6 +276,9 @@ var errEnded = errors.New("ended before")
 // that the body was not resumed and its state is as before; errEnded means that it is dead.
 func (a *asymmetric) checkResume(g *Greenlet, op string) (*tree, error) {
 	if g.c.life.Load() == lifeDead {
+		if t := treeHere(); t != nil {
+			t.endOperation() // startFast may have made it for a body that another goroutine has taken over at once
+		}
 		return nil, errEnded
 	}
 	t, err := g.beginTakeover(op, false)
@@ -341,7 +399,7 @@ func (a *asymmetric) yield(t *tree, to *Greenlet) (resumed bool) {
 // into came. That is a resume, or no value: other values are sent back. (It takes a pointer to
 // keep the frames under a body small; see worker.run.)
 func (a *asymmetric) yieldResult(came *message) {
-	t := currentTree()
+	t := treeHere()
 	t.receiveInto(came)
 	if a.parked && came.kind == kindValue {
 		a.returnStrays(came)

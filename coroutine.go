@@ -30,6 +30,9 @@ type coroutine[In, Out any] struct {
 	out     Out                                               // written by the body before it yields, taken out by Resume after that
 	firstIn In                                                // what in names until the first move
 	f       func(yield func(Out) (In, error), first In) error // nil once it runs, so that it is not retained
+
+	// Whether Resume and yield may return by a jump; see gort.Return.
+	outByJump, inByJump bool
 }
 
 // NewCoroutine makes a coroutine that will run body, and does not start it. The first Resume
@@ -40,7 +43,7 @@ type coroutine[In, Out any] struct {
 // that was thrown at it, or one that says that no Resume waits any more. What body returns ends
 // the coroutine, and is the error of the Resume or Stop that waits for it; ErrExit counts as nil.
 func NewCoroutine[In, Out any](body func(yield func(Out) (In, error), first In) error) *Coroutine[In, Out] {
-	s := &coroutine[In, Out]{f: body}
+	s := &coroutine[In, Out]{f: body, outByJump: inRegisters[Out](), inByJump: inRegisters[In]()}
 	s.in.Store(&s.firstIn)
 	return &Coroutine[In, Out]{s.newGreenlet(place.PC(body), s), s}
 }
@@ -72,8 +75,15 @@ func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 				if err := s.yieldError(); err != nil {
 					return in, err
 				}
+				return s.takeIn(), nil
 			}
-			return s.takeIn(), nil
+			in = s.takeIn()
+			if way == gort.Jumped && s.inByJump {
+				if f := gort.Return[func(In, error) (In, error)](); f != nil {
+					return f(in, nil)
+				}
+			}
+			return in, nil
 		}
 		s.undoFastYield(t)
 	}
@@ -105,13 +115,18 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	}
 	s := c.s
 	dst := s.in.Load() // before the body's tree is looked at: see coroutine.in
-	if t, to := s.fastTree(), c.g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
+	if t, to := s.fastTarget(c.g); t != nil && to != nil && t.isHereAndIdle() {
 		s.beginFastResume(t, c.g)
 		*dst = in
 		if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 			if s.endFastResume(t) {
 				out, s.out = s.out, out
 				s.endResume()
+				if way == gort.Jumped && s.outByJump {
+					if f := gort.Return[func(Out, bool, error) (Out, bool, error)](); f != nil {
+						return f(out, true, nil)
+					}
+				}
 				return out, true, nil
 			}
 			m, yielded := s.resumeResult(c.g)

@@ -1,8 +1,6 @@
 package greenlet
 
 import (
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -25,16 +23,17 @@ import (
 var cStacks *gort.Stacks
 
 // newFreeTree makes the calling goroutine, which is not locked to its thread, the root of a
-// free tree.
-func newFreeTree(implicit bool) *tree {
-	made := &struct {
-		t tree
-		c core
-		g Greenlet
-	}{}
-	t, c := &made.t, &made.c
+// free tree, which is private if that is asked for and nobody observes its switches.
+func newFreeTree(implicit, private bool) *tree {
 	record := freeRecords.Get().(*freeRecord)
-	th := &record.th
+	made := record.made
+	if made == nil {
+		made = &treeAndRoot{}
+		record.made = made
+	} else {
+		made.t.treeState, made.c = treeState{}, core{}
+	}
+	t, c, th := &made.t, &made.c, &record.th
 	c.id = lastID.Add(1)
 	c.name.Store(&rootName)
 	c.life.Store(lifeStarted)
@@ -50,19 +49,29 @@ func newFreeTree(implicit bool) *tree {
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
 	c.next, c.prev = c, c
-	t.implicit = implicit
+	t.implicit, t.private = implicit, private
 	t.rootG, t.rootGoid = gort.CurrentG()
 	roots.add(t)
 	t.register()
-	t.updateObservers()
+	if t.updateObservers(); t.slow != 0 {
+		t.notPrivate()
+	}
 	return t
 }
 
 // A freeRecord is the thread record of a free tree and the engine's. It is large, and a tree
-// lasts for one Pull or less, so records are used again.
+// lasts for one Pull or less, so records are used again; with the tree, if that was private.
 type freeRecord struct {
 	th      thread
 	carrier gort.Thread
+	made    *treeAndRoot // nil: there is none that may be used again
+}
+
+// A treeAndRoot is a tree, its root's core and its root, in one piece of memory.
+type treeAndRoot struct {
+	t tree
+	c core
+	g Greenlet
 }
 
 var freeRecords = sync.Pool{New: func() any { return &freeRecord{} }}
@@ -112,13 +121,14 @@ func (t *tree) releaseGoroutine() {
 	engine.leaveRoot(t.th)
 	roots.remove(t)
 	t.raceRelease()
-	t.mu.Lock()
 	// A goroutine whose greenlet was moved away, and has not run since, compares this record with
 	// the greenlet's new one when it goes on; so the record must not become another tree's.
-	reusable := !t.movedSomeOut
-	t.mu.Unlock()
-	if reusable && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 {
-		freeRecords.Put(t.record)
+	reusable := !t.movedSomeOut // finish has locked mu after the last greenlet was gone
+	if record := t.record; reusable && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 {
+		if !t.private {
+			record.made, t.th.pool.ended = nil, nil
+		}
+		freeRecords.Put(record) // from here on t may be another goroutine's
 	}
 }
 
@@ -198,7 +208,9 @@ func (r *rootSet) remove(t *tree) {
 }
 
 // find returns the tree whose root runs on the goroutine with that g and number; nil: there is
-// none. A g is used again when its goroutine has ended, so the number is compared, too.
+// none. A g is used again when its goroutine has ended, so the number is compared, too. The tree
+// in the place may be another goroutine's, and a private one, which a third goroutine may take
+// over while find reads it. Then the numbers that find reads are two of theirs, and none is id.
 func (r *rootSet) find(g uintptr, goid uint64) *tree {
 	if t := r.place(g).Load(); t != nil && t.rootG == g && t.rootGoid == goid {
 		return t
@@ -209,24 +221,6 @@ func (r *rootSet) find(g uintptr, goid uint64) *tree {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.more[goid]
-}
-
-// each calls f for the trees that are in the set now.
-func (r *rootSet) each(f func(t *tree)) {
-	if r.n.Load() == 0 {
-		return
-	}
-	for i := range r.table {
-		if t := r.table[i].Load(); t != nil {
-			f(t)
-		}
-	}
-	r.mu.Lock()
-	more := slices.Collect(maps.Values(r.more))
-	r.mu.Unlock()
-	for _, t := range more {
-		f(t)
-	}
 }
 
 // liveCount returns the number of started greenlets that live. The tree's own goroutine calls

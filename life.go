@@ -57,6 +57,7 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	t.mu.Lock()
 	c.worker, c.coro, c.strongRef = w, w.coro, g
 	if c.asym != nil {
+		c.asym.t, c.asym.fastOn = t, t
 		c.coro.SetOwner(nil) // Switch is to go by switchSlow; the worker's last greenlet may have set an owner
 	} else {
 		c.coro.SetOwner(unsafe.Pointer(t))
@@ -250,6 +251,8 @@ func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 	next := t.heirOrRoot(g.c)
 	if t.heir != nil {
 		next, t.heir = t.heir, nil
+	} else if next == t.root { // the ordinary case
+		return next, m
 	}
 	for {
 		target, resolved, err := t.resolve(next, m)

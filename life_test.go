@@ -44,8 +44,8 @@ func TestANewStackNeedNotGrowForAShortLife(t *testing.T) {
 	})
 }
 
-// A Pull outside of a Run makes a tree, a greenlet and a goroutine. The records that these
-// consist of are made in few pieces.
+// A Pull outside of a Run makes a greenlet and a goroutine, in 6 pieces of memory as iter.Pull. Its
+// tree and its worker are those of the Pull before.
 func TestALifeOfAPullAllocatesLittle(t *testing.T) {
 	needsFree(t)
 	if raceEnabled {
@@ -57,7 +57,7 @@ func TestALifeOfAPullAllocatesLittle(t *testing.T) {
 			next()
 			stop()
 		})
-		assert.LessOrEqual(t, allocations, 11.0)
+		assert.LessOrEqual(t, allocations, 7.0) // a collection takes a tree away
 	})
 }
 

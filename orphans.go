@@ -24,7 +24,7 @@ var endingMu sync.Mutex
 // tree. It leaves two kinds. Movable greenlets stay, since another goroutine may go on with
 // them. Those that are held by a thread cannot be moved; they end with it, see endTiedTree.
 func (t *tree) endOrphan() {
-	reaper := newFreeTree(true)
+	reaper := newFreeTree(true, false)
 	reaper.isReaper = true
 	endingMu.Lock()
 	claimed := t.liveWhere(func(c *core) bool { return !c.isMovable() && t.claim(c) == nil })
@@ -131,7 +131,7 @@ func endUnreachable(c *core) {
 	if source.isReaper {
 		return // endOrphan ends c, and has to find it in that tree
 	}
-	killer := newFreeTree(true)
+	killer := newFreeTree(true, false)
 	err := killer.moveIn(c, source, func() error {
 		if c.isReferenced() {
 			return errInUse

@@ -42,7 +42,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	g := p.newGreenlet(place.PC(seq), p)
 	returnByJump := returnFromNext[V]()
 	next = func() (v V, ok bool) {
-		if t, to := p.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
+		if t, to := p.fastTarget(g); t != nil && to != nil && t.isHereAndIdle() {
 			p.beginFastResume(t, g)
 			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 				if p.endFastResume(t) {
@@ -77,7 +77,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	p := &pull2[K, V]{seq: seq}
 	g := p.newGreenlet(place.PC(seq), p)
 	next = func() (k K, v V, ok bool) {
-		if t, to := p.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() {
+		if t, to := p.fastTarget(g); t != nil && to != nil && t.isHereAndIdle() {
 			p.beginFastResume(t, g)
 			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 				if p.endFastResume(t) || p.finishNext(g, "next of Pull2") {
@@ -108,11 +108,16 @@ var returnFromYield = gort.Return[func(bool) bool]()
 // returnFromNext does the same for next. It is nil for an array or a struct, since gort.Return
 // needs results that are passed in registers, and those may not be.
 func returnFromNext[V any]() func(V, bool) (V, bool) {
-	switch reflect.TypeFor[V]().Kind() {
-	case reflect.Array, reflect.Struct:
+	if !inRegisters[V]() {
 		return nil
 	}
 	return gort.Return[func(V, bool) (V, bool)]()
+}
+
+// inRegisters says whether a value of that type is surely returned in registers.
+func inRegisters[V any]() bool {
+	kind := reflect.TypeFor[V]().Kind()
+	return kind != reflect.Array && kind != reflect.Struct
 }
 
 // PullContext is Pull for an iteration that also ends with ctx. Once ctx is done, the next call
@@ -247,14 +252,26 @@ func (p *pull2[K, V]) run() error {
 func (p *pull2[K, V]) moved() {}
 
 // stop ends an iterator: its yield returns false. A body that is suspended elsewhere than in
-// its yield is killed. That is possible if a message from another greenlet has ended the next
-// that had resumed it, and if another greenlet of the tree calls stop while a next waits.
+// its yield is killed, and so is one that was started and has not run. The first is possible if a message from another greenlet has ended the next
+// that had resumed it, and if another greenlet of the tree calls stop while a next waits; the second if
+// startFast has started it, and the next was refused then.
 func (a *asymmetric) stop(g *Greenlet, op string) {
 	c := g.c
 	// The compare-and-swap fails if the body has started or is dead, and while another goroutine
 	// is in start, SetParent or adopt (lifeMoving). Then what follows finds the state again.
 	if c.life.CompareAndSwap(lifePending, lifeDead) || c.life.Load() == lifeDead {
 		return
+	}
+	if t, to := a.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() && !a.stopped && c.run == nil {
+		a.beginFastResume(t, g)
+		t.stopping = true
+		if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
+			if a.endFastResume(t) || a.finishNext(g, op) {
+				a.endResume()
+			}
+			return
+		}
+		a.undoFastResume(t)
 	}
 	t, err := g.beginTakeover(op, true)
 	if err != nil {
@@ -275,7 +292,7 @@ func (a *asymmetric) stop(g *Greenlet, op string) {
 	// if the body is the other one's then.
 	goexit := false
 	if c.life.Load() == lifeStarted && c.tree.Load() == t && t.pin(c) { // before its state is looked at, and changed
-		if a.parked && !a.stopped && !a.awaited() {
+		if a.parked && !a.stopped && c.run == nil && !a.awaited() {
 			a.stopped = true
 			if a.resume(t, g) || a.finishNext(g, op) {
 				a.endResume()

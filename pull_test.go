@@ -6,6 +6,7 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -574,6 +575,57 @@ func TestCoroutinePanics(t *testing.T) {
 	_, ok, err := c.Resume(1)
 	assert.NoError(t, err)
 	assert.False(t, ok)
+}
+
+// Resume and yield are called at different places in turn, so that they return by a jump where that
+// can be, with values that are returned in registers and others.
+func TestResumesAtDifferentPlaces(t *testing.T) {
+	tree(t, func(*greenlet.Greenlet) {
+		differentPlaces(t, func(n int) int { return n })
+		differentPlaces(t, func(n int) string { return strconv.Itoa(n) })
+		differentPlaces(t, func(n int) complex128 { return complex(float64(n), 1) })
+		differentPlaces(t, func(n int) any { return n })
+		differentPlaces(t, func(n int) []int { return []int{n} })
+		differentPlaces(t, func(n int) [3]int { return [3]int{n} })
+		differentPlaces(t, func(n int) struct{ a, b string } { return struct{ a, b string }{"", strconv.Itoa(n)} })
+		differentPlaces(t, func(int) struct{} { return struct{}{} })
+	})
+}
+
+func differentPlaces[T any](t *testing.T, value func(n int) T) {
+	t.Helper()
+	got := 0
+	c := greenlet.NewCoroutine(func(yield func(T) (T, error), first T) error {
+		assert.Equal(t, value(0), first)
+		for n := 0; ; n += 3 {
+			for i, yield := range []func(T) (T, error){
+				yield,
+				func(v T) (T, error) { return yield(v) },
+				func(v T) (T, error) { in, err := yield(v); got++; return in, err },
+			} {
+				in, err := yield(value(n + i))
+				if err != nil {
+					return err
+				}
+				assert.Equal(t, value(n+i+1), in)
+			}
+		}
+	})
+	for n := 0; n < 200; n += 4 {
+		for i, resume := range []func(T) (T, bool, error){
+			c.Resume,
+			func(v T) (T, bool, error) { return c.Resume(v) },
+			func(v T) (T, bool, error) { out, ok, err := c.Resume(v); got++; return out, ok, err },
+			func(v T) (T, bool, error) { defer func() { got++ }(); return c.Resume(v) },
+		} {
+			out, ok, err := resume(value(n + i))
+			require.NoError(t, err)
+			assert.True(t, ok)
+			assert.Equal(t, value(n+i), out)
+		}
+	}
+	assert.NoError(t, c.Stop())
+	assert.Equal(t, 100+66, got)
 }
 
 func TestCoroutineAllocatesNothingPerValue(t *testing.T) {

@@ -231,11 +231,19 @@ func (g *Greenlet) beginOperation(op string) (*tree, error) {
 	if !g.valid() {
 		return nil, fail(op, g, errNil, "")
 	}
-	t := currentTree()
+	return g.beginOperationIn(currentTree(), op)
+}
+
+// beginOperationIn is beginOperation on a valid g, in t, the calling goroutine's tree, or nil.
+func (g *Greenlet) beginOperationIn(t *tree, op string) (*tree, error) {
 	if owner := g.owner(); owner != nil && owner != t {
 		return nil, g.ownershipError(op, owner)
 	}
-	if t == nil {
+	switch {
+	case t != nil:
+	case g.c.asym != nil:
+		return privateTree()
+	default:
 		return newTree(true, true)
 	}
 	if t.sections != 0 {

@@ -24,19 +24,19 @@ func (g *Greenlet) beginTakeover(op string, ends bool) (*tree, error) {
 	if !g.valid() || g.c.asym == nil {
 		return g.beginOperation(op)
 	}
-	t, owner := currentTree(), g.owner()
+	t, owner := treeHere(), g.owner()
 	if owner == nil || owner == t || !owner.free.Load() {
-		return g.beginOperation(op)
+		return g.beginOperationIn(t, op)
 	}
 	endThreads() // the body may be held by a thread that has ended, and is dead then
 	// A pending body may be used although the goroutine that has made it has ended, and a dead one
 	// stands for nothing there.
 	if end := owner.end.Load(); end != endNot && (end != endThread || g.c.life.Load() == lifeStarted) {
-		return g.beginOperation(op)
+		return g.beginOperationIn(t, op)
 	}
 	if t == nil {
 		var err error
-		if t, err = newTree(true, true); err != nil {
+		if t, err = privateTree(); err != nil {
 			return nil, err
 		}
 	} else if t.sections != 0 {
@@ -208,6 +208,7 @@ func (c *core) descendsFrom(ancestor *core) bool {
 
 // admit ends the move of a claimed greenlet, which is in no tree's ring: this tree gets it.
 func (t *tree) admit(c *core) {
+	t.notPrivate() // there may be references to c
 	c.worker.th = t.th
 	if asym := c.asym; asym != nil {
 		asym.t, asym.fastOn = t, nil

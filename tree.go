@@ -16,6 +16,32 @@ import (
 // name a lock or another goroutine is used by the running greenlet alone, and by the goroutine
 // that ends the tree.
 type tree struct {
+	treeState
+
+	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, posts, layer and the
+	// fields of core that say so: the running greenlet and goroutines that move or end
+	// greenlets write them under mu; other goroutines read them under mu. It is not a part of
+	// treeState, which newFreeTree clears: another goroutine may be waiting for it then, to find
+	// that the greenlet it wants is dead.
+	mu sync.Mutex
+
+	// Nor are these, since a call of next, Resume or Stop finds the tree by a body that has died
+	// there, on any goroutine and at any time, and follows them.
+	root *Greenlet // never changes
+
+	// The record of a tree that began as a free one, by which other goroutines claim its
+	// greenlets; it never changes. bindToThread changes th and leaves this. nil: the tree was bound
+	// from the beginning.
+	record *freeRecord
+
+	// The g of the root's goroutine. A thread of C that runs fibers has several goroutines, of
+	// which this one alone can unlock the thread.
+	rootG    uintptr
+	rootGoid uint64 // the number of the root's goroutine, if the tree began as a free one
+}
+
+// treeState is what of a tree is cleared before it is used again.
+type treeState struct {
 	// The running greenlet, written by setCurrent and the short switches. Any goroutine reads
 	// it by running, and csrc/go_overflow.c by its offset.
 	current *Greenlet
@@ -27,10 +53,11 @@ type tree struct {
 
 	inbox message // written right before a switch, read by the greenlet that is switched to
 
-	// beginFastResume writes both for the body that is switched to. Its endFastYield clears
-	// them, or undoFastResume, if the switch was refused. nil: no such switch is under way.
-	resumed *asymmetric // the coroutine whose body is resumed
-	resumer *Greenlet   // the greenlet that resumes it
+	// beginFastResume writes them for the body that is switched to. Its takeFastResume clears
+	// them, or undoFastResume, if the switch was refused.
+	resumed  *asymmetric // the coroutine whose body is resumed; nil: no such switch is under way
+	resumer  *Greenlet   // the greenlet that resumes it
+	stopping bool        // it does so to end an iterator
 
 	slow  slowReasons // why a switch has to take the long way; 0: it need not
 	epoch uint32      // the value of the variable epoch at the last catchUp
@@ -41,24 +68,14 @@ type tree struct {
 	tid  atomic.Int32 // th.tid; 0: the tree is free
 	free atomic.Bool  // the tree is bound to its root's goroutine, and not to a thread
 
-	// The record of a tree that began as a free one, by which other goroutines claim its
-	// greenlets. bindToThread changes th and leaves this. nil: it was bound from the beginning.
-	record   *freeRecord
-	rootGoid uint64 // the number of the root's goroutine, if the tree began as a free one
-
 	// The root's goroutine has ended, and endOrphan ends the tree, or has done so. endIfOrphan
 	// sets it; endOrphan clears it if a later collection has to try again.
 	orphaned     atomic.Bool
 	isReaper     bool // endOrphan has made it, to kill the greenlets of a tree whose goroutine has ended
 	movedSomeOut bool // greenlets were moved to other trees; guarded by mu
 
-	root *Greenlet // never changes
 	heir *Greenlet // layer.Heir sets it for deliver: gets control in place of the parent when the current greenlet ends; nil: the parent does
 
-	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, posts, layer and the
-	// fields of core that say so: the running greenlet and goroutines that move or end
-	// greenlets write them under mu; other goroutines read them under mu.
-	mu    sync.Mutex
 	links treeLinks // guarded by trees.mu
 
 	slots     []tlsSlot // the words that all of its greenlets carry; Run sets them before it calls f
@@ -76,9 +93,12 @@ type tree struct {
 
 	implicit bool // made by the first operation that needed a root, and not by Run
 
-	// The g of the root's goroutine. A thread of C that runs fibers has several goroutines, of
-	// which this one alone can unlock the thread.
-	rootG     uintptr
+	// Nobody has a reference to the tree, its root or a greenlet of it but the ends of asymmetric
+	// coroutines, which use none when the tree has ended: so the tree is used again then (newFreeTree).
+	// newFreeTree sets it before the tree is in the list trees; whatever else finds the tree clears
+	// it (notPrivate): currentTree, and, under trees.mu, allTrees.
+	private bool
+
 	rootRef   atomic.Int32   // rootUnreferenced and so on
 	end       atomic.Int32   // endNot and so on
 	goroutine gort.Goroutine // the root's, from which endState learns of its end; set if onLines is
@@ -103,7 +123,8 @@ const (
 // isHereAndIdle says whether the calling goroutine runs in this tree, and the tree has nothing
 // to do at a switch but the switch itself. Any goroutine may call it.
 func (t *tree) isHereAndIdle() bool {
-	return t.carrier != nil && t.carrier.Running() && t.nothingToDo()
+	carrier := t.carrier // once: it is nil for a moment when newFreeTree uses the tree again
+	return carrier != nil && carrier.Running() && t.nothingToDo()
 }
 
 // nothingToDo is isHereAndIdle for a caller that is known to run in the tree. A switch that
@@ -131,11 +152,20 @@ const (
 )
 
 // currentTree returns the tree that the calling goroutine runs in, or nil.
+func currentTree() *tree {
+	t := treeHere()
+	if t != nil {
+		t.notPrivate()
+	}
+	return t
+}
+
+// treeHere is currentTree for the ends of an asymmetric coroutine alone: the tree stays private.
 //
 // A bound tree is found by the thread-local word slotTree, which is set only while a root's
 // goroutine is locked to the thread: a goroutine that may change threads finds nil on any of
 // them. A free tree is found by the goroutine.
-func currentTree() *tree {
+func treeHere() *tree {
 	if t := (*tree)(loadSlot(slotTree)); t != nil {
 		return t
 	}
@@ -229,6 +259,27 @@ func (t *tree) currentRef() *Greenlet {
 	return g
 }
 
+// privateTree makes the calling goroutine a root for an operation on the body of an asymmetric
+// coroutine. Under the race detector no tree is private, since goroutines that look for trees read
+// words of it that its next goroutine writes; see rootSet.find.
+func privateTree() (*tree, error) {
+	if err := chooseEngine(); err != nil {
+		return nil, err
+	}
+	if oneM && !gort.Locked() && !raceEnabled {
+		return newFreeTree(true, true), nil
+	}
+	return newTree(true, true)
+}
+
+// notPrivate notes that there may be a reference to the tree. The tree's own goroutine calls it, or
+// another one under trees.mu.
+func (t *tree) notPrivate() {
+	if t.private { // else not written, since other goroutines read it
+		t.private = false
+	}
+}
+
 // ownTree returns the tree that the calling goroutine runs in, and makes one if there is none.
 func ownTree() (*tree, error) {
 	if t := currentTree(); t != nil {
@@ -246,7 +297,7 @@ func newTree(implicit, free bool) (*tree, error) {
 		return nil, err
 	}
 	if free && oneM && !gort.Locked() {
-		return newFreeTree(implicit), nil
+		return newFreeTree(implicit, false), nil
 	}
 	lockThread()
 	th, err := threadHere()
@@ -255,11 +306,7 @@ func newTree(implicit, free bool) (*tree, error) {
 		return nil, err
 	}
 	th.raceAcquire()
-	made := &struct {
-		t tree
-		c core
-		g Greenlet
-	}{}
+	made := &treeAndRoot{}
 	t, c := &made.t, &made.c
 	c.id = lastID.Add(1)
 	c.name.Store(&rootName)
@@ -320,8 +367,8 @@ func (t *tree) finish(end int32) bool {
 	t.unregister()
 	t.slow |= slowEnded
 	t.root.c.life.Store(lifeDead)
-	for c := t.youngest(); c != nil; c = t.youngest() {
-		if t.pin(c) { // else another goroutine has moved it to its own tree
+	for t.liveCount() != 0 {
+		if c := t.youngest(); c != nil && t.pin(c) { // else another goroutine has moved it to its own tree
 			t.destroy(c)
 		}
 	}
@@ -373,7 +420,8 @@ func (t *tree) destroy(c *core) {
 
 // runs says whether c is the running greenlet of the tree. Any goroutine may call it.
 func (t *tree) runs(c *core) bool {
-	return t.end.Load() == endNot && t.running().c == c
+	current := t.running() // nil: newFreeTree uses the tree again at this moment, so c is dead
+	return t.end.Load() == endNot && current != nil && current.c == c
 }
 
 // running returns the current greenlet. Any goroutine may call it.

@@ -139,10 +139,12 @@ func afterCollection(*sentinel) {
 	endThreads()
 	checkEnds()
 	watchCollections()
-	roots.each(func(t *tree) {
-		t.watchSome() // the tree's own goroutine may make no operation for long
-		t.endIfOrphan()
-	})
+	for _, t := range allTrees() {
+		if t.free.Load() {
+			t.watchSome() // the tree's own goroutine may make no operation for long
+			t.endIfOrphan()
+		}
+	}
 }
 
 // onUnreachable is the cleanup of a Greenlet that was watched. The runtime calls it, on a
@@ -203,6 +205,7 @@ func (t *tree) catchUp() (m message, came bool) {
 // and the operation returns ErrExit, even if a function that was posted has ignored the ErrExit
 // that the Kill has thrown.
 func (t *tree) catchUpSlow() (m message, came bool) {
+	t.notPrivate() // what is called here may refer to all of it
 	c := t.current.c
 	c.waits++
 	t.catching++

@@ -31,6 +31,7 @@ const maxStackSize = 1 << 30
 type pool struct {
 	idle    []*worker // the one that was used last at the end
 	orphans []*worker // given up by orphan; freeOrphans frees them
+	ended   *worker   // its goroutine has ended, or is about to, in a private tree: it is used again; nil: there is none
 }
 
 // get takes an idle worker whose C stack was asked for with the same size, or makes one.
@@ -53,7 +54,12 @@ func (p *pool) get(th *thread, size int) (*worker, error) {
 	if !anyWorkerEntered.Load() && gort.Initialising() {
 		return nil, errInit
 	}
-	w := &worker{th: th, size: size}
+	w := p.ended
+	if w == nil {
+		w = &worker{}
+	}
+	p.ended = nil
+	w.th, w.size, w.successor, w.retired = th, size, nil, false
 	if err := engine.newWorker(w); err != nil {
 		return nil, err
 	}
@@ -177,6 +183,9 @@ func (c *core) executeRecovering(t *tree, end *message) {
 // execute calls the body with the value that started the greenlet. If an error started it, as
 // a Throw does, the greenlet ends with that and the body is not called.
 func (c *core) execute(t *tree, end *message) {
+	if c.asym != nil {
+		c.asym.takeFastResume(t)
+	}
 	run := c.run
 	c.run = nil
 	v, ok := t.firstMessage(end)

@@ -22,6 +22,7 @@ type Coro struct {
 	owner  unsafe.Pointer
 	c      *coro       // the runtime's record that its goroutine began with; nil for a root
 	body   func(*Coro) // until it has begun
+	start  func(*coro) // starter(c), once it was made
 	size   int         // of the C stack that it was made with; 0: none
 	root   bool
 
@@ -77,9 +78,10 @@ func (t *Thread) New(size int, body func()) (*Coro, error) {
 	return c, t.Make(c, size, func(*Coro) { body() })
 }
 
-// Make is New for a zero Coro of the caller's, which body is given.
+// Make is New for a Coro of the caller's, which body is given. It is zero, or its goroutine has
+// ended, or has called Exit and does nothing else.
 func (t *Thread) Make(c *Coro, size int, body func(*Coro)) error {
-	c.size, c.plain, c.locks, c.body, c.t = size, size == 0 && !t.official, t.locks, body, t
+	*c = Coro{size: size, plain: size == 0 && !t.official, locks: t.locks, body: body, t: t, start: c.start}
 	if t.free {
 		c.size = 0 // the thread's own is large
 	} else if size != 0 {
@@ -95,7 +97,10 @@ func (t *Thread) Make(c *Coro, size int, body func(*Coro)) error {
 		}
 		t.setPlain(s)
 	}
-	c.c = newcoro(starter(c))
+	if c.start == nil {
+		c.start = starter(c)
+	}
+	c.c = newcoro(c.start)
 	c.g, c.firstG = c.c.gp, c.c.gp
 	return nil
 }
