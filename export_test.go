@@ -3,14 +3,16 @@ package greenlet
 import "sync/atomic"
 
 // SomeUnreachable says whether the collector has found forgotten greenlets of the
-// calling goroutine's tree, for tests. It looks at them as the tree's next call does.
+// calling goroutine's tree which the tree's next call will kill, for tests. It looks at them as
+// that call does. They are queued before epoch tells the trees of it, so that there are some is not
+// enough: a call in between would not look.
 func SomeUnreachable() bool {
 	t := currentTree()
 	if t == nil {
 		return false
 	}
 	t.watchSome()
-	return t.unreachable.Load() != nil
+	return t.unreachable.Load() != nil && t.epoch != epoch.Load()
 }
 
 // Plain says whether the short switch goes to g, which is suspended.
