@@ -27,6 +27,9 @@ import (
 // Available says whether there is C.
 const Available = true
 
+// Glibc says whether the C library is glibc. Where it is not, tests take it for musl.
+const Glibc = C.CGOTEST_GLIBC != 0
+
 // Call calls f from C: Go, C, Go.
 func Call(f func()) {
 	h := handle.New(f)

@@ -4,6 +4,12 @@
 #include "coro.h"
 #include <stdint.h>
 
+#ifdef __GLIBC__ /* by stdint.h */
+#define CGOTEST_GLIBC 1
+#else
+#define CGOTEST_GLIBC 0
+#endif
+
 int cgotest_rounding_up(uintptr_t f);
 int cgotest_rounds_up(void);
 int cgotest_round_up(void);

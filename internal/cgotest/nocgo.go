@@ -12,6 +12,9 @@ import (
 // Available says whether there is C.
 const Available = false
 
+// Glibc says that there is no C library.
+const Glibc = false
+
 // Call calls f.
 func Call(f func()) { f() }
 

@@ -13,10 +13,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet/internal/cgotest"
 )
 
 func TestThreadsOfACProgramComeAndGo(t *testing.T) {
-	if strings.Contains(os.Getenv("CC"), "musl") {
+	if !cgotest.Glibc {
 		t.Skip("musl has no ucontext, and cannot load what Go makes a shared library of")
 	}
 	for _, mode := range []string{"c-archive", "c-shared"} {
@@ -43,7 +45,7 @@ func TestThreadsOfACProgramComeAndGo(t *testing.T) {
 // What a library keeps for each thread has to fit into the little room that the C
 // library leaves for those that are loaded late.
 func TestSeveralGoLibrariesInOneProgram(t *testing.T) {
-	if strings.Contains(os.Getenv("CC"), "musl") {
+	if !cgotest.Glibc {
 		t.Skip("musl cannot load what Go makes a shared library of")
 	}
 	if runtime.GOARCH != "amd64" {
@@ -73,7 +75,7 @@ func TestSeveralGoLibrariesInOneProgram(t *testing.T) {
 // The suite of the C interface as a program of C alone, by itself and watched by tools,
 // each of which finds the mistake that is its business when one is made.
 func TestTheSuiteAsACProgram(t *testing.T) {
-	if strings.Contains(os.Getenv("CC"), "musl") {
+	if !cgotest.Glibc {
 		t.Skip("Go can make no library for musl")
 	}
 	env, emulator := os.Environ(), []string(nil)

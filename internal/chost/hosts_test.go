@@ -6,11 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet/internal/cgotest"
 )
 
 // library builds lib as a shared library for this machine.
@@ -18,7 +19,7 @@ func library(t *testing.T) (dir, file string) {
 	if testing.Short() {
 		t.Skip("make test-foreign has it")
 	}
-	if strings.Contains(os.Getenv("CC"), "musl") || os.Getenv("GREENLET_EMULATOR") != "" {
+	if !cgotest.Glibc || os.Getenv("GREENLET_EMULATOR") != "" {
 		t.Skip("the hosts are this machine's own")
 	}
 	dir = t.TempDir()

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-greenlet/greenlet/internal/cgotest"
 )
 
 // programs are the sections of pages whose files make a program each; needs is a header
@@ -65,7 +67,7 @@ func section(t *testing.T, page, title string) (text, rest string) {
 
 func runSection(t *testing.T, page, title string) {
 	t.Helper()
-	if strings.Contains(os.Getenv("CC"), "musl") {
+	if !cgotest.Glibc {
 		t.Skip("musl has no ucontext")
 	}
 	text, err := os.ReadFile(page)
