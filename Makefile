@@ -7,7 +7,7 @@ COUNT ?= 5
 CPUS ?= 1,2,8
 # Of the stress of trees without a thread, each time.
 LASTS ?= 3m
-# Of the suite in each of its builds: test, test-race, -pie, -static, -ucontext, -musl, -asan, -ubsan, and of stress.
+# Of the suite in each of its builds: test, test-race, -pie, -static, -ucontext, -musl, -arm64, -asan, -ubsan, and of stress.
 PACKAGES := ./...
 TEST := $(GO) test -count=1 $(TESTFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -22,6 +22,8 @@ ARM64 := GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-g
 	GREENLET_EMULATOR=qemu-aarch64-static
 RISCV64 := GOARCH=riscv64 CGO_ENABLED=1 CC=riscv64-linux-gnu-gcc CXX=riscv64-linux-gnu-g++ QEMU_LD_PREFIX=/usr/riscv64-linux-gnu \
 	GREENLET_EMULATOR=qemu-riscv64-static
+# The variables for the CPU that ARCH names; none for this one.
+CROSS = $(if $(filter arm64,$(ARCH)),$(ARM64))$(if $(filter riscv64,$(ARCH)),$(RISCV64))
 LIBCXX := MALLOC_PERTURB_=165 CC=clang CXX=clang++ CGO_CXXFLAGS=-stdlib=libc++ CGO_LDFLAGS=-stdlib=libc++
 # What is run with a move of the stack, or a preemption, at every call. That of a goroutine
 # which is locked to its thread takes some 20 us, so it is without what makes thousands; and
@@ -31,18 +33,22 @@ AT_EACH_CALL := -skip 'ANewStackNeedNotGrow|Memory|LeaveNothing|Thousand|TestBen
 UBSAN := -g -O1 -fsanitize=undefined -fno-sanitize-recover=all
 WITH_UBSAN := CGO_CFLAGS='$(UBSAN)' CGO_CXXFLAGS='$(UBSAN)' CGO_LDFLAGS=-fsanitize=undefined
 C_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -Icsrc -Iinternal/foreign -Iinternal/foreign/hub -I/usr/include/lua5.4
-SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test scripts/test-anywhere scripts/test-cross scripts/wine
+SCRIPTS := .ci/run scripts/need scripts/interop scripts/docker-test scripts/bases scripts/test-anywhere scripts/test-cross scripts/wine
 SYSTEMS := linux/amd64 darwin/arm64 windows/amd64 freebsd/amd64 netbsd/amd64 openbsd/amd64 dragonfly/amd64 solaris/amd64 \
 	plan9/amd64 js/wasm wasip1/wasm
 # The types of those, and of CPUs whose words are small, or for which nothing else is built.
 TYPES := $(SYSTEMS) linux/386 linux/loong64 linux/mips linux/ppc64le
 
-.PHONY: help demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
+.PHONY: help build demo show test-browser test test-race test-modes test-pie test-static test-ucontext \
 	test-musl test-arm64 test-riscv64 test-unknown test-nocgo test-anywhere test-cross test-asan test-ubsan test-foreign test-php php scripts interop stress stress-first stress-short install bench lint typecheck lint-anywhere docker-test deps clean
 
 help: ## list the targets
 	@echo 'make TARGET [TESTFLAGS="flags for go test"] [PACKAGES="instead of all"]'
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+
+build: ## the command greenlet, in build/; ARCH=arm64 and ARCH=riscv64 are for these CPUs
+	@scripts/need cc $(ARCH)
+	$(CROSS) $(GO) build -buildvcs=false -o build/greenlet ./cmd/greenlet
 
 demo: ## short scenes of what it does; DIRS="..." are walked over
 	@scripts/need cc
@@ -85,7 +91,7 @@ test-musl: ## the suite with the C library of Alpine Linux
 
 test-arm64: ## the short suite on an emulated arm64
 	@scripts/need arm64
-	$(ARM64) $(TEST) -vet=all -short -exec qemu-aarch64-static ./...
+	$(ARM64) $(TEST) -vet=all -short -exec qemu-aarch64-static $(PACKAGES)
 	$(ARM64) $(TEST) -short -exec qemu-aarch64-static -tags greenlet_foreign ./internal/foreign/cxx
 
 test-riscv64: ## the short suite on an emulated riscv64
