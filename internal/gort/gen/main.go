@@ -1,5 +1,6 @@
 // Command gen writes ../offsets_go1NN.go: for every Go version given, it builds a small
-// program with that toolchain, for every CPU, and reads the structs' layout from its DWARF.
+// program with that toolchain, for every system and CPU that has the engine of one M, and reads
+// the structs' layout from its DWARF.
 //
 //	go run ./internal/gort/gen internal/gort go1.24.11 go1.25.5 go1.26.8 go1.27.4
 //
@@ -10,6 +11,7 @@ import (
 	"bytes"
 	"debug/dwarf"
 	"debug/elf"
+	"debug/pe"
 	"fmt"
 	"go/format"
 	"log"
@@ -22,7 +24,7 @@ import (
 )
 
 // Where each constant of offsets_go1NN.go comes from; offsets.go says what each is for.
-// They are constants because assembly needs them. A CPU on which one is another than on the
+// They are constants because assembly needs them. A target on which one is another than on the
 // first has a file of its own.
 var offsets = []struct{ name, strct, field string }{
 	{"gGuard0", "runtime.g", "stackguard0"},
@@ -68,7 +70,18 @@ var structs = []string{"runtime.g", "runtime.m"}
 // What a field was called in Go 1.24.
 var older = map[string]string{"bubble": "syncGroup"}
 
-var arches = []string{"amd64", "arm64", "riscv64"}
+// A target is a system and a CPU. name is how the names of its files end, which is a build
+// constraint, too; and other is the constraint for all but it.
+type target struct{ system, cpu, name, other string }
+
+// Linux is the first system: what holds there is in the file for all that have none of their
+// own. Windows has other fields in runtime.m (mOS, sigset, gsignalStack, winlibcall).
+var targets = []target{
+	{"linux", "amd64", "", ""},
+	{"linux", "arm64", "_arm64", "!arm64"},
+	{"linux", "riscv64", "_riscv64", "!riscv64"},
+	{"windows", "amd64", "_windows_amd64", "!(windows && amd64)"},
+}
 
 func main() {
 	log.SetFlags(0)
@@ -93,10 +106,10 @@ func main() {
 			o.WriteString(")\n")
 			write(filepath.Join(dir, fmt.Sprintf("offsets_go1%d%s.go", minor, suffix)), o.Bytes())
 		}
-		for _, arch := range arches {
-			found, err := layout(version, arch)
+		for _, t := range targets {
+			found, err := layout(version, t)
 			if err != nil {
-				log.Fatalf("%s %s: %v", version, arch, err)
+				log.Fatalf("%s %s/%s: %v", version, t.system, t.cpu, err)
 			}
 			var here []int64
 			for _, f := range offsets {
@@ -106,8 +119,8 @@ func main() {
 				common = here
 			}
 			if !slices.Equal(common, here) {
-				save("_"+arch, "", here)
-				but += " && !" + arch
+				save(t.name, "", here)
+				but += " && " + t.other
 			}
 		}
 		save("", but, common)
@@ -139,7 +152,7 @@ func (p places) of(strct, field string) int64 {
 }
 
 // layout builds a program and returns the offsets of all fields in it.
-func layout(version, arch string) (places, error) {
+func layout(version string, t target) (places, error) {
 	dir, err := os.MkdirTemp("", "gen")
 	if err != nil {
 		return nil, err
@@ -153,16 +166,11 @@ func layout(version, arch string) (places, error) {
 	}
 	cmd := exec.Command("go", "build", "-o", "layout")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0", "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "GOOS="+t.system, "GOARCH="+t.cpu, "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%v: %s", err, out)
 	}
-	file, err := elf.Open(filepath.Join(dir, "layout"))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := file.DWARF()
+	data, err := debugInfo(t.system, filepath.Join(dir, "layout"))
 	if err != nil {
 		return nil, err
 	}
@@ -203,4 +211,22 @@ func layout(version, arch string) (places, error) {
 		}
 	}
 	return found, nil
+}
+
+// debugInfo reads the DWARF of a program for that system.
+func debugInfo(system, path string) (*dwarf.Data, error) {
+	if system == "windows" {
+		file, err := pe.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return file.DWARF()
+	}
+	file, err := elf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return file.DWARF()
 }
