@@ -56,9 +56,10 @@ func serve(c coro) {
 }
 
 // switchTo saves and restores errno, and the thread-local variables that from carries, only if
-// from has C frames: C code relies on them, and Go code does not.
+// from has C frames: C code relies on them, and Go code does not. In a build without the C core
+// nobody carries any.
 func (oneMEngine) switchTo(th *thread, from, to coro) {
-	if th.carrier.Free() && !gort.Locked() || !th.carrier.InCalls(from) {
+	if cStacks == nil || th.carrier.Free() && !gort.Locked() || !th.carrier.InCalls(from) {
 		th.carrier.Switch(from, to)
 		return
 	}
@@ -73,7 +74,14 @@ func (oneMEngine) switchTo(th *thread, from, to coro) {
 	*errno = saved
 }
 
-func (oneMEngine) canSuspend(th *thread, from coro) error { return th.carrier.Ready(from) }
+// canSuspend is an error, without the C core, in a callback that began after the root: all
+// coroutines share the thread's own stack then, on which the system's frames wait.
+func (oneMEngine) canSuspend(th *thread, from coro) error {
+	if cStacks == nil && th.carrier.InCallback() {
+		return errInCallback
+	}
+	return th.carrier.Ready(from)
+}
 
 func (oneMEngine) exitTo(w *worker, to coro) { w.th.carrier.Exit(w.coro, to) }
 

@@ -19,22 +19,24 @@ func TestRuntimeSaysWhichEngineIsInUse(t *testing.T) {
 	want := "one M: layout of go1."
 	asked := os.Getenv("GREENLET_RUNTIME")
 	because := "GREENLET_RUNTIME=" + asked
+	noC := "built without cgo"
+	if runtime.GOOS != "linux" {
+		noC = "the C core is written for Linux"
+	}
 	switch {
 	case asked == "coro":
 		want = "coroswitch: " + because
 	case asked == "pull":
 		want = "iter.Pull: " + because
-	case runtime.GOOS != "linux":
-		want = "coroswitch: the C core is written for Linux"
 	case unknown && !cgotest.Available && hasAssembly:
-		want = "coroswitch: built without cgo, and " + runtime.Version() + " is not known"
+		want = "coroswitch: " + noC + ", and " + runtime.Version() + " is not known"
 		if asked != "" && asked != "auto" && asked != "one-m" {
-			want = "coroswitch: built without cgo"
+			want = "coroswitch: " + noC
 		}
 	case !cgotest.Available && hasAssembly && (asked == "" || asked == "auto" || asked == "one-m"):
 		want = "one M, without C: layout of go1."
 	case !cgotest.Available:
-		want = "coroswitch: built without cgo"
+		want = "coroswitch: " + noC
 	case asked == "plain" || asked == "portable":
 		want = "portable: " + because
 	case asked != "" && asked != "auto" && asked != "one-m":
@@ -49,8 +51,8 @@ func TestRuntimeSaysWhichEngineIsInUse(t *testing.T) {
 	assert.True(t, strings.HasPrefix(greenlet.Runtime(), want), "%s", greenlet.Runtime())
 }
 
-const hasAssembly = runtime.GOOS == "linux" &&
-	(runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" || runtime.GOARCH == "riscv64")
+const hasAssembly = runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" || runtime.GOARCH == "riscv64") ||
+	runtime.GOOS == "windows" && runtime.GOARCH == "amd64" && !cgoEnabled
 
 func TestTheEngineThatIsAskedFor(t *testing.T) {
 	for _, v := range []string{"", "auto", "one-m", "plain", "portable", "coro", "pull", "typo"} {
@@ -71,10 +73,17 @@ func onLines() bool {
 	return strings.HasPrefix(greenlet.Runtime(), "coroswitch") || strings.HasPrefix(greenlet.Runtime(), "iter.Pull")
 }
 
-// The runtime ends the process when a coroutine of its own is left in a callback from C.
+// The runtime ends the process when a coroutine of its own is left in a callback from C; and
+// where there are no C stacks, whoever called it is on the stack that all share.
 func TestNoGreenletIsLeftInACallback(t *testing.T) {
-	needsC(t)
-	if !onLines() {
+	if !hasCallbacks {
+		t.Skip("nothing calls Go back here")
+	}
+	if oneM() && !cgotest.Available {
+		out, err := onEngine(t, "coro", t.Name()).CombinedOutput()
+		assert.NoError(t, err, "%s", out)
+		assert.Contains(t, string(out), "--- PASS: "+t.Name())
+	} else if !onLines() {
 		for _, engine := range []string{"coro", "pull"} {
 			out, err := onEngine(t, engine, t.Name()).CombinedOutput()
 			assert.NoError(t, err, "%s: %s", engine, out)
@@ -86,25 +95,27 @@ func TestNoGreenletIsLeftInACallback(t *testing.T) {
 	check := func(root *greenlet.Greenlet) {
 		other := greenlet.New(returns(1, nil))
 		next, stop := greenlet.Pull(func(yield func(int) bool) {
-			cgotest.Call(func() {
+			calledBack(func() {
 				assert.ErrorContains(t, recovered(func() { yield(1) }).(error), refusal)
 			})
 			yield(2)
 		})
 		g := greenlet.New(func(any) (any, error) {
-			cgotest.Call(func() {
+			calledBack(func() {
 				_, err := root.Switch(1)
 				assert.ErrorContains(t, err, refusal)
 				_, err = other.Switch(nil)
 				assert.ErrorContains(t, err, refusal)
 				assert.ErrorContains(t, recovered(func() { next() }).(error), refusal)
-				assert.Nil(t, root.Stack())
+				if onLines() { // else nobody has to switch to look
+					assert.Nil(t, root.Stack())
+				}
 				assert.ErrorContains(t, other.Kill(), refusal)
 			})
 			return root.Switch(2)
 		})
 		value(t, 2)(g.Switch(nil))
-		cgotest.Call(func() {
+		calledBack(func() {
 			assert.ErrorContains(t, g.Kill(), refusal)
 		})
 		value(t, 3)(g.Switch(3))
@@ -115,9 +126,36 @@ func TestNoGreenletIsLeftInACallback(t *testing.T) {
 		value(t, 1)(other.Switch(nil))
 	}
 	tree(t, check)
+	done := make(chan struct{})
+	go func() { // and without Run, where the goroutine need not be locked
+		defer close(done)
+		check(greenlet.Current())
+	}()
+	<-done
 	// The other way round it is allowed: all of the tree is in the callback.
-	cgotest.Call(func() { tree(t, check) })
-	require.NoError(t, cgotest.OnThread(func() { tree(t, check) }))
+	calledBack(func() { tree(t, check) })
+	require.NoError(t, calledBackOnThread(func() { tree(t, check) }))
+}
+
+// What ends in a callback by a panic ends as elsewhere, and the thread's next greenlets do not
+// see anything of it. (Of Goexit that is TestGoexitGoesUpToTheRoot.)
+func TestAGreenletEndsInACallback(t *testing.T) {
+	if !hasCallbacks {
+		t.Skip("nothing calls Go back here")
+	}
+	tree(t, func(root *greenlet.Greenlet) {
+		for range 3 {
+			g := greenlet.New(func(any) (any, error) {
+				calledBack(func() { panic("inside") })
+				return nil, nil
+			})
+			assert.ErrorContains(t, recovered(func() { _, _ = g.Switch(nil) }).(error), "inside")
+			h := greenlet.New(echo)
+			for i := range 3 {
+				value(t, i)(h.Switch(i))
+			}
+		}
+	})
 }
 
 // What a greenlet locks and unlocks is its own, also where the runtime wants to have the

@@ -122,7 +122,7 @@ func TestGoexitGoesUpToTheRoot(t *testing.T) {
 			defer func() { trace = append(trace, "g's defer") }()
 			h := greenlet.New(func(any) (any, error) {
 				defer func() { trace = append(trace, "h's defer") }()
-				cgotest.Call(runtime.Goexit)
+				calledBack(runtime.Goexit)
 				return nil, nil
 			})
 			_, _ = h.Switch(nil)

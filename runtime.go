@@ -124,9 +124,11 @@ func unlockThread() {
 // structs of the program's Go runtime and has checked them, and greenlets are goroutines on the M
 // that their root runs on.
 //
-// "one M, without C: ..." is the same for programs without cgo. WithStackSize has no effect
-// there. Go has no notification of the end of a thread: if a tree is locked to its thread, the
-// greenlets that are suspended when its goroutine ends are dead and stay in memory.
+// "one M, without C: ..." is the same for programs without cgo, and on windows/amd64, where it
+// was run under Wine only. WithStackSize has no effect there. Go has no notification of the
+// end of a thread: if a tree is locked to its thread, the greenlets that are suspended when its
+// goroutine ends are dead and stay in memory. A greenlet cannot be suspended in a callback from
+// Windows that began after its root: a Switch there is an error and changes nothing.
 //
 // "portable: ..." is for all other cases with cgo on Linux: a Go version or a CPU that is not
 // known, a check that failed, a build with ucontext or for AddressSanitizer. To the runtime each
@@ -148,7 +150,7 @@ func unlockThread() {
 //     extra M, of which the runtime keeps one ready.
 //   - A root survives a thousand unmatched calls of [runtime.UnlockOSThread], and no more.
 //
-// "coroswitch: ..." is for all other programs without cgo, and for other systems than Linux, on
+// "coroswitch: ..." is for all other programs without cgo, and for all other systems, on
 // any CPU and with any version of Go. Greenlets are coroutines of the Go runtime, as those of
 // iter.Pull are, and the engine relies on three functions only, which it finds by name. The
 // differences are these:

@@ -70,6 +70,9 @@ func (t *Thread) releaseStack(s *CStack) {
 // Ready makes sure that from, the running coroutine, can be suspended: if it has C frames
 // it keeps the stack in place, and the next one may need another.
 func (t *Thread) Ready(from *Coro) error {
+	if t.stacks == nil {
+		return nil
+	}
 	if t.free {
 		return t.readyFree()
 	}
@@ -86,6 +89,18 @@ func (t *Thread) Ready(from *Coro) error {
 	}
 	t.spare = append(t.spare, s)
 	return nil
+}
+
+// InCallback says, where there are no C stacks, whether the caller is in a call from C, or from
+// Windows, that began after Enter. (There can be such without cgo, too: syscall.NewCallback.)
+//
+//go:norace
+func (t *Thread) InCallback() bool {
+	m := *at[uintptr](getg() + gM)
+	if t.free { // its goroutine was not locked, so it was in no such call
+		return *at[int32](m + mNcgo) > 0
+	}
+	return *at[uintptr](*at[uintptr](m + mG0) + gSchedSP) != t.sp
 }
 
 // inC says whether the running greenlet has C frames.

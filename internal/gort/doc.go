@@ -11,7 +11,7 @@
 //   - fiber.go, fiber_*.s: what the fibers of csrc need.
 //   - snapshot.go: a look at the stack of another goroutine.
 //   - offsets*.go, check.go, find.go: the layout for each version of Go, the check of it, and
-//     the search for functions. gen writes the former.
+//     the search for functions. gen writes the former. read_*.go reads what may not be there.
 //   - lines.go, measure.go: the engine on the runtime's coroutines, which knows no layout.
 //   - getg, gslot, local, hooks, cgocall, clock, labels, callers, ticks, carry, store: small
 //     tools that more than one engine uses.
@@ -99,6 +99,26 @@
 //	mAccurate      switch, fiber                                0 or 1
 //	mTraceBuf0     switch, fiber                                none
 //	mTraceBuf1     switch, fiber                                none
+//
+// On Windows, and without cgo there, the same. runtime.m begins with other fields there, so it has
+// tables of its own (offsets_*_windows_amd64.go). What is relied on besides:
+//
+//   - A profile and a preemption stop the thread from outside and find its goroutine by SP, in
+//     m.g0's stack or m.curg's (profilem, preemptM, gFromSP; os_windows.go): LEAVE_STACK in
+//     switch_amd64.s. Check: none; TestSwitchesThatAreLookedAt.
+//   - Of a profile's traceback, no frame is looked for above a function that writes SP, also on a
+//     g0 (resolveInternal, traceback.go): the same.
+//   - A slot of the thread's environment block has the address of m.tls, which has g; the
+//     assembler's name TLS means all of that (progedit in cmd/internal/obj/x86/obj6.go,
+//     runtime.tls_g, settls), as in runtime.gogo. Exceptions find g there (sigtramp), and calls
+//     of Windows (asmcgocall). Check: none; where it is wrong, no such call works.
+//   - Nothing else of a thread belongs to a goroutine: no word of the environment block has the bounds of its
+//     stack, and m.winsyscall, libcallg, stdCallInfo and preemptExtLock are in use during a call
+//     of Windows only (syscall_syscalln, syscall_windows.go; stdcall, osPreemptExtEnter, os_windows.go).
+//   - A call of Windows is a call of C (cgocall), and calls back as C does (cgocallback): m.ncgo,
+//     m.ncgocall and g0.sched.sp are what they are with cgo. There are no C stacks, so whoever
+//     is called back is not left (Thread.InCallback). Check: none; TestNoGreenletIsLeftInACallback.
+//   - debug.SetPanicOnFault, by which wrong addresses are read (read_windows.go).
 //
 // Other layouts:
 //

@@ -1,4 +1,4 @@
-//go:build !cgo && linux && (amd64 || arm64 || riscv64) && !greenlet_unknown
+//go:build !cgo && ((linux && (amd64 || arm64 || riscv64)) || (windows && amd64)) && !greenlet_unknown
 
 package gort
 

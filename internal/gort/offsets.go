@@ -1,7 +1,8 @@
 package gort
 
-// The constants of offsets_go1NN.go say where fields of runtime.g and runtime.m are,
-// for package-level assembly and for the Go code of the engine. What is relied on:
+// The constants of offsets_go1NN.go say where fields of runtime.g and runtime.m are, for
+// package-level assembly and for the Go code of the engine. A CPU or a system on which one is
+// elsewhere has a file of its own. What is relied on:
 //
 //	gGuard0 (and the word before and after it, stack.hi and stackguard1): the bounds of
 //	    a stack. A g0's are exchanged when another C stack is put in its place.

@@ -49,7 +49,7 @@ type Thread struct {
 	inPlace  *CStack // what is in the g0 while a greenlet runs; while the root runs: plain
 	root     Coro
 	isExtra  bool      // the thread is C's, so the M is one that needm gave it
-	official bool      // all switches are the runtime's: race detector, synctest bubble
+	official bool      // all switches are the runtime's: race detector, synctest bubble, a thread of others where there is no C
 	accurate uint8     // m.g0StackAccurate while the root runs
 	stacks   *Stacks   // makes and frees C stacks
 	spare    []*CStack // those that nobody uses
@@ -94,7 +94,9 @@ func (t *Thread) Enter() *Coro {
 	t.locks = *at[uint64](m + mLocks)
 	t.isExtra = *at[uint8](m + mIsExtra) != 0
 	t.bubble = *at[uintptr](g + gBubble) != 0
-	t.official = raceEnabled || t.bubble
+	// Where there are no C stacks the root's is that of all others, and SwitchFast could not tell
+	// from it that it is to refuse a root on a thread that Go has not made.
+	t.official = raceEnabled || t.bubble || t.isExtra && t.stacks == nil
 	t.fpcw, t.ncgocall = controlWords(), *at[uint64](m + mNcgocall)
 	if t.isExtra || *at[int32](m + mNcgo) > 0 {
 		t.ncgocall = checkControlWords // it goes back into C

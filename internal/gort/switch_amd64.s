@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux || (windows && !cgo)
 
 #include "go_asm.h"
 #include "textflag.h"
@@ -49,7 +49,8 @@
 //  2. The own place is saved; m.curg, the locks' links, g's thread-local word and R14
 //     exchanged. A signal that comes in between finds the one g and the other's SP. It
 //     returns to both as they are: assembly is never preempted (isAsyncSafePoint,
-//     preempt.go), and a profile's traceback goes by SP.
+//     preempt.go), and a profile's traceback goes by SP. There are no signals on Windows: see
+//     LEAVE_STACK.
 //  3. On the target's stack now, the own goroutine is released by a compare-and-swap (see
 //     RELEASE_SELF). From there on the collector may move its stack.
 //
@@ -102,10 +103,26 @@
 	MOVBLZX	·waitReason(SB), AX; \
 	MOVB	AX, const_gWaitReason(R14)
 
+// LEAVE_STACK goes to the M's own stack, on Windows, while m.curg changes, and puts nothing there.
+// A thread is stopped from outside there, between any two instructions, and whoever looks at it
+// finds its goroutine by SP, which has to be in the stack of m.g0 or of m.curg (gFromSP,
+// os_windows.go). In the old stack it would be in neither, and a profile's traceback follow a
+// nil (sigprof, proc.go; initAt, traceback.go), which ends the process. Of a g0 the traceback
+// ends at this function, as anywhere in here, and a preemption is refused (isAsyncSafePoint).
+// On Linux a signal's handler looks, and has g from where Go has it.
+#ifdef GOOS_windows
+#define LEAVE_STACK \
+	MOVQ	const_mG0(R8), CX; \
+	MOVQ	const_gSchedSP(CX), SP
+#else
+#define LEAVE_STACK
+#endif
+
 // BECOME_TARGET makes the target the goroutine that runs on the M, and goes on on its stack.
 // sysmon and the collector read m.curg to ask for a preemption (preemptone, proc.go); one that
 // is late asks the goroutine that has just stopped, and is made up for by the next.
 #define BECOME_TARGET \
+	LEAVE_STACK; \
 	MOVQ	BX, const_mCurg(R8); \
 	MOVQ	R14, R10; \
 	MOVQ	TLS, CX; \

@@ -1,0 +1,5 @@
+//go:build !cgo
+
+package greenlet_test
+
+const cgoEnabled = false
