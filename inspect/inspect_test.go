@@ -763,6 +763,9 @@ func TestWatch(t *testing.T) {
 		})
 	})
 	t.Run("one in C", func(t *testing.T) {
+		if !cgotest.Available {
+			t.Skip("there is no C")
+		}
 		tree(t, func(root *greenlet.Greenlet) {
 			var g *greenlet.Greenlet
 			reports := watched(t, limit, func() {
