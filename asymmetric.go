@@ -65,17 +65,9 @@ func (a *asymmetric) fastTree() *tree {
 	return a.fastOn
 }
 
-// fastTarget returns the tree in which a fast resume may be tried, and the body's coroutine; nil:
-// none. It starts a pending body. It is small, to be compiled into next and Resume.
-func (a *asymmetric) fastTarget(g *Greenlet) (*tree, coro) {
-	if t := a.fastTree(); t != nil {
-		return t, g.fastCoro()
-	}
-	return a.startFast(g)
-}
-
-// startFast starts the body for a fast resume, if it is pending and nothing else is to be done. Nil:
-// nothing was changed, and checkResume starts it or returns the error.
+// startFast starts the body for a fast resume, if it is pending and nothing else is to be done, and
+// returns the tree and the body's coroutine. Nil: nothing was changed, and checkResume starts it or
+// returns the error.
 //
 //go:noinline
 func (a *asymmetric) startFast(g *Greenlet) (*tree, coro) {

@@ -115,7 +115,11 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	}
 	s := c.s
 	dst := s.in.Load() // before the body's tree is looked at: see coroutine.in
-	if t, to := s.fastTarget(c.g); t != nil && to != nil && t.isHereAndIdle() {
+	t, to := s.fastTree(), c.g.fastCoro()
+	if t == nil {
+		t, to = s.startFast(c.g)
+	}
+	if t != nil && to != nil && t.isHereAndIdle() {
 		s.beginFastResume(t, c.g)
 		*dst = in
 		if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
@@ -134,7 +138,7 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 		}
 		s.undoFastResume(t)
 	}
-	t, err := s.checkResume(c.g, "Resume")
+	t, err = s.checkResume(c.g, "Resume")
 	if err == errEnded {
 		return out, false, nil
 	}

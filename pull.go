@@ -42,7 +42,11 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	g := p.newGreenlet(place.PC(seq), p)
 	returnByJump := returnFromNext[V]()
 	next = func() (v V, ok bool) {
-		if t, to := p.fastTarget(g); t != nil && to != nil && t.isHereAndIdle() {
+		t, to := p.fastTree(), g.fastCoro()
+		if t == nil {
+			t, to = p.startFast(g)
+		}
+		if t != nil && to != nil && t.isHereAndIdle() {
 			p.beginFastResume(t, g)
 			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 				if p.endFastResume(t) {
@@ -77,7 +81,11 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	p := &pull2[K, V]{seq: seq}
 	g := p.newGreenlet(place.PC(seq), p)
 	next = func() (k K, v V, ok bool) {
-		if t, to := p.fastTarget(g); t != nil && to != nil && t.isHereAndIdle() {
+		t, to := p.fastTree(), g.fastCoro()
+		if t == nil {
+			t, to = p.startFast(g)
+		}
+		if t != nil && to != nil && t.isHereAndIdle() {
 			p.beginFastResume(t, g)
 			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
 				if p.endFastResume(t) || p.finishNext(g, "next of Pull2") {

@@ -114,7 +114,7 @@ func TestAGoroutineIsLeftWithoutGreenletsIfItsFirstOneWasTakenOver(t *testing.T)
 		p := &pull[int]{seq: upwards}
 		g := p.newGreenlet(0, p)
 		p.asymmetric.c.run = runBody
-		in, to := p.fastTarget(g)
+		in, to := p.startFast(g)
 		require.NotNil(t, in)
 		require.NotNil(t, to)
 		elsewhere(func() { p.stop(g, "stop") })
@@ -159,7 +159,7 @@ func TestABodyThatWasStartedAndHasNotRunIsStoppedWithoutRunning(t *testing.T) {
 				p := &pull[int]{seq: func(func(int) bool) { ran = true }}
 				g := p.newGreenlet(0, p)
 				p.asymmetric.c.run = runBody
-				in, _ := p.fastTarget(g)
+				in, _ := p.startFast(g)
 				require.NotNil(t, in)
 				stop(p, g)
 				assert.True(t, g.Dead())
@@ -285,7 +285,7 @@ func TestABodyThatIsBegunElsewhereGetsItsParentThere(t *testing.T) {
 		g := p.newGreenlet(0, p)
 		p.asymmetric.c.run = runBody
 		elsewhere(func() {
-			if in, _ := p.fastTarget(g); in == nil {
+			if in, _ := p.startFast(g); in == nil {
 				require.True(t, p.next(g, "next"))
 			}
 			assert.Same(t, treeHere().root, g.c.parent.Load())
