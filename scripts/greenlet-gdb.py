@@ -232,7 +232,7 @@ class Greenlet:
         return go_string(p) if p != 0 else ""
 
     def state(self):
-        if int(self.tree["current"]["c"]) == int(self.core):
+        if int(self.tree["treeState"]["current"]["c"]) == int(self.core):
             return "running"
         return LIVES.get(int(self.core["life"]["v"]), "?")
 
@@ -274,7 +274,7 @@ def trees():
         return
     while int(tree) != 0:
         yield tree
-        tree = tree["links"]["next"]
+        tree = tree["treeState"]["links"]["next"]
 
 
 def greenlets():
@@ -291,7 +291,7 @@ def greenlets():
 def workers():
     """The idle workers."""
     for tree in trees():
-        idle = tree["th"]["pool"]["idle"]
+        idle = tree["treeState"]["th"]["pool"]["idle"]
         for i in range(int(idle["len"])):
             yield (idle["array"] + i).dereference()
 
@@ -302,7 +302,7 @@ def list_greenlets():
     for greenlet in greenlets():
         g = greenlet.goroutine()
         print("%-6d %-20s %-10s %-8d %-10s %s" % (
-            greenlet.id(), greenlet.name() or "-", greenlet.state(), int(greenlet.tree["tid"]["v"]),
+            greenlet.id(), greenlet.name() or "-", greenlet.state(), int(greenlet.tree["treeState"]["tid"]["v"]),
             "-" if g is None else int(g["goid"]), greenlet.place()))
     for worker in workers():
         g = worker["coro"]["g"]
