@@ -164,7 +164,7 @@ stress: stress-first ## the suite under all that finds mistakes in the dark corn
 stress-first: ## the first half of it
 	@scripts/need cc
 	$(TEST) -timeout 30m -race -shuffle=on -count=$(COUNT) $(PACKAGES)
-	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=all=-d=checkptr -skip 'TestANewStackNeedNotGrow' $(PACKAGES) # the checks take room on the stack
+	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=github.com/go-greenlet/greenlet/...=-d=checkptr -skip 'TestANewStackNeedNotGrow' $(PACKAGES) # the checks take room on the stack
 	GOGC=1 $(TEST) -timeout 30m $(PACKAGES)
 	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -race -run TestStressOfFreeTrees .
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove $(AT_EACH_CALL)
