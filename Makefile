@@ -159,6 +159,7 @@ stress: stress-first ## the suite under all that finds mistakes in the dark corn
 	$(TEST) -timeout 30m -tags greenlet_ucontext -race $(PACKAGES)
 	GODEBUG=gccheckmark=1,clobberfree=1 $(TEST) -timeout 30m $(PACKAGES)
 	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -run 'TestStressOfFreeTrees|GrowMemory|LeaveNothing' .
+	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove $(AT_EACH_CALL)
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackPreempt $(AT_EACH_CALL)
 
 stress-first: ## the first half of it
@@ -167,7 +168,6 @@ stress-first: ## the first half of it
 	GODEBUG=asyncpreemptoff=1 $(TEST) -timeout 30m -gcflags=github.com/go-greenlet/greenlet/...=-d=checkptr -skip 'TestANewStackNeedNotGrow' $(PACKAGES) # the checks take room on the stack
 	GOGC=1 $(TEST) -timeout 30m $(PACKAGES)
 	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -race -run TestStressOfFreeTrees .
-	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove $(AT_EACH_CALL)
 
 stress-short: ## all of it, each with the short suite
 	$(MAKE) --no-print-directory stress TESTFLAGS=-short COUNT=1 CPUS=1,8 LASTS=20s
