@@ -246,8 +246,8 @@ func TestAStackThatCannotBeMadeIsAnError(t *testing.T) {
 			require.ErrorIs(t, err, syscall.ENOMEM)
 			require.ErrorContains(t, err, fmt.Sprintf("cannot make a stack of %d bytes", size))
 			assert.Equal(t, greenlet.Pending, g.State())
-			assert.Equal(t, handles, handle.Live())
-			value(t, 1)(g.Switch(nil)) // nothing was lost
+			assert.LessOrEqual(t, handle.Live(), handles) // a thread of another test may have ended meanwhile
+			value(t, 1)(g.Switch(nil))                    // nothing was lost
 		})
 	}
 }
