@@ -294,6 +294,38 @@ func TestABodyThatIsBegunElsewhereGetsItsParentThere(t *testing.T) {
 	})
 }
 
+// A first next, and one after the end, are no ends of a section in which no greenlet lives.
+func TestASectionLastsWhileANextIsRefused(t *testing.T) {
+	needsFreeTrees(t)
+	for name, begin := range map[string]func(){
+		"free":  func() {},
+		"bound": runtime.LockOSThread,
+	} {
+		t.Run(name, func(t *testing.T) {
+			elsewhere(func() {
+				begin()
+				ended, stop := Pull(upwards)
+				ended()
+				stop()
+				pending, stop := Pull(upwards)
+				defer stop()
+				require.NoError(t, enterSection())
+				_, ok := ended()
+				assert.False(t, ok)
+				func() {
+					defer func() {
+						err, _ := recover().(error)
+						assert.ErrorIs(t, err, errSection)
+					}()
+					pending()
+				}()
+				assert.NoError(t, leaveSection())
+				assert.Nil(t, treeHere())
+			})
+		})
+	}
+}
+
 // A tree that somebody else may know is never used again: who has got hold of it still finds what
 // it was.
 func TestATreeThatIsKnownIsNotUsedAgain(t *testing.T) {

@@ -401,11 +401,11 @@ func (t *tree) youngest() *core {
 // lives and to whose root the program has no reference, and so unlocks the goroutine. Only the
 // root's goroutine can unlock itself; if another one calls, a fiber's or that of an iter.Pull,
 // the tree lasts until an operation of the root's goroutine. Nor does an operation end it that is
-// made inside another one, by a function that catchUp calls, or in a call from C on a stack that
-// the tree has put in place. The compare-and-swap fails if the root is referenced, also by a
+// made in a section, or inside another one, by a function that catchUp calls, or in a call from C on
+// a stack that the tree has put in place. The compare-and-swap fails if the root is referenced, also by a
 // referenceRoot of another goroutine at this moment.
 func (t *tree) endOperation() {
-	if t.implicit && t.liveCount() == 0 && t.catching == 0 && t.rootG == gort.Getg() &&
+	if t.implicit && t.liveCount() == 0 && t.catching == 0 && t.sections == 0 && t.rootG == gort.Getg() &&
 		(t.carrier == nil || !t.carrier.TiedInC()) && t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
 		t.close(endReleased)
 	}
