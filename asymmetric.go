@@ -65,32 +65,30 @@ func (a *asymmetric) fastTree() *tree {
 	return a.fastOn
 }
 
-// startFast starts the body for a fast resume, if it is pending and nothing else is to be done, and
-// returns the tree and the body's coroutine. Nil: nothing was changed, and checkResume starts it or
-// returns the error.
+// startFast is Greenlet.startFast for next and Resume: it starts the body if that is pending, and makes
+// the calling goroutine a root if it is none. Nil: checkResume starts the body, or returns the error.
 //
 //go:noinline
 func (a *asymmetric) startFast(g *Greenlet) (*tree, coro) {
-	c := g.c
-	if raceEnabled || !oneM || c.life.Load() != lifePending || c.run == nil || c.rare.Load() != nil {
+	if raceEnabled || !oneM || g.c.life.Load() != lifePending || g.c.run == nil {
 		return nil, nil
 	}
 	t := treeHere()
-	if owner := g.owner(); owner != nil && owner != t {
-		return nil, nil
-	}
 	if t == nil {
+		if g.owner() != nil {
+			return nil, nil
+		}
 		var err error
 		if t, err = privateTree(); err != nil {
 			return nil, nil
 		}
 	}
-	if t.carrier == nil || t.carrier.OnlyOfficial() || t.slow != 0 || !t.isHereAndIdle() ||
-		engine.canSuspend(t.th, t.current.c.coro) != nil || t.start(g, kindValue) != nil {
+	to := t.startPlain(g)
+	if to == nil {
 		t.endOperation()
 		return nil, nil
 	}
-	return t, g.fastCoro()
+	return t, to
 }
 
 // beginFastResume comes before the SwitchFast to the body.

@@ -112,18 +112,33 @@ func (t *tree) retrySwitch(from *core) (any, error) {
 //
 //go:noinline
 func (g *Greenlet) startFast() (coro, *tree) {
-	c, t := g.c, currentTree()
-	if t == nil || t.carrier == nil || t.carrier.OnlyOfficial() || t.slow != 0 || !t.isHereAndIdle() ||
-		c.run == nil || c.asym != nil || c.rare.Load() != nil {
+	t := currentTree()
+	if t == nil || g.c.asym != nil {
 		return nil, nil
+	}
+	to := t.startPlain(g)
+	if to == nil {
+		return nil, nil
+	}
+	return to, t
+}
+
+// startPlain is startFast in t, the calling goroutine's tree, for the body of an asymmetric
+// coroutine, too. Nil: nothing was changed; or another goroutine has taken the body over at once, and
+// it has ended there.
+func (t *tree) startPlain(g *Greenlet) coro {
+	c := g.c
+	if t.carrier == nil || t.carrier.OnlyOfficial() || t.slow != 0 || !t.isHereAndIdle() ||
+		c.run == nil || c.rare.Load() != nil {
+		return nil
 	}
 	if owner := g.owner(); owner != nil && owner != t || engine.canSuspend(t.th, t.current.c.coro) != nil {
-		return nil, nil
+		return nil
 	}
 	if t.start(g, kindValue) != nil {
-		return nil, nil
+		return nil
 	}
-	return c.coro, t
+	return g.fastCoro()
 }
 
 // receiveSlow is the rest of a Switch after SwitchFast, where the message is not a value or
