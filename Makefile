@@ -158,7 +158,7 @@ stress: stress-first ## the suite under all that finds mistakes in the dark corn
 	$(TEST) -timeout 30m -gcflags=all='-N -l' $(PACKAGES)
 	$(TEST) -timeout 30m -tags greenlet_ucontext -race $(PACKAGES)
 	GODEBUG=gccheckmark=1,clobberfree=1 $(TEST) -timeout 30m $(PACKAGES)
-	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -run 'TestStressOfFreeTrees|GrowMemory|LeaveNothing' .
+	GREENLET_STRESS=$(LASTS) $(TEST) -timeout 30m -run 'TestStressOfFreeTrees|GrowMemory|LeaveNothing|TestBesideStopsOfTheWorld' . ./internal/foreign/ucontext
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackMove $(AT_EACH_CALL)
 	GREENLET_PROGRAMS=20 $(TEST) -short -timeout 30m -gcflags=all=-d=maymorestack=runtime.mayMoreStackPreempt $(AT_EACH_CALL)
 

@@ -60,7 +60,7 @@ func flat(t *testing.T, f func()) {
 func TestEndsLeaveNothing(t *testing.T) {
 	noAsan(t, "it keeps freed memory back")
 	needsOneM(t, "it counts goroutines, and a thread keeps its idle workers")
-	few := func(n int) int { return max(100, scaled(n)) }
+	few := func(n int) int { return max(100, lengthy(n)) }
 
 	t.Run("Goexit", func(t *testing.T) {
 		// Each of a chain passes the Goexit on to the one before, and the last one to

@@ -61,16 +61,20 @@ func steady(t testing.TB, f func()) {
 	t.Errorf("resident memory grew by %d KiB, time after time", sizes)
 }
 
-// scaled is how much of something that is to leave nothing behind a test makes: all of it where
-// GREENLET_STRESS asks for a long run.
 func scaled(n int) int {
-	switch {
-	case testing.Short() || raceEnabled:
+	if testing.Short() || raceEnabled {
 		return n / 20
-	case os.Getenv("GREENLET_STRESS") == "":
-		return n / 5
 	}
 	return n
+}
+
+// lengthy is scaled for the longest tests: a fifth of it, but where GREENLET_STRESS asks for a long
+// run.
+func lengthy(n int) int {
+	if n = scaled(n); testing.Short() || raceEnabled || os.Getenv("GREENLET_STRESS") != "" {
+		return n
+	}
+	return n / 5
 }
 
 func TestSwitchesDoNotGrowMemory(t *testing.T) {
@@ -99,7 +103,7 @@ func TestSwitchesDoNotGrowMemory(t *testing.T) {
 
 func TestLifeCyclesDoNotGrowMemory(t *testing.T) {
 	noAsan(t, "it keeps freed memory back")
-	n := scaled(100_000)
+	n := lengthy(100_000)
 	for _, c := range []struct {
 		name  string
 		cycle func()
@@ -458,7 +462,7 @@ func TestFaultsThatAreNoOverflows(t *testing.T) {
 func TestAbandonedGreenletsDoNotGrowMemory(t *testing.T) {
 	needsOneM(t, "there their stacks are lost, and the documentation says so")
 	var fatal sync.WaitGroup
-	n := scaled(100_000) / 10
+	n := lengthy(100_000) / 10
 	for _, c := range []struct {
 		name  string
 		cycle func()

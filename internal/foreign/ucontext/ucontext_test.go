@@ -132,8 +132,11 @@ func TestBesideStopsOfTheWorld(t *testing.T) {
 		}()
 	}
 	rounds := 10
-	if testing.Short() || raceEnabled {
+	switch {
+	case testing.Short() || raceEnabled:
 		rounds = 3
+	case os.Getenv("GREENLET_STRESS") != "":
+		rounds = 30
 	}
 	for i := range 3 {
 		work.Add(1)
