@@ -31,8 +31,7 @@ type coroutine[In, Out any] struct {
 	firstIn In                                                // what in names until the first move
 	f       func(yield func(Out) (In, error), first In) error // nil once it runs, so that it is not retained
 
-	// Whether Resume and yield may return by a jump; see gort.Return.
-	outByJump, inByJump bool
+	outByJump, inByJump bool // Resume, and yield, may return by a jump; see gort.Return
 }
 
 // NewCoroutine makes a coroutine that will run body, and does not start it. The first Resume
@@ -79,9 +78,7 @@ func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 			}
 			in = s.takeIn()
 			if way == gort.Jumped && s.inByJump {
-				if f := gort.Return[func(In, error) (In, error)](); f != nil {
-					return f(in, nil)
-				}
+				return gort.Return[func(In, error) (In, error)]()(in, nil)
 			}
 			return in, nil
 		}
@@ -127,9 +124,7 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 				out, s.out = s.out, out
 				s.endResume()
 				if way == gort.Jumped && s.outByJump {
-					if f := gort.Return[func(Out, bool, error) (Out, bool, error)](); f != nil {
-						return f(out, true, nil)
-					}
+					return gort.Return[func(Out, bool, error) (Out, bool, error)]()(out, true, nil)
 				}
 				return out, true, nil
 			}
