@@ -180,9 +180,9 @@ The rules are the same, except that roots are locked to their threads. [Runtime]
 engine is in use and what the portable one cannot do: above all, a greenlet that is still
 suspended when its thread ends stays in memory, and execution traces cannot be read.
 
-Without cgo on other CPUs, and on other systems than Linux (and windows/amd64 without cgo),
-greenlets are coroutines of the Go runtime. There, too, roots are locked to their threads, and a switch in
-a function that C calls is an error; on Windows it is one with the engine of one M, too.
+Without cgo on other CPUs, and on other systems than Linux (but for windows/amd64 without cgo),
+greenlets are coroutines of the Go runtime. There, too, roots are locked to their threads, and a
+switch in a function that C calls is an error; on Windows it is one with the engine of one M, too.
 
 # Glossary
 

@@ -260,9 +260,10 @@ func (p *pull2[K, V]) run() error {
 func (p *pull2[K, V]) moved() {}
 
 // stop ends an iterator: its yield returns false. A body that is suspended elsewhere than in
-// its yield is killed, and so is one that was started and has not run. The first is possible if a message from another greenlet has ended the next
-// that had resumed it, and if another greenlet of the tree calls stop while a next waits; the second if
-// startFast has started it, and the next was refused then.
+// its yield is killed. That is possible if a message from another greenlet has ended the next
+// that had resumed it, and if another greenlet of the tree calls stop while a next waits. A body
+// that was started and has not run (c.run is not nil yet) is killed, too: startFast has started it,
+// and the next was refused then.
 func (a *asymmetric) stop(g *Greenlet, op string) {
 	c := g.c
 	// The compare-and-swap fails if the body has started or is dead, and while another goroutine

@@ -112,9 +112,10 @@
 //     assembler's name TLS means all of that (progedit in cmd/internal/obj/x86/obj6.go,
 //     runtime.tls_g, settls), as in runtime.gogo. Exceptions find g there (sigtramp), and calls
 //     of Windows (asmcgocall). Check: none; where it is wrong, no such call works.
-//   - Nothing else of a thread belongs to a goroutine: no word of the environment block has the bounds of its
-//     stack, and m.winsyscall, libcallg, stdCallInfo and preemptExtLock are in use during a call
-//     of Windows only (syscall_syscalln, syscall_windows.go; stdcall, osPreemptExtEnter, os_windows.go).
+//   - Nothing else of a thread belongs to a goroutine: no word of the environment block has the
+//     bounds of its stack, and m.winsyscall, libcallg, stdCallInfo and preemptExtLock are in use
+//     during a call of Windows only (syscall_syscalln, syscall_windows.go; stdcall,
+//     osPreemptExtEnter, os_windows.go).
 //   - A call of Windows is a call of C (cgocall), and calls back as C does (cgocallback): m.ncgo,
 //     m.ncgocall and g0.sched.sp are what they are with cgo. There are no C stacks, so whoever
 //     is called back is not left (Thread.InCallback). Check: none; TestNoGreenletIsLeftInACallback.
@@ -151,6 +152,10 @@
 //   - Assembly is not preempted (isAsyncSafePoint, preempt.go).
 //   - How the runtime itself switches and gives up: coroswitch_m, coroexit (coro.go), mcall, gogo,
 //     gosave_systemstack_switch (asm_*.s), gdestroy, mexit (proc.go): switch_*.s, switch.go, end.go.
+//   - A goroutine of newcoro's does not use its function any more when that has returned, and
+//     goes on with no other one before it has ended (corostart, coroexit, coroswitch_m; coro.go):
+//     so Make may be given its Coro again (coro.go). Check: none; TestAPrivateTreeIsUsedAgain and
+//     TestARetiredWorkerIsUsedAgain of package greenlet.
 //   - Who takes a goroutine's scan bit, and for how long: suspendG (preempt.go),
 //     castogscanstatus, casfrom_Gscanstatus (proc.go): switch_*.s, snapshot.go, csrc/fiber_onem.c.
 //   - When a tracer or profiler wants to hear of a switch: traceAdvance (trace.go),
