@@ -694,7 +694,9 @@ func TestARecordingOfManyTreesIsBounded(t *testing.T) {
 	}
 	assert.Greater(t, runs, limit/4)
 	assert.LessOrEqual(t, runs, limit)
-	assert.Equal(t, 6*trees-limit, file.OtherData.Dropped, "a beginning, two switches, a start, and two ends")
+	// Each tree has a beginning, two switches, a start, and two ends. A tree of another test may end meanwhile.
+	assert.GreaterOrEqual(t, file.OtherData.Dropped, 6*trees-limit)
+	assert.Less(t, file.OtherData.Dropped, 6*trees-limit+trees/10)
 }
 
 // watched runs f under a watchdog and returns the reports.
