@@ -18,21 +18,26 @@ import (
 // what looks in the bubble: the runtime counts the goroutines that run there.
 func TestAThreadHasEndedOutsideOfTheBubble(t *testing.T) {
 	needsFree(t)
-	var left [2]*greenlet.Greenlet
-	whenThreadsHaveEnded(t, func(i int) {
-		runtime.LockOSThread() // never unlocked
-		left[i] = suspended(t, quietly)
-	})
-	synctest.Test(t, func(t *testing.T) {
-		assert.False(t, left[0].Dead())
-		assert.False(t, left[1].Dead())
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		tree(t, func(*greenlet.Greenlet) {
-			value(t, 1)(greenlet.New(func(any) (any, error) { time.Sleep(time.Hour); return 1, nil }).Switch(nil))
+	for try, done := 0, false; !done; try++ {
+		require.Less(t, try, 5)
+		var left [2]*greenlet.Greenlet
+		whenThreadsHaveEnded(t, func(i int) {
+			runtime.LockOSThread() // never unlocked
+			left[i] = suspended(t, quietly)
 		})
-	})
-	assert.True(t, left[0].Dead() || left[1].Dead())
+		synctest.Test(t, func(t *testing.T) {
+			if left[0].Dead() || left[1].Dead() {
+				return // what follows a collection has come first, one of before the test
+			}
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			tree(t, func(*greenlet.Greenlet) {
+				value(t, 1)(greenlet.New(func(any) (any, error) { time.Sleep(time.Hour); return 1, nil }).Switch(nil))
+			})
+			done = true
+		})
+		assert.True(t, left[0].Dead() || left[1].Dead())
+	}
 }
 
 // Nothing goes into a bubble of testing/synctest, or out of it, or from one goroutine in it to
