@@ -55,14 +55,17 @@ type body interface {
 // refuses. So no state of the asymmetric is written before SwitchFast has succeeded: the greenlet
 // that resumes is left in the tree (resumed, resumer), and the body does the rest in takeFastResume.
 
-// fastTree returns the tree in which a fast resume may be tried; nil: none. Any goroutine may
-// call it: it must still ask isHereAndIdle of the tree. Such a read is a race, which the race
-// detector would report, so under it there is no fast resume.
-func (a *asymmetric) fastTree() *tree {
+// fastTarget returns the tree in which a fast resume may be tried, nil for none, and the body's
+// coroutine, or nil. Any goroutine may call it: it must still ask isHere and nothingToDo of the tree.
+// The goroutine in whose tree the body is may be ending it, which sets coro to nil (markDead), so
+// that is read once; if the coroutine is not suspended in the caller's tree any more, SwitchFast
+// refuses. Such reads are races, which the race detector would report, so under it there is no fast
+// resume.
+func (a *asymmetric) fastTarget() (*tree, coro) {
 	if raceEnabled {
-		return nil
+		return nil, nil
 	}
-	return a.fastOn
+	return a.fastOn, a.c.coro
 }
 
 // startFast is Greenlet.startFast for next and Resume: it starts the body if that is pending, and makes
@@ -101,8 +104,21 @@ func (a *asymmetric) beginFastResume(t *tree, g *Greenlet) {
 
 // endFastResume comes after a SwitchFast that was made. It says whether the wait was ended by
 // the body's yield and there is nothing else to do; then endResume follows, once the caller has
-// read the value that was yielded. False: finishNext or resumeResult follows.
+// read the value that was yielded. False: endNotedResume follows, and if that says false, too,
+// finishNext or resumeResult. (They are two so that this one is inlined.)
 func (a *asymmetric) endFastResume(t *tree) bool {
+	if !a.yielded || a.c.waiter != &a.waiter || !t.gotPlainValue() {
+		return false
+	}
+	a.c.waiter = nil
+	t.current.c.waits--
+	return true
+}
+
+// endNotedResume is endFastResume for a switch that has to be noted.
+//
+//go:noinline
+func (a *asymmetric) endNotedResume(t *tree) bool {
 	if !a.yielded || a.c.waiter != &a.waiter || !t.gotPlainValueNoted() {
 		return false
 	}
@@ -128,13 +144,13 @@ func (a *asymmetric) undoFastResume(t *tree) {
 // beginFastYield returns the tree, and the waiter's coroutine, to which a yield may try a
 // SwitchFast; nil: checkYield and yield are to be called. Another goroutine may move the
 // waiter's greenlet at the same time, and there it may end, which sets its coro to nil: so coro
-// is read once. (next and Resume read the body's coro once, too: see fastCoro.)
+// is read once.
 func (a *asymmetric) beginFastYield() (*tree, coro) {
 	if raceEnabled {
 		return nil, nil
 	}
 	t, by := a.t, a.waiter.by
-	if t == nil || !t.isHereAndIdle() || t.current.c != &a.c || a.c.waiter != &a.waiter || a.waiter.next != nil {
+	if t == nil || !t.isHere() || !t.nothingToDo() || t.current.c != &a.c || a.c.waiter != &a.waiter || a.waiter.next != nil {
 		return nil, nil
 	}
 	to := by.c.coro
@@ -149,11 +165,16 @@ func (a *asymmetric) beginFastYield() (*tree, coro) {
 
 // endFastYield comes after a SwitchFast that was made; t is the tree that the body is in now.
 // It says whether the wait was ended by a resume and there is nothing else to do. False:
-// finishYield or yieldError follows.
+// endNotedYield follows, and if that says false, too, finishYield or yieldError.
 func (a *asymmetric) endFastYield(t *tree) bool {
 	a.takeFastResume(t)
-	return !a.parked && t.gotPlainValueNoted()
+	return !a.parked && t.gotPlainValue()
 }
+
+// endNotedYield is the last line of endFastYield for a switch that has to be noted.
+//
+//go:noinline
+func (a *asymmetric) endNotedYield(t *tree) bool { return !a.parked && t.gotPlainValueNoted() }
 
 // takeFastResume is called when the body begins, or goes on after a fast yield. If that is by a fast
 // resume, it does the part which that has left to it.

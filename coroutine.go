@@ -70,7 +70,7 @@ func (s *coroutine[In, Out]) yield(out Out) (in In, err error) {
 			if thread != t.carrier {
 				t = s.c.tree.Load() // the body may have been moved to another tree
 			}
-			if !s.endFastYield(t) {
+			if !s.endFastYield(t) && !s.endNotedYield(t) {
 				if err := s.yieldError(); err != nil {
 					return in, err
 				}
@@ -112,15 +112,15 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	}
 	s := c.s
 	dst := s.in.Load() // before the body's tree is looked at: see coroutine.in
-	t, to := s.fastTree(), c.g.fastCoro()
+	t, to := s.fastTarget()
 	if t == nil {
 		t, to = s.startFast(c.g)
 	}
-	if t != nil && to != nil && t.isHereAndIdle() {
+	if t != nil && to != nil && t.isHere() && t.nothingToDo() {
 		s.beginFastResume(t, c.g)
 		*dst = in
 		if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
-			if s.endFastResume(t) {
+			if s.endFastResume(t) || s.endNotedResume(t) {
 				out, s.out = s.out, out
 				s.endResume()
 				if way == gort.Jumped && s.outByJump {

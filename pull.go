@@ -42,14 +42,14 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	g := p.newGreenlet(place.PC(seq), p)
 	returnByJump := returnFromNext[V]()
 	next = func() (v V, ok bool) {
-		t, to := p.fastTree(), g.fastCoro()
+		t, to := p.fastTarget()
 		if t == nil {
 			t, to = p.startFast(g)
 		}
-		if t != nil && to != nil && t.isHereAndIdle() {
+		if t != nil && to != nil && t.isHere() && t.nothingToDo() {
 			p.beginFastResume(t, g)
 			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
-				if p.endFastResume(t) {
+				if p.endFastResume(t) || p.endNotedResume(t) {
 					v, p.v = p.v, v
 					p.endResume()
 					if way == gort.Jumped && returnByJump != nil {
@@ -81,14 +81,14 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	p := &pull2[K, V]{seq: seq}
 	g := p.newGreenlet(place.PC(seq), p)
 	next = func() (k K, v V, ok bool) {
-		t, to := p.fastTree(), g.fastCoro()
+		t, to := p.fastTarget()
 		if t == nil {
 			t, to = p.startFast(g)
 		}
-		if t != nil && to != nil && t.isHereAndIdle() {
+		if t != nil && to != nil && t.isHere() && t.nothingToDo() {
 			p.beginFastResume(t, g)
 			if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
-				if p.endFastResume(t) || p.finishNext(g, "next of Pull2") {
+				if p.endFastResume(t) || p.endNotedResume(t) || p.finishNext(g, "next of Pull2") {
 					k, p.k = p.k, k
 					v, p.v = p.v, v
 					p.endResume()
@@ -196,7 +196,7 @@ func (p *pull[V]) run() error {
 				if thread != t.carrier {
 					t = p.c.tree.Load() // the body may have been moved to another tree
 				}
-				if !p.endFastYield(t) {
+				if !p.endFastYield(t) && !p.endNotedYield(t) {
 					p.finishYield()
 				} else if way == gort.Jumped {
 					return returnFromYield(!p.stopped)
@@ -234,7 +234,7 @@ func (p *pull2[K, V]) run() error {
 				if thread != t.carrier {
 					t = p.c.tree.Load() // the body may have been moved to another tree
 				}
-				if !p.endFastYield(t) {
+				if !p.endFastYield(t) && !p.endNotedYield(t) {
 					p.finishYield()
 				} else if way == gort.Jumped {
 					return returnFromYield(!p.stopped)
@@ -271,11 +271,11 @@ func (a *asymmetric) stop(g *Greenlet, op string) {
 	if c.life.CompareAndSwap(lifePending, lifeDead) || c.life.Load() == lifeDead {
 		return
 	}
-	if t, to := a.fastTree(), g.fastCoro(); t != nil && to != nil && t.isHereAndIdle() && !a.stopped && c.run == nil {
+	if t, to := a.fastTarget(); t != nil && to != nil && t.isHere() && t.nothingToDo() && !a.stopped && c.run == nil {
 		a.beginFastResume(t, g)
 		t.stopping = true
 		if way, _ := t.carrier.SwitchFast(to); way != gort.Refused {
-			if a.endFastResume(t) || a.finishNext(g, op) {
+			if a.endFastResume(t) || a.endNotedResume(t) || a.finishNext(g, op) {
 				a.endResume()
 			}
 			return

@@ -97,7 +97,7 @@ func TestWhatHasEndedIsStoppedWhileItsTreeIsUsedAgain(t *testing.T) {
 			// What a call asks that has found the coroutine living.
 			in := c.g.c.tree.Load()
 			require.False(t, in.runs(c.g.c))
-			require.False(t, in.isHereAndIdle())
+			require.False(t, in.isHere())
 			in.rootGone()
 			_ = c.g.String()
 		}

@@ -25,8 +25,8 @@ import (
 func (g *Greenlet) Switch(v any) (any, error) {
 	// The common case is first and in one function, since the processor predicts each return
 	// between a switch and the user's code wrongly. Any goroutine may get here, also one that
-	// runs in another tree than g's: Fast and coro may change while it reads them, but Running or
-	// isHereAndIdle is false for it, so it goes on in switchSlow, whatever it has read. The race
+	// runs in another tree than g's: Fast and coro may change while it reads them, but Running
+	// is false for it, so it goes on in switchSlow, whatever it has read. The race
 	// detector would report these reads, so under it there is only switchSlow.
 	//
 	// The collector scans the frame of Switch while the caller is suspended. So no variable that
@@ -68,16 +68,6 @@ func (g *Greenlet) Switch(v any) (any, error) {
 		}
 	}
 	return g.switchSlow(v)
-}
-
-// fastCoro returns g's coro, or nil, for a fast resume. Any goroutine may call it: the goroutine
-// in whose tree g is may be ending g, which sets coro to nil (markDead), so it is read once. If
-// the coroutine is not suspended in the caller's tree any more, SwitchFast refuses.
-func (g *Greenlet) fastCoro() coro {
-	if raceEnabled || !g.valid() {
-		return nil
-	}
-	return g.c.coro
 }
 
 // switchSlow is Switch for all cases. It is not inlined, to keep the frame of Switch small.
@@ -128,7 +118,7 @@ func (g *Greenlet) startFast() (coro, *tree) {
 // it has ended there.
 func (t *tree) startPlain(g *Greenlet) coro {
 	c := g.c
-	if t.carrier == nil || t.carrier.OnlyOfficial() || t.slow != 0 || !t.isHereAndIdle() ||
+	if t.carrier == nil || t.carrier.OnlyOfficial() || t.slow != 0 || !t.isHere() || !t.nothingToDo() ||
 		c.run == nil || c.rare.Load() != nil {
 		return nil
 	}
@@ -138,7 +128,7 @@ func (t *tree) startPlain(g *Greenlet) coro {
 	if t.start(g, kindValue) != nil {
 		return nil
 	}
-	return g.fastCoro()
+	return c.coro // nil if another goroutine has ended it meanwhile: see asymmetric.fastTarget
 }
 
 // receiveSlow is the rest of a Switch after SwitchFast, where the message is not a value or

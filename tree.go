@@ -120,15 +120,14 @@ const (
 	slowObserved                             // every switch has to be noted; see noteSwitch
 )
 
-// isHereAndIdle says whether the calling goroutine runs in this tree, and the tree has nothing
-// to do at a switch but the switch itself. Any goroutine may call it.
-func (t *tree) isHereAndIdle() bool {
+// isHere says whether the calling goroutine runs in this tree. Any goroutine may call it.
+func (t *tree) isHere() bool {
 	carrier := t.carrier // once: it is nil for a moment when newFreeTree uses the tree again
-	return carrier != nil && carrier.Running() && t.nothingToDo()
+	return carrier != nil && carrier.Running()
 }
 
-// nothingToDo is isHereAndIdle for a caller that is known to run in the tree. A switch that
-// has to be noted is no obstacle: gotPlainValueNoted notes it.
+// nothingToDo says whether the tree has nothing to do at a switch but the switch itself. The caller
+// runs in the tree. A switch that has to be noted is no obstacle: gotPlainValueNoted notes it.
 func (t *tree) nothingToDo() bool { return t.slow&^slowObserved == 0 && t.epoch == epoch.Load() }
 
 // The states of tree.rootRef. They matter to an implicit tree, which endOperation may end only

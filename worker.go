@@ -121,7 +121,7 @@ func (w *worker) serve() {
 			return
 		}
 		// The switch is made here, and not in a function, so that there is no return after it
-		// that the processor predicts wrongly: see above asymmetric.fastTree.
+		// that the processor predicts wrongly: see above asymmetric.fastTarget.
 		to := t.endGreenlet(w, &end)
 		if to == w.coro { // a pending parent starts on this very worker, which was idle again
 			if oneM {
