@@ -110,8 +110,7 @@ func (a *asymmetric) endFastResume(t *tree) bool {
 	if !a.yielded || a.c.waiter != &a.waiter || !t.gotPlainValue() {
 		return false
 	}
-	a.c.waiter = nil
-	t.current.c.waits--
+	a.endFastWait(t)
 	return true
 }
 
@@ -122,9 +121,14 @@ func (a *asymmetric) endNotedResume(t *tree) bool {
 	if !a.yielded || a.c.waiter != &a.waiter || !t.gotPlainValueNoted() {
 		return false
 	}
+	a.endFastWait(t)
+	return true
+}
+
+// endFastWait takes out the waiter, which is the only one and goes on.
+func (a *asymmetric) endFastWait(t *tree) {
 	a.c.waiter = nil
 	t.current.c.waits--
-	return true
 }
 
 // endResume ends a resume: adopt refuses to move the body while waiter.by is set, so from here

@@ -32,3 +32,6 @@ func InCalls() bool {
 
 // EndedThread says whether a thread has ended of which only the C core knows.
 func EndedThread() bool { return threadsEnded != nil && atomic.LoadUint32(threadsEnded) != 0 }
+
+// Officials counts the switches of the calling goroutine's tree that the runtime did.
+func Officials() int { return currentTree().carrier.Officials }

@@ -32,7 +32,7 @@ func (g *Greenlet) killFor(op string) (err error, goexit bool) {
 	if g.valid() {
 		// These cases need no tree, so none is made for them.
 		switch c := g.c; {
-		case c.asym == nil && c.isRoot():
+		case c.isRoot():
 			return fail(op, g, errKillRoot, ""), false
 		case c.life.Load() == lifeDead:
 			return nil, false

@@ -7,7 +7,9 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -1185,4 +1187,54 @@ func TestASwitchToAnIteratorsBodyOnAUsedWorker(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, 1, v)
 	})
+}
+
+// A stop whose short switch is refused, since the goroutine is locked, ends its own iteration and no
+// other one.
+func TestAStopThatIsRefusedAtFirstStopsNoOther(t *testing.T) {
+	onGoroutine(func() {
+		greenlet.Current()
+		one, stopOne := greenlet.Pull(count(9))
+		other, stopOther := greenlet.Pull(count(9))
+		one()
+		other()
+		runtime.LockOSThread()
+		stopOne()
+		runtime.UnlockOSThread()
+		for i := range 3 {
+			v, ok := other()
+			assert.Equal(t, []any{i + 1, true}, []any{v, ok})
+		}
+		_, ok := one()
+		assert.False(t, ok)
+		stopOther()
+	})
+}
+
+// A yield that other goroutines call while the body runs is refused, and changes nothing.
+func TestAYieldOfAnotherGoroutine(t *testing.T) {
+	var out atomic.Bool
+	var late atomic.Pointer[func(int) bool]
+	next, stop := greenlet.Pull(func(yield func(int) bool) {
+		late.Store(&yield)
+		for i := 1; yield(i); i++ {
+		}
+	})
+	next()
+	calls := make(chan int)
+	go func() {
+		n := 0
+		for ; !out.Load(); n++ {
+			err, _ := recovered(func() { (*late.Load())(-1) }).(error)
+			assert.ErrorContains(t, err, "outside of its body")
+		}
+		calls <- n
+	}()
+	for i, begin := 2, time.Now(); time.Since(begin) < 50*time.Millisecond; i++ {
+		v, ok := next()
+		require.Equal(t, []any{i, true}, []any{v, ok})
+	}
+	out.Store(true)
+	assert.NotZero(t, <-calls)
+	stop()
 }

@@ -99,3 +99,23 @@ func TestGreenletsInABubble(t *testing.T) {
 		})
 	})
 }
+
+// In a bubble the runtime does each switch, the first one to a greenlet, too: it counts the goroutines
+// of a bubble that run.
+func TestTheRuntimeDoesTheSwitchesInABubble(t *testing.T) {
+	needsOneM(t, "elsewhere it does all")
+	synctest.Test(t, func(t *testing.T) {
+		tree(t, func(root *greenlet.Greenlet) {
+			g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+			before := greenlet.Officials()
+			value(t, nil)(g.Switch(nil))
+			assert.Equal(t, 2, greenlet.Officials()-before)
+			next, stop := greenlet.Pull(count(2))
+			before = greenlet.Officials()
+			next()
+			assert.Equal(t, 2, greenlet.Officials()-before)
+			stop()
+			value(t, nil)(g.Switch(nil))
+		})
+	})
+}
