@@ -104,18 +104,31 @@ func TestGreenletsInABubble(t *testing.T) {
 // of a bubble that run.
 func TestTheRuntimeDoesTheSwitchesInABubble(t *testing.T) {
 	needsOneM(t, "elsewhere it does all")
-	synctest.Test(t, func(t *testing.T) {
-		tree(t, func(root *greenlet.Greenlet) {
-			g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })
-			before := greenlet.Officials()
-			value(t, nil)(g.Switch(nil))
-			assert.Equal(t, 2, greenlet.Officials()-before)
-			next, stop := greenlet.Pull(count(2))
-			before = greenlet.Officials()
-			next()
-			assert.Equal(t, 2, greenlet.Officials()-before)
+	next := func(t *testing.T) {
+		next, stop := greenlet.Pull(count(2))
+		before := greenlet.Officials()
+		next()
+		assert.Equal(t, 2, greenlet.Officials()-before)
+		stop()
+	}
+	t.Run("bound", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			tree(t, func(root *greenlet.Greenlet) {
+				g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+				before := greenlet.Officials()
+				value(t, nil)(g.Switch(nil))
+				assert.Equal(t, 2, greenlet.Officials()-before)
+				next(t)
+				value(t, nil)(g.Switch(nil))
+			})
+		})
+	})
+	t.Run("free", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			other, stop := greenlet.Pull(count(2))
+			other() // makes a root
+			next(t)
 			stop()
-			value(t, nil)(g.Switch(nil))
 		})
 	})
 }
