@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"regexp"
 	"runtime"
@@ -152,7 +153,10 @@ func interleave(sides []bench.Side, how rounds) (ns [][]float64, err error) {
 		}
 	}
 	for range how.n {
-		for _, t := range turns {
+		// In a random order: in a fixed one, collections keep step with the turns, and are one side's
+		// in nearly all rounds.
+		for _, i := range rand.Perm(len(turns)) {
+			t := turns[i]
 			if t == nil || err != nil {
 				continue
 			}
