@@ -32,7 +32,7 @@ func TestStressOfFreeTrees(t *testing.T) {
 	needsFree(t)
 	lasts := 2 * time.Second
 	if !testing.Short() {
-		lasts = 20 * time.Second
+		lasts = 8 * time.Second
 	}
 	if s := os.Getenv("GREENLET_STRESS"); s != "" {
 		var err error
