@@ -133,7 +133,7 @@ func endUnreachable(c *core) {
 	}
 	killer := newFreeTree(true, false)
 	err := killer.moveIn(c, source, func() error {
-		if c.isReferenced() {
+		if c.livingRef() != nil {
 			return errInUse
 		}
 		return nil

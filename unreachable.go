@@ -38,8 +38,8 @@ func (c *core) userRef() *Greenlet {
 	return g
 }
 
-// existingRef returns the Greenlet of c; nil if the collector has found it unreachable. Any
-// goroutine may call it.
+// existingRef returns the Greenlet of c; nil if the collector has found it unreachable. The goroutine
+// that runs in c's tree calls it; see livingRef for others.
 func (c *core) existingRef() *Greenlet {
 	// watch sets weakRef before it clears strongRef, so weakRef is seen if strongRef is nil here.
 	if g := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.strongRef))); g != nil {
@@ -47,9 +47,6 @@ func (c *core) existingRef() *Greenlet {
 	}
 	return c.rareFields().weakRef.Value()
 }
-
-// isReferenced says whether the program may have a reference to the Greenlet of c.
-func (c *core) isReferenced() bool { return c.existingRef() != nil }
 
 // livingRef returns the Greenlet of c; nil if c does not live, or is unreachable. Any goroutine
 // may call it. Other than userRef it makes no Greenlet: one that the collector has found
@@ -74,7 +71,8 @@ func (c *core) watch() {
 	extra.watched = true
 	extra.weakRef = weak.Make(g)
 	// The goroutine that runs in the tree, the one after a collection (watchSome) and the one in
-	// endOrphan may get here, under tree.mu. existingRef reads the word without the lock.
+	// endOrphan may get here, under tree.mu. The first of them reads the word without the lock, in
+	// existingRef.
 	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&c.strongRef)), nil)
 	// The cleanup refers to c by a weak pointer: c leads to its tree, and the tree leads to the
 	// Greenlet while it is the current one, so it would keep the Greenlet reachable. While c is
@@ -258,7 +256,7 @@ func (t *tree) killUnreachable() (m message, came bool) {
 	for rest != nil && !came {
 		c := rest.c
 		rest = rest.next
-		if c.life.Load() != lifeStarted || c.isReferenced() || c == t.current.c ||
+		if c.life.Load() != lifeStarted || c.livingRef() != nil || c == t.current.c ||
 			c.tree.Load() != t || !t.pin(c) {
 			continue // it is dead, was moved, or the program has got a reference again
 		}
