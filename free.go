@@ -78,13 +78,15 @@ var freeRecords = sync.Pool{New: func() any { return &freeRecord{} }}
 
 // bindToThread makes a free tree a bound one, for a greenlet that is to have a C stack of a
 // given size, or to carry a variable of the thread. It does nothing, and returns nil, unless
-// the root runs and no greenlet lives: a started greenlet has no place on the thread. The
-// caller looks at free afterwards.
+// the root runs and no greenlet lives: a started greenlet has no place on the thread. Nor does it if
+// the root's C frames may be on the stack that has stood in for the thread's own one, which has to be in
+// place then (Thread.Enter). The caller looks at free afterwards.
 func (t *tree) bindToThread() error {
-	if t.current != t.root || t.liveCount() != 0 {
+	if t.current != t.root || t.liveCount() != 0 || t.carrier.TiedInC() {
 		return nil
 	}
 	t.th.pool.trim(0, t.th.root)
+	t.carrier.Untie()
 	lockThread()
 	th, err := threadHere() // before endingMu is locked, which endThreads locks, too
 	if err != nil {

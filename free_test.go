@@ -627,6 +627,40 @@ func TestTheLastOneEndsInAnOperationInC(t *testing.T) {
 	}
 }
 
+// A tree is not bound to its thread while the root is in C on a stack that stands in for the thread's
+// own: that was taken for the thread's, and what C had suspended there later was overwritten.
+func TestATreeIsNotBoundInCOnAStackThatStandsIn(t *testing.T) {
+	needsFree(t)
+	for range 20 {
+		onGoroutine(func() {
+			sized := func() {
+				value(t, 1)(greenlet.New(returns(1, nil), greenlet.WithStackSize(64<<10)).Switch(nil))
+			}
+			greenlet.Current()
+			inC := suspendedInC(t)
+			intact := cgotest.Locals(1000, func() {
+				assert.NoError(t, inC.Kill())
+				sized()
+				assert.True(t, greenlet.FreeTree())
+			})
+			assert.True(t, intact)
+			sized()
+			assert.False(t, greenlet.FreeTree())
+			var next [3]func() (int, bool)
+			for i := range next {
+				next[i], _ = greenlet.Pull(countInC(3))
+			}
+			for k := range 3 {
+				for i := range next {
+					v, ok := next[i]()
+					assert.Equal(t, []any{k, true}, []any{v, ok})
+					deepen(200)
+				}
+			}
+		})
+	}
+}
+
 // Two in C, of which the second, on a stack of ours, ends first, and the other way round.
 func TestCFramesInAnyOrder(t *testing.T) {
 	needsFree(t)

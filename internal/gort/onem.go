@@ -101,6 +101,9 @@ func (t *Thread) Enter() *Coro {
 	if t.isExtra || *at[int32](m + mNcgo) > 0 {
 		t.ncgocall = checkControlWords // it goes back into C
 	}
+	if t.installed != nil && t.installed != &t.own {
+		panic("greenlet: internal error: another stack stands in for the thread's own")
+	}
 	t.noteOwn(*at[uintptr](m + mG0))
 	if t.stacks == nil {
 		t.current, t.own.native = uintptr(unsafe.Pointer(&t.word)), uintptr(unsafe.Pointer(&t.sp))
