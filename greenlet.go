@@ -185,8 +185,9 @@ func WithParent(p *Greenlet) Option {
 // On the engine of one M (see Runtime) a greenlet of the default size has a C stack only
 // while C is suspended on it; one that was given a size has its own from its start. That
 // takes a tree that is bound to a thread, so the start of such a greenlet binds the tree, until
-// the tree's end, if no other greenlet lives in it. If others do, outside of a Run, C runs on
-// the thread's own stack, and the size has no effect. The C library decides how large that
+// the tree's end, if no other greenlet lives in it. If others do, outside of a Run, or the root
+// is in a call from C that began while another one was suspended in C, then C runs on the
+// thread's own stack, and the size has no effect. The C library decides how large that
 // stack is: with glibc mostly 8 MiB, with musl 128 KiB.
 func WithStackSize(bytes int) Option { return func(c *core) { c.makeRare().stack = bytes } }
 
