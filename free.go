@@ -80,9 +80,10 @@ var freeRecords = sync.Pool{New: func() any { return &freeRecord{} }}
 // given size, or to carry a variable of the thread. It does nothing, and returns nil, unless
 // the root runs and no greenlet lives: a started greenlet has no place on the thread. Nor does it if
 // the root's C frames may be on the stack that has stood in for the thread's own one, which has to be in
-// place then (Thread.Enter). The caller looks at free afterwards.
+// place then (Thread.Enter), nor in an iter.Pull that the root runs, whose lock counts Go compares with
+// those under which it was made. The caller looks at free afterwards.
 func (t *tree) bindToThread() error {
-	if t.current != t.root || t.liveCount() != 0 || t.carrier.TiedInC() {
+	if t.current != t.root || t.liveCount() != 0 || t.carrier.TiedInC() || gort.Getg() != t.rootG {
 		return nil
 	}
 	t.th.pool.trim(0, t.th.root)

@@ -661,6 +661,49 @@ func TestATreeIsNotBoundInCOnAStackThatStandsIn(t *testing.T) {
 	}
 }
 
+// Nor is it bound in an iter.Pull of the root's, which Go resumes under the lock under which it was made
+// alone.
+func TestATreeIsNotBoundInAnIterPull(t *testing.T) {
+	needsFree(t)
+	onGoroutine(func() {
+		greenlet.Current()
+		next, stop := iter.Pull(func(yield func(int) bool) {
+			value(t, 1)(greenlet.New(returns(1, nil), greenlet.WithStackSize(64<<10)).Switch(nil))
+			assert.True(t, greenlet.FreeTree())
+			yield(1)
+		})
+		next()
+		stop()
+	})
+}
+
+// However many iter.Pulls have resumed one another, the innermost body is in the tree of the goroutine
+// that has resumed the first.
+func TestManyIterPullsInOneAnother(t *testing.T) {
+	needsFree(t)
+	var pull func(n int, f func())
+	pull = func(n int, f func()) {
+		if n == 0 {
+			f()
+			return
+		}
+		next, stop := iter.Pull(func(func(int) bool) { pull(n-1, f) })
+		next()
+		stop()
+	}
+	onGoroutine(func() {
+		root := greenlet.Current()
+		inC := suspendedInC(t)
+		cgotest.Call(func() {
+			pull(1100, func() {
+				assert.Same(t, root, greenlet.Current())
+				value(t, 1)(greenlet.New(returns(1, nil)).Switch(nil))
+			})
+		})
+		assert.NoError(t, inC.Kill())
+	})
+}
+
 // Two in C, of which the second, on a stack of ours, ends first, and the other way round.
 func TestCFramesInAnyOrder(t *testing.T) {
 	needsFree(t)

@@ -260,7 +260,8 @@ func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 			return target, resolved
 		}
 		detail := "it should have started with its child's result"
-		if errors.Is(err, ErrWrongThread) || errors.Is(err, ErrThreadExited) {
+		elsewhere := errors.Is(err, ErrWrongThread) || errors.Is(err, ErrThreadExited)
+		if elsewhere {
 			detail = "its parent was moved there"
 		}
 		m = resolved
@@ -268,7 +269,13 @@ func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
 		if target.c.isRoot() {
 			return t.root, m
 		}
-		next = t.heirOrRoot(target.c)
+		// Who waits for it elsewhere is that goroutine's to know, and such heirs can form a cycle, as
+		// parents alone cannot.
+		if !elsewhere {
+			next = t.heirOrRoot(target.c)
+		} else if next = target.c.parent.Load(); next == nil {
+			next = t.root
+		}
 	}
 }
 

@@ -77,7 +77,8 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 		}
 		p.noteDescendants()
 		c.parent.Store(p)
-		if c.tree.Load() == currentTree() {
+		// A dead one has none that its tree's goroutine does not take out itself, maybe just now.
+		if c.life.Load() == lifeStarted && c.tree.Load() == currentTree() {
 			for c.waiter != nil && c.waiter.kill {
 				c.removeKill(c.waiter) // as in Python: a greenlet that is being killed may still choose its heir
 			}

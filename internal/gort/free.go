@@ -234,10 +234,7 @@ func CurrentCoro() (c *Coro, g uintptr, id uint64) {
 			p, id = coroAndID(g)
 		}
 	}
-	for range 1000 {
-		if p == 0 {
-			break
-		}
+	for p != 0 {
 		k := at[coro](p)
 		if k.f != nil {
 			if words := **(**[2]uintptr)(unsafe.Pointer(&k.f)); words[0] == startPC {
@@ -247,6 +244,13 @@ func CurrentCoro() (c *Coro, g uintptr, id uint64) {
 		g = k.gp
 		if g == 0 {
 			break
+		}
+		if anyFibers.Load() {
+			if _, yes := fibers.Load(g); yes {
+				if g = FiberHome(); g == 0 {
+					return nil, 0, 0
+				}
+			}
 		}
 		p, id = coroAndID(g)
 	}
