@@ -37,6 +37,7 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			return fail("SetParent", g, ErrCyclicParent, "the new parent is "+p.String())
 		}
 	}
+	diedElsewhere := false
 	for {
 		switch c.life.Load() {
 		case lifeMoving: // another goroutine is in start, SetParent or adopt
@@ -72,13 +73,14 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			}
 		case lifeDead:
 			if owner := p.owner(); owner != nil {
+				// The goroutine that has killed it there takes out its own waiter, maybe just now.
+				diedElsewhere = c.tree.Load() != owner
 				c.tree.Store(owner)
 			}
 		}
 		p.noteDescendants()
 		c.parent.Store(p)
-		// A dead one has none that its tree's goroutine does not take out itself, maybe just now.
-		if c.life.Load() == lifeStarted && c.tree.Load() == currentTree() {
+		if c.tree.Load() == currentTree() && !diedElsewhere {
 			for c.waiter != nil && c.waiter.kill {
 				c.removeKill(c.waiter) // as in Python: a greenlet that is being killed may still choose its heir
 			}
