@@ -226,13 +226,14 @@ func (c *Coro) Keep(t *Thread) {
 //go:norace
 func CurrentCoro() (c *Coro, g uintptr, id uint64) {
 	p := ownCoroFn()
-	if anyFibers.Load() {
-		if _, yes := fibers.Load(getgFn()); yes { // newcoro has made it, but it did not begin there
-			if g = FiberHome(); g == 0 {
-				return nil, 0, 0
-			}
-			p, id = coroAndID(g)
-		}
+	here := getgFn()
+	switch home := inPlaceOf(here); home {
+	case here:
+	case 0:
+		return nil, 0, 0
+	default:
+		g = home
+		p, id = coroAndID(g)
 	}
 	for p != 0 {
 		k := at[coro](p)
@@ -241,20 +242,24 @@ func CurrentCoro() (c *Coro, g uintptr, id uint64) {
 				return at[Coro](words[1]), 0, 0
 			}
 		}
-		g = k.gp
-		if g == 0 {
-			break
-		}
-		if anyFibers.Load() {
-			if _, yes := fibers.Load(g); yes {
-				if g = FiberHome(); g == 0 {
-					return nil, 0, 0
-				}
-			}
+		if g = inPlaceOf(k.gp); g == 0 {
+			return nil, 0, 0
 		}
 		p, id = coroAndID(g)
 	}
 	return nil, g, id
+}
+
+// inPlaceOf returns the goroutine in whose place g runs, if g is a fiber's: newcoro has made that, but it
+// did not begin there, and what coroOf would read in its stack is anything. 0: it runs in none's. Else
+// it returns g.
+func inPlaceOf(g uintptr) uintptr {
+	if anyFibers.Load() {
+		if _, yes := fibers.Load(g); yes {
+			return FiberHome()
+		}
+	}
+	return g
 }
 
 // coroAndID is coroOf, and the goroutine's number.
