@@ -87,7 +87,6 @@ func (t *tree) bindToThread() error {
 		return nil
 	}
 	t.th.pool.trim(0, t.th.root)
-	t.carrier.Untie()
 	lockThread()
 	th, err := threadHere() // before endingMu is locked, which endThreads locks, too
 	if err != nil {
