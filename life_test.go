@@ -51,8 +51,8 @@ func TestANewStackNeedNotGrowForAShortLife(t *testing.T) {
 				moves++
 			}
 		}
-		// In a collection's way a switch takes the official one, which needs more.
-		assert.LessOrEqual(t, moves, 5, name)
+		// One has been seen to grow, beside other tests; what it had met is not known.
+		assert.LessOrEqual(t, moves, 2, name)
 	}
 }
 
