@@ -120,7 +120,8 @@ const (
 	slowObserved                             // every switch has to be noted; see noteSwitch
 )
 
-// isHere says whether the calling goroutine runs in this tree. Any goroutine may call it.
+// isHere says whether the calling goroutine runs in this tree. Any goroutine may call it. Where it
+// and nothingToDo are asked one after the other, they are two so that the compiler inlines both.
 func (t *tree) isHere() bool {
 	carrier := t.carrier // once: it is nil for a moment when newFreeTree uses the tree again
 	return carrier != nil && carrier.Running()

@@ -101,6 +101,7 @@ func (t *Thread) Enter() *Coro {
 	if t.isExtra || *at[int32](m + mNcgo) > 0 {
 		t.ncgocall = checkControlWords // it goes back into C
 	}
+	// noteOwn would take it for the thread's, and what C has suspended there would be overwritten.
 	if t.installed != nil && t.installed != &t.own {
 		panic("greenlet: internal error: another stack stands in for the thread's own")
 	}

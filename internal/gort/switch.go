@@ -16,11 +16,12 @@ import (
 // and Switch is to be called.
 //
 // An execution trace wants to hear of every switch, so there is none of this kind while
-// one is taken. trace.IsEnabled is a little late when a trace begins, and early when it
-// ends. But the world is stopped for the beginning, and an M that goes on after that has
-// written an event, so fastSwitch finds a trace buffer of that M; the tracer takes that away only after
-// each P has been at a safe point again (traceAdvance, trace.go), where there is another
-// event.
+// one is taken. trace.IsEnabled is a little late when a trace begins (subscribe.go, in Go 1.24
+// trace.go). But the world is stopped for the beginning, and an M that goes on after that has
+// written an event, so fastSwitch finds a trace buffer of that M until the generation ends, a second
+// later (traceAdvance, runtime/trace.go), when IsEnabled says yes. At the end of a trace IsEnabled says
+// yes until nothing is written any more; in Go 1.24 it says no before that, and then an M that has
+// written nothing in the last generation makes switches of this kind that the trace does not have.
 //
 // In a free tree whoever is suspended may have been moved to another one when it goes on:
 // by is the Thread with which that was done, or nil, if that is not known.
