@@ -57,9 +57,15 @@ func started(t testing.TB, name string, body greenlet.Func) *greenlet.Greenlet {
 	return g
 }
 
-// server serves http.DefaultServeMux, with which importing the package has registered the page.
+// server serves http.DefaultServeMux, with which importing the package has registered the page. It
+// waits for the trees of earlier tests, since the page shows every tree of the process, and a tree
+// whose goroutine has ended is ended by the library's goroutine soon after, not at once.
 func server(t testing.TB) string {
 	t.Helper()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return len(layer.Trees()) == 0
+	}, time.Minute, 10*time.Millisecond, "a tree of an earlier test is left")
 	s := httptest.NewServer(http.DefaultServeMux)
 	t.Cleanup(s.Close)
 	return s.URL + "/debug/greenlets"
