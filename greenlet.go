@@ -90,7 +90,8 @@ type rare struct {
 	cleanup runtime.Cleanup        // calls onUnreachable
 	watched bool                   // the two above are set
 
-	unlocked bool // WithoutLock was given
+	unlocked      bool        // WithoutLock was given
+	diedElsewhere atomic.Bool // it was dead when SetParent moved it to another tree; waiters belong to the old one
 
 	tracing bool            // the tracer runs on this greenlet
 	track   *timeline.Track // its line in time lines; nil: not needed yet

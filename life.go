@@ -248,11 +248,14 @@ func (t *tree) whyNotMine(g *Greenlet) error {
 // take the message, the next ancestor gets an error in its place, and the root can always take
 // it.
 func (t *tree) deliver(g *Greenlet, m message) (*Greenlet, message) {
-	next := t.heirOrRoot(g.c)
+	next := g.c.awaited() // even if SetParent has moved it as soon as it was dead
+	if next == nil {
+		next = g.c.parent.Load()
+	}
 	if t.heir != nil {
 		next, t.heir = t.heir, nil
-	} else if next == t.root { // the ordinary case
-		return next, m
+	} else if next == nil || next == t.root { // the ordinary case
+		return t.root, m
 	}
 	for {
 		target, resolved, err := t.resolve(next, m)
@@ -289,10 +292,13 @@ func (t *tree) heirOrRoot(c *core) *Greenlet {
 
 // heir returns the greenlet that gets control when c ends: the last one that waits for it, or
 // the parent. Nil stands for the root of the tree that c is used in. Only the goroutine that
-// runs in c's tree may call it.
+// runs in c's tree may call it. If c has died in another tree, those that wait for it there are
+// that tree's to know.
 func (c *core) heir() *Greenlet {
-	if by := c.awaited(); by != nil {
-		return by
+	if !c.rareFields().diedElsewhere.Load() {
+		if by := c.awaited(); by != nil {
+			return by
+		}
 	}
 	return c.parent.Load()
 }

@@ -142,3 +142,27 @@ func TestWhatAGoroutineHasMadeBeginsAfterItsEnd(t *testing.T) {
 		}
 	}
 }
+
+// A greenlet of a goroutine that has ended is killed by a goroutine of the library's. As soon as
+// it is dead, another goroutine may make it a child of its own root and switch to it. Where its
+// message goes is not the killer's to say then, which is about to end its wait: only the race
+// detector sees it.
+func TestASwitchToOneThatHasJustDiedElsewhere(t *testing.T) {
+	needsFree(t)
+	root := greenlet.Current()
+	for range 100 {
+		var g *greenlet.Greenlet
+		onGoroutine(func() {
+			back := greenlet.Current()
+			g = greenlet.New(func(any) (any, error) { return back.Switch(nil) })
+			value(t, nil)(g.Switch(nil))
+		})
+		runtime.GC()
+		for !g.Dead() {
+			runtime.Gosched()
+		}
+		assert.NoError(t, g.SetParent(root))
+		value(t, 1)(g.Switch(1))
+		assert.Same(t, root, g.Parent())
+	}
+}

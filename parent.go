@@ -37,7 +37,6 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 			return fail("SetParent", g, ErrCyclicParent, "the new parent is "+p.String())
 		}
 	}
-	diedElsewhere := false
 	for {
 		switch c.life.Load() {
 		case lifeMoving: // another goroutine is in start, SetParent or adopt
@@ -72,15 +71,16 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 				return fail("SetParent", g, err, "the new parent is "+p.String())
 			}
 		case lifeDead:
-			if owner := p.owner(); owner != nil {
-				// The goroutine that has killed it there takes out its own waiter, maybe just now.
-				diedElsewhere = c.tree.Load() != owner
+			if owner := p.owner(); owner != nil && owner != c.tree.Load() {
+				// The goroutine that has killed it there uses its waiters, maybe just now. The flag comes
+				// first, so whoever finds the new tree finds it set.
+				c.makeRare().diedElsewhere.Store(true)
 				c.tree.Store(owner)
 			}
 		}
 		p.noteDescendants()
 		c.parent.Store(p)
-		if c.tree.Load() == currentTree() && !diedElsewhere {
+		if c.tree.Load() == currentTree() && !c.rareFields().diedElsewhere.Load() {
 			for c.waiter != nil && c.waiter.kill {
 				c.removeKill(c.waiter) // as in Python: a greenlet that is being killed may still choose its heir
 			}
