@@ -47,14 +47,15 @@ func (t *tree) unregister() {
 	t.links = treeLinks{}
 }
 
-// allTrees returns a copy of the list. The caller holds no lock of this package's.
+// allTrees returns a copy of the list, without the trees that are idle. The caller holds no lock of this package's.
 func allTrees() (all []*tree) {
 	endThreads()
 	trees.mu.Lock()
 	defer trees.mu.Unlock()
 	for t := trees.first; t != nil; t = t.links.next {
-		t.notPrivate()
-		all = append(all, t)
+		if t.makeKnown() {
+			all = append(all, t)
+		}
 	}
 	return all
 }

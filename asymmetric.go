@@ -372,7 +372,7 @@ func (a *asymmetric) awaited() bool {
 // gets control, pinned: the waiter, or the greenlet that waits in a Kill of the body. An error
 // means that nothing was changed, which is why the caller stores the value after this.
 func (a *asymmetric) checkYield(op string) (t *tree, to *Greenlet, err error) {
-	t = currentTree()
+	t = treeHere()
 	if t == nil || t.current.c != &a.c || t.sections != 0 {
 		return nil, nil, a.cannotYield(op, t)
 	}

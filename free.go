@@ -25,14 +25,7 @@ var cStacks *gort.Stacks
 // newFreeTree makes the calling goroutine, which is not locked to its thread, the root of a
 // free tree, which is private if that is asked for and nobody observes its switches.
 func newFreeTree(implicit, private bool) *tree {
-	record := freeRecords.Get().(*freeRecord)
-	made := record.made
-	if made == nil {
-		made = &treeAndRoot{}
-		record.made = made
-	} else {
-		made.t.treeState, made.c = treeState{}, core{}
-	}
+	made, record := &treeAndRoot{}, freeRecords.Get().(*freeRecord)
 	t, c, th := &made.t, &made.c, &record.th
 	c.id = lastID.Add(1)
 	c.name.Store(&rootName)
@@ -49,22 +42,26 @@ func newFreeTree(implicit, private bool) *tree {
 	t.epoch = epoch.Load()
 	c.coro.SetOwner(unsafe.Pointer(t))
 	c.next, c.prev = c, c
-	t.implicit, t.private = implicit, private
-	t.rootG, t.rootGoid = gort.CurrentG()
+	t.implicit = implicit
+	if private { // before the tree is in the list of all, which may make it known at once
+		t.known.Store(treePrivate)
+	}
+	g, goid := gort.CurrentG()
+	t.rootG = g
+	t.rootGoid.Store(goid)
 	roots.add(t)
 	t.register()
 	if t.updateObservers(); t.slow != 0 {
-		t.notPrivate()
+		t.makeKnown()
 	}
 	return t
 }
 
-// A freeRecord is the thread record of a free tree and the engine's. It is large, and a tree
-// lasts for one Pull or less, so records are used again; with the tree, if that was private.
+// A freeRecord is the thread record of a free tree and the engine's. It is large, so records are
+// used again.
 type freeRecord struct {
 	th      thread
 	carrier gort.Thread
-	made    *treeAndRoot // nil: there is none that may be used again
 }
 
 // A treeAndRoot is a tree, its root's core and its root, in one piece of memory.
@@ -127,10 +124,8 @@ func (t *tree) releaseGoroutine() {
 	// the greenlet's new one when it goes on; so the record must not become another tree's.
 	reusable := !t.movedSomeOut // finish has locked mu after the last greenlet was gone
 	if record := t.record; reusable && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 {
-		if !t.private {
-			record.made, t.th.pool.ended = nil, nil
-		}
-		freeRecords.Put(record) // from here on t may be another goroutine's
+		t.th.pool.ended = nil
+		freeRecords.Put(record)
 	}
 }
 
@@ -153,14 +148,16 @@ func treeOfGoroutine() *tree {
 
 // rootGone says whether the tree is free and its root's goroutine has ended. Any goroutine may
 // call it.
-func (t *tree) rootGone() bool { return t.free.Load() && gort.GoroutineEnded(t.rootG, t.rootGoid) }
+func (t *tree) rootGone() bool {
+	return t.free.Load() && gort.GoroutineEnded(t.rootG, t.rootGoid.Load())
+}
 
 // roots holds all free trees.
 var roots rootSet
 
 // A rootSet finds a tree by the goroutine of its root. Most trees are in a table without locks,
 // in the place that a hash of the root's g names; a tree whose place another one has is in
-// more, by the number of the goroutine.
+// more, by the number of the goroutine. An idle tree gives its place up.
 type rootSet struct {
 	n     atomic.Int64 // how many trees there are; currentTree reads it first
 	table [1 << rootBits]atomic.Pointer[tree]
@@ -179,10 +176,16 @@ func (r *rootSet) place(g uintptr) *atomic.Pointer[tree] {
 	return &r.table[uint64(g)*golden>>(64-rootBits)]
 }
 
-// add puts t in. If its compare-and-swap fails, another tree has the place, and t goes to more.
+// add puts t in. If the first compare-and-swap fails, another tree has the place, and t goes to more;
+// or that one does, if it is that of an earlier goroutine with the same g: what lives there is ended
+// after the next collection. The second one fails if that tree has just been removed.
 func (r *rootSet) add(t *tree) {
 	r.n.Add(1)
-	if r.place(t.rootG).CompareAndSwap(nil, t) {
+	place := r.place(t.rootG)
+	if old := place.Load(); old != nil {
+		old.endIdle()
+	}
+	if place.CompareAndSwap(nil, t) {
 		return
 	}
 	r.mu.Lock()
@@ -190,31 +193,35 @@ func (r *rootSet) add(t *tree) {
 	if r.more == nil {
 		r.more = map[uint64]*tree{}
 	}
-	r.more[t.rootGoid] = t
+	if old := place.Load(); old != nil && old.rootG == t.rootG && old.rootGoid.Load() != t.rootGoid.Load() &&
+		place.CompareAndSwap(old, t) {
+		t = old
+	}
+	r.more[t.rootGoid.Load()] = t
 	r.nmore.Add(1)
 }
 
 // remove takes t out. If its compare-and-swap fails, t is in more; or it is not in the set,
-// because releaseGoroutine, bindToThread or endOrphan has removed it before.
+// because releaseGoroutine, bindToThread or endOrphan has removed it before. Any goroutine may
+// call it.
 func (r *rootSet) remove(t *tree) {
 	if !r.place(t.rootG).CompareAndSwap(t, nil) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.more[t.rootGoid] != t {
+		if r.more[t.rootGoid.Load()] != t {
 			return
 		}
-		delete(r.more, t.rootGoid)
+		delete(r.more, t.rootGoid.Load())
 		r.nmore.Add(-1)
 	}
 	r.n.Add(-1)
 }
 
 // find returns the tree whose root runs on the goroutine with that g and number; nil: there is
-// none. A g is used again when its goroutine has ended, so the number is compared, too. The tree
-// in the place may be another goroutine's, and a private one, which a third goroutine may take
-// over while find reads it. Then the numbers that find reads are two of theirs, and none is id.
+// none but an idle one, or one that endIdle ends. A g is used again when its goroutine has ended,
+// so the number is compared, too.
 func (r *rootSet) find(g uintptr, goid uint64) *tree {
-	if t := r.place(g).Load(); t != nil && t.rootG == g && t.rootGoid == goid {
+	if t := r.place(g).Load(); t != nil && t.rootG == g && t.known.Load() <= treePrivate && t.rootGoid.Load() == goid {
 		return t
 	}
 	if r.nmore.Load() == 0 {

@@ -10,7 +10,7 @@ import "sync"
 // each collection and at the end of a thread. The compare-and-swap fails if another call has
 // started it, and endOrphan has not cleared the word.
 func (t *tree) endIfOrphan() {
-	if t.rootGone() && t.end.Load() == endNot && !t.record.carrier.Bubble() && t.orphaned.CompareAndSwap(false, true) {
+	if t.rootGone() && t.makeKnown() && t.rootGone() && t.end.Load() == endNot && !t.record.carrier.Bubble() && t.orphaned.CompareAndSwap(false, true) {
 		go t.endOrphan()
 	}
 }

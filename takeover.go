@@ -109,6 +109,7 @@ func (t *tree) moveIn(c *core, source *tree, accept func() error) error {
 		c.coro.Unclaim(record)
 		return err
 	}
+	source.makeKnown() // before nlive is lessened: see becomeIdle
 	source.mu.Lock()
 	claimed := []*core{c}
 	if c.hasDescendants.Load() {
@@ -208,7 +209,7 @@ func (c *core) descendsFrom(ancestor *core) bool {
 
 // admit ends the move of a claimed greenlet, which is in no tree's ring: this tree gets it.
 func (t *tree) admit(c *core) {
-	t.notPrivate() // there may be references to c
+	t.makeKnown() // there may be references to c
 	c.worker.th = t.th
 	if asym := c.asym; asym != nil {
 		asym.t, asym.fastOn = t, nil

@@ -16,36 +16,26 @@ import (
 // name a lock or another goroutine is used by the running greenlet alone, and by the goroutine
 // that ends the tree.
 type tree struct {
-	treeState
-
-	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, posts, layer and the
-	// fields of core that say so: the running greenlet and goroutines that move or end
-	// greenlets write them under mu; other goroutines read them under mu. It is not a part of
-	// treeState, which newFreeTree clears: another goroutine may be waiting for it then, to find
-	// that the greenlet it wants is dead.
-	mu sync.Mutex
-
-	// Nor are these, since a call of next, Resume or Stop finds the tree by a body that has died
-	// there, on any goroutine and at any time, and follows them.
-	root *Greenlet // never changes
+	// The running greenlet, written by setCurrent and the short switches. Any goroutine reads
+	// it by running, and csrc/go_overflow.c by its offset.
+	current *Greenlet
+	carrier *gort.Thread // th.carrier; nil on other engines than that of one M
+	root    *Greenlet    // never changes
 
 	// The record of a tree that began as a free one, by which other goroutines claim its
 	// greenlets; it never changes. bindToThread changes th and leaves this. nil: the tree was bound
 	// from the beginning.
 	record *freeRecord
 
+	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, posts, layer and the
+	// fields of core that say so: the running greenlet and goroutines that move or end
+	// greenlets write them under mu; other goroutines read them under mu.
+	mu sync.Mutex
+
 	// The g of the root's goroutine. A thread of C that runs fibers has several goroutines, of
 	// which this one alone can unlock the thread.
 	rootG    uintptr
-	rootGoid uint64 // the number of the root's goroutine, if the tree began as a free one
-}
-
-// treeState is what of a tree is cleared before it is used again.
-type treeState struct {
-	// The running greenlet, written by setCurrent and the short switches. Any goroutine reads
-	// it by running, and csrc/go_overflow.c by its offset.
-	current *Greenlet
-	carrier *gort.Thread // th.carrier; nil on other engines than that of one M
+	rootGoid atomic.Uint64 // the number of the root's goroutine, if the tree began as a free one; takeIdle changes it
 
 	// The greenlet that waits in callOn for the probed one to switch back, and must not be moved
 	// meanwhile; claim reads it on other goroutines. nil: there is none.
@@ -93,12 +83,7 @@ type treeState struct {
 
 	implicit bool // made by the first operation that needed a root, and not by Run
 
-	// Nobody has a reference to the tree, its root or a greenlet of it but the ends of asymmetric
-	// coroutines, which use none when the tree has ended: so the tree is used again then (newFreeTree).
-	// newFreeTree sets it before the tree is in the list trees; whatever else finds the tree clears
-	// it (notPrivate): currentTree, and, under trees.mu, allTrees.
-	private bool
-
+	known     atomic.Int32   // treeKnown and so on
 	rootRef   atomic.Int32   // rootUnreferenced and so on
 	end       atomic.Int32   // endNot and so on
 	goroutine gort.Goroutine // the root's, from which endState learns of its end; set if onLines is
@@ -122,10 +107,7 @@ const (
 
 // isHere says whether the calling goroutine runs in this tree. Any goroutine may call it. Where it
 // and nothingToDo are asked one after the other, they are two so that the compiler inlines both.
-func (t *tree) isHere() bool {
-	carrier := t.carrier // once: it is nil for a moment when newFreeTree uses the tree again
-	return carrier != nil && carrier.Running()
-}
+func (t *tree) isHere() bool { return t.carrier != nil && t.carrier.Running() }
 
 // nothingToDo says whether the tree has nothing to do at a switch but the switch itself. The caller
 // runs in the tree. A switch that has to be noted is no obstacle: gotPlainValueNoted notes it.
@@ -155,7 +137,7 @@ const (
 func currentTree() *tree {
 	t := treeHere()
 	if t != nil {
-		t.notPrivate()
+		t.makeKnown()
 	}
 	return t
 }
@@ -164,7 +146,7 @@ func currentTree() *tree {
 //
 // A bound tree is found by the thread-local word slotTree, which is set only while a root's
 // goroutine is locked to the thread: a goroutine that may change threads finds nil on any of
-// them. A free tree is found by the goroutine.
+// them. A free tree is found by the goroutine. An idle one is not found.
 func treeHere() *tree {
 	if t := (*tree)(loadSlot(slotTree)); t != nil {
 		return t
@@ -214,7 +196,7 @@ func (t *tree) referenceRoot() { t.rootRef.CompareAndSwap(rootUnreferenced, root
 // holder names what the tree belongs to: its root's goroutine or its thread. Any goroutine may call it.
 func (t *tree) holder() string {
 	if t.free.Load() {
-		return fmt.Sprintf("goroutine %d", t.rootGoid)
+		return fmt.Sprintf("goroutine %d", t.rootGoid.Load())
 	}
 	return fmt.Sprintf("thread %d", t.tid.Load())
 }
@@ -257,27 +239,6 @@ func (t *tree) currentRef() *Greenlet {
 	}
 	t.raceRelease()
 	return g
-}
-
-// privateTree makes the calling goroutine a root for an operation on the body of an asymmetric
-// coroutine. Under the race detector no tree is private, since goroutines that look for trees read
-// words of it that its next goroutine writes; see rootSet.find.
-func privateTree() (*tree, error) {
-	if err := chooseEngine(); err != nil {
-		return nil, err
-	}
-	if oneM && !gort.Locked() && !raceEnabled {
-		return newFreeTree(true, true), nil
-	}
-	return newTree(true, true)
-}
-
-// notPrivate notes that there may be a reference to the tree. The tree's own goroutine calls it, or
-// another one under trees.mu.
-func (t *tree) notPrivate() {
-	if t.private { // else not written, since other goroutines read it
-		t.private = false
-	}
 }
 
 // ownTree returns the tree that the calling goroutine runs in, and makes one if there is none.
@@ -406,7 +367,8 @@ func (t *tree) youngest() *core {
 // referenceRoot of another goroutine at this moment.
 func (t *tree) endOperation() {
 	if t.implicit && t.liveCount() == 0 && t.catching == 0 && t.sections == 0 && t.rootG == gort.Getg() &&
-		(t.carrier == nil || !t.carrier.TiedInC()) && t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
+		(t.carrier == nil || !t.carrier.TiedInC()) && !t.becomeIdle() &&
+		t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
 		t.close(endReleased)
 	}
 	t.raceRelease()
@@ -420,8 +382,7 @@ func (t *tree) destroy(c *core) {
 
 // runs says whether c is the running greenlet of the tree. Any goroutine may call it.
 func (t *tree) runs(c *core) bool {
-	current := t.running() // nil: newFreeTree uses the tree again at this moment, so c is dead
-	return t.end.Load() == endNot && current != nil && current.c == c
+	return t.end.Load() == endNot && t.running().c == c
 }
 
 // running returns the current greenlet. Any goroutine may call it.

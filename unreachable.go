@@ -137,6 +137,7 @@ func afterCollection(*sentinel) {
 	endThreads()
 	checkEnds()
 	watchCollections()
+	endIdleTrees()
 	for _, t := range allTrees() {
 		if t.free.Load() {
 			t.watchSome() // the tree's own goroutine may make no operation for long
@@ -203,7 +204,7 @@ func (t *tree) catchUp() (m message, came bool) {
 // and the operation returns ErrExit, even if a function that was posted has ignored the ErrExit
 // that the Kill has thrown.
 func (t *tree) catchUpSlow() (m message, came bool) {
-	t.notPrivate() // what is called here may refer to all of it
+	t.makeKnown() // what is called here may refer to all of it
 	c := t.current.c
 	c.waits++
 	t.catching++

@@ -201,6 +201,7 @@ register_unwinder(None, ELSEWHERE, replace=True)
 PACKAGE = "github.com/go-greenlet/greenlet"
 
 # What life says (greenlet.go).
+IDLE = 2  # treeIdle (idle.go): from here on nobody uses the tree
 LIVES = {0: "pending", 1: "moving", 2: "suspended", 3: "dead"}
 
 
@@ -232,7 +233,7 @@ class Greenlet:
         return go_string(p) if p != 0 else ""
 
     def state(self):
-        if int(self.tree["treeState"]["current"]["c"]) == int(self.core):
+        if int(self.tree["current"]["c"]) == int(self.core):
             return "running"
         return LIVES.get(int(self.core["life"]["v"]), "?")
 
@@ -273,8 +274,9 @@ def trees():
     except gdb.error:
         return
     while int(tree) != 0:
-        yield tree
-        tree = tree["treeState"]["links"]["next"]
+        if int(tree["known"]["v"]) < IDLE:
+            yield tree
+        tree = tree["links"]["next"]
 
 
 def greenlets():
@@ -291,7 +293,7 @@ def greenlets():
 def workers():
     """The idle workers."""
     for tree in trees():
-        idle = tree["treeState"]["th"]["pool"]["idle"]
+        idle = tree["th"]["pool"]["idle"]
         for i in range(int(idle["len"])):
             yield (idle["array"] + i).dereference()
 
@@ -302,7 +304,7 @@ def list_greenlets():
     for greenlet in greenlets():
         g = greenlet.goroutine()
         print("%-6d %-20s %-10s %-8d %-10s %s" % (
-            greenlet.id(), greenlet.name() or "-", greenlet.state(), int(greenlet.tree["treeState"]["tid"]["v"]),
+            greenlet.id(), greenlet.name() or "-", greenlet.state(), int(greenlet.tree["tid"]["v"]),
             "-" if g is None else int(g["goid"]), greenlet.place()))
     for worker in workers():
         g = worker["coro"]["g"]

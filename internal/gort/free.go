@@ -70,6 +70,13 @@ func (t *Thread) EnterFree() *Coro {
 	return &t.root
 }
 
+// SetRootID notes that the root is a goroutine with the same g and another number. Nothing lives in
+// the tree, and its root does not run.
+func (t *Thread) SetRootID(id uint64) { t.rootID = id }
+
+// Tied says whether whoever runs in the tree is tied to the thread.
+func (t *Thread) Tied() bool { return t.tied }
+
 // Free says whether t is a free tree's.
 func (t *Thread) Free() bool { return t.free }
 

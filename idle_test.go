@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,12 +16,12 @@ import (
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
-// Trees that are used again, at the moments at which somebody else comes across one.
+// Trees that become idle and are used again, also at the moments at which somebody else comes across
+// one.
 
-func needsReuse(t *testing.T) {
-	needsFreeTrees(t)
+func needsFast(t *testing.T) {
 	if raceEnabled {
-		t.Skip("no tree is private under the race detector")
+		t.Skip("under the race detector every start and switch takes the long way")
 	}
 }
 
@@ -32,8 +33,9 @@ func upwards(yield func(int) bool) {
 // A tree is private before it is in the list of all: whoever lists the trees at that moment makes it
 // one that is known, and it stays so.
 func TestATreeIsPrivateBeforeItIsInTheList(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
 	began, done := make(chan bool), make(chan bool)
+	endIdleTrees()
 	trees.mu.Lock() // so that the tree is made, and does not get into the list
 	locked := true
 	unlock := func() {
@@ -59,7 +61,7 @@ func TestATreeIsPrivateBeforeItIsInTheList(t *testing.T) {
 		runtime.Gosched()
 		made = roots.find(g, goid)
 	}
-	assert.True(t, made.private)
+	assert.Equal(t, treePrivate, made.known.Load())
 	unlock()
 	<-done
 }
@@ -67,7 +69,7 @@ func TestATreeIsPrivateBeforeItIsInTheList(t *testing.T) {
 // A coroutine that has ended may be asked to stop at any time: also when the tree in which it has
 // lived becomes that of somebody else, at this moment.
 func TestWhatHasEndedIsStoppedWhileItsTreeIsUsedAgain(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
 	var over atomic.Bool
 	latest := make(chan *Coroutine[int, int], 1)
 	var making sync.WaitGroup
@@ -109,7 +111,8 @@ func TestWhatHasEndedIsStoppedWhileItsTreeIsUsedAgain(t *testing.T) {
 // If another goroutine takes a body over between its start and the first switch to it, the one
 // that has started it is left without greenlets.
 func TestAGoroutineIsLeftWithoutGreenletsIfItsFirstOneWasTakenOver(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
+	needsFast(t)
 	elsewhere(func() {
 		p := &pull[int]{seq: upwards}
 		g := p.newGreenlet(0, p)
@@ -129,6 +132,7 @@ func TestTheFirstNextMakesOneRoot(t *testing.T) {
 	least := uint64(1 << 62)
 	for range 10 { // trees that end what is unreachable take numbers, too
 		elsewhere(func() {
+			endIdleTrees()
 			first := New(nil).ID()
 			next, stop := Pull(upwards)
 			next()
@@ -142,7 +146,8 @@ func TestTheFirstNextMakesOneRoot(t *testing.T) {
 // Who starts a body and is kept from the first switch to it leaves it as one that has not begun: to
 // stop it is not to run it.
 func TestABodyThatWasStartedAndHasNotRunIsStoppedWithoutRunning(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
+	needsFast(t)
 	for name, stop := range map[string]func(p *pull[int], g *Greenlet){
 		"here":      func(p *pull[int], g *Greenlet) { p.stop(g, "stop") },
 		"elsewhere": func(p *pull[int], g *Greenlet) { elsewhere(func() { p.stop(g, "stop") }) },
@@ -173,7 +178,7 @@ func TestABodyThatWasStartedAndHasNotRunIsStoppedWithoutRunning(t *testing.T) {
 // to be noted, something to look for, a body that was taken over and may be known, one that was taken
 // away.
 func TestATreeIsNotUsedAgainAfterWhatOthersHaveDone(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
 	// taken returns a body that another goroutine has begun, and of which it has the Greenlet.
 	taken := func() (next func() (int, bool), stop func(), known **Greenlet) {
 		known = new(*Greenlet)
@@ -225,20 +230,26 @@ func TestATreeIsNotUsedAgainAfterWhatOthersHaveDone(t *testing.T) {
 			elsewhere(func() {
 				in := once()
 				require.NotNil(t, in)
-				for range 20 {
-					if made := freeRecords.Get().(*freeRecord).made; made != nil {
-						assert.NotSame(t, in, &made.t, "to be used again")
+				assert.Equal(t, endReleased, in.end.Load())
+				assert.Equal(t, treeKnown, in.known.Load())
+				if name == "taken away" {
+					for range 20 {
+						assert.NotSame(t, in.record, freeRecords.Get(), "to be used again")
 					}
 				}
+				next, stop := Pull(upwards)
+				defer stop()
+				next()
+				assert.NotSame(t, in, treeHere())
 			})
 		})
 	}
 }
 
-// Two bodies in one private tree leave an idle worker, which the end of the tree retires. The next
-// tree begins with its memory.
+// Two bodies in one private tree leave an idle worker, which is retired when the tree becomes idle.
+// The next one begins with its memory.
 func TestARetiredWorkerIsUsedAgain(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
 	elsewhere(func() {
 		for range 50 {
 			next1, stop1 := Pull(upwards)
@@ -259,7 +270,7 @@ func TestARetiredWorkerIsUsedAgain(t *testing.T) {
 
 // The end of one iterator is not taken for that of the next one that goes on in the tree.
 func TestTheEndOfOneIteratorIsNotThatOfAnother(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
 	elsewhere(func() {
 		next1, stop1 := Pull(upwards)
 		next2, stop2 := Pull(upwards)
@@ -278,7 +289,7 @@ func TestTheEndOfOneIteratorIsNotThatOfAnother(t *testing.T) {
 // A pending body that was made in one tree and is begun by another goroutine gets that one's root for
 // its parent.
 func TestABodyThatIsBegunElsewhereGetsItsParentThere(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
 	elsewhere(func() {
 		Current()
 		p := &pull[int]{seq: upwards}
@@ -329,7 +340,7 @@ func TestASectionLastsWhileANextIsRefused(t *testing.T) {
 // A tree that somebody else may know is never used again: who has got hold of it still finds what
 // it was.
 func TestATreeThatIsKnownIsNotUsedAgain(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
 	collect := func() {
 		for now := epoch.Load(); epoch.Load() == now; runtime.Gosched() {
 			runtime.GC()
@@ -366,7 +377,7 @@ func TestATreeThatIsKnownIsNotUsedAgain(t *testing.T) {
 						find.between()
 					}
 					next()
-					assert.False(t, found.private)
+					assert.Equal(t, treeKnown, found.known.Load())
 					trees[found] = true
 					stop()
 				}
@@ -378,7 +389,7 @@ func TestATreeThatIsKnownIsNotUsedAgain(t *testing.T) {
 
 // Control: the test before would notice.
 func TestAPrivateTreeIsUsedAgain(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
 	elsewhere(func() {
 		trees := map[*tree]bool{}
 		for range 200 { // a collection empties the pool, and the goroutine may change processors
@@ -391,10 +402,218 @@ func TestAPrivateTreeIsUsedAgain(t *testing.T) {
 	})
 }
 
+// once is a whole iteration. It returns the tree in which it was.
+func once(t *testing.T) *tree {
+	next, stop := Pull(upwards)
+	defer stop()
+	v, ok := next()
+	require.True(t, ok)
+	require.Zero(t, v)
+	return treeHere()
+}
+
+// Between two iterations the goroutine is no root, for whoever asks.
+func TestAnIdleTreeIsNotFound(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		in := once(t)
+		require.Equal(t, treeIdle, in.known.Load())
+		_, found := LookupCurrent()
+		assert.False(t, found)
+		assert.NotContains(t, allTrees(), in)
+		for g := range All() {
+			assert.NotSame(t, in.root, g)
+		}
+		assert.Equal(t, treeIdle, in.known.Load(), "nobody makes it known")
+		assert.Same(t, in, once(t))
+		assert.NoError(t, Run(func(root *Greenlet) error {
+			assert.NotSame(t, in.root, root)
+			assert.NotSame(t, in, once(t))
+			return nil
+		}))
+		assert.NotSame(t, in.root, Current())
+		assert.NotSame(t, in, roots.place(in.rootG).Load(), "the idle tree has given up its place")
+		assert.Equal(t, endReleased, in.end.Load())
+	})
+}
+
+// A goroutine that is locked to its thread becomes a bound root, and the idle tree stays what it is.
+func TestALockedGoroutineDoesNotUseAnIdleTree(t *testing.T) {
+	needsFreeTrees(t)
+	elsewhere(func() {
+		in := once(t)
+		runtime.LockOSThread()
+		bound := once(t)
+		assert.NotSame(t, in, bound)
+		assert.False(t, bound.free.Load())
+		runtime.UnlockOSThread()
+		assert.Nil(t, treeHere())
+		assert.True(t, once(t).free.Load())
+	})
+}
+
+// A g is used again when its goroutine has ended, and then so is the tree. Of the goroutine before
+// it knows nothing: a switch takes the short way at once, and who ends with a suspended body
+// is an orphan's root.
+func TestALaterGoroutineWithTheSameGUsesTheTree(t *testing.T) {
+	needsFreeTrees(t)
+	type id struct {
+		g    uintptr
+		goid uint64
+	}
+	last := map[*tree]id{}
+	again := 0
+	life := func() {
+		officials := 0
+		next, stop := Pull(upwards)
+		for want := range 4 {
+			v, ok := next()
+			require.True(t, ok)
+			require.Equal(t, want, v)
+			if want == 0 {
+				officials = treeHere().carrier.Officials
+			}
+		}
+		in := treeHere()
+		g, goid := gort.CurrentG()
+		require.Equal(t, id{g, goid}, id{in.rootG, in.rootGoid.Load()})
+		if before, yes := last[in]; yes {
+			require.Equal(t, before.g, g)
+			require.NotEqual(t, before.goid, goid)
+			assert.True(t, raceEnabled || officials == in.carrier.Officials, "switched by the runtime")
+			again++
+		}
+		last[in] = id{g, goid}
+		stop()
+	}
+	for began := time.Now(); again == 0 && time.Since(began) < time.Minute; {
+		runtime.GC() // the place in the table may be that of another test's tree, whose goroutine has ended
+		for range 20 {
+			elsewhere(life)
+		}
+	}
+	assert.Positive(t, again)
+}
+
+// An idle tree whose goroutine has ended leaves nothing to end; one that a later goroutine has taken
+// has a root that lives.
+func TestAnIdleTreeIsNoOrphan(t *testing.T) {
+	needsFreeTrees(t)
+	var in *tree
+	elsewhere(func() { in = once(t) })
+	for !in.rootGone() {
+		runtime.Gosched()
+	}
+	in.endIfOrphan()
+	assert.False(t, in.orphaned.Load())
+	runtime.GC()
+	assert.Eventually(t, func() bool { return in.end.Load() == endReleased }, time.Minute, time.Millisecond)
+	assert.False(t, in.orphaned.Load())
+}
+
+// A collection ends the trees that are idle, and nothing of them is left in the tables.
+func TestACollectionEndsIdleTrees(t *testing.T) {
+	needsFreeTrees(t)
+	ins := make(chan *tree, 50)
+	var all sync.WaitGroup
+	for range cap(ins) {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			ins <- once(t)
+		}()
+	}
+	all.Wait()
+	close(ins)
+	for in := range ins {
+		assert.Eventually(t, func() bool {
+			runtime.GC()
+			return in.end.Load() == endReleased
+		}, time.Minute, time.Millisecond)
+		assert.NotSame(t, in, roots.place(in.rootG).Load())
+	}
+	assert.Zero(t, roots.nmore.Load())
+}
+
+// Iterations begin and end on short-lived goroutines while others end what is idle, list all trees,
+// and observe.
+func TestStressOfIdleTrees(t *testing.T) {
+	needsFreeTrees(t)
+	d := 300 * time.Millisecond
+	if !testing.Short() {
+		d = 3 * time.Second
+	}
+	var over atomic.Bool
+	var all sync.WaitGroup
+	beside := func(f func()) {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for !over.Load() {
+				f()
+				runtime.Gosched()
+			}
+		}()
+	}
+	beside(runtime.GC)
+	beside(endIdleTrees)
+	beside(func() {
+		for g := range All() {
+			_ = g.String()
+		}
+	})
+	beside(func() { time.Sleep(time.Millisecond); SetDetail(SetDetail(DetailTimes)) })
+	// Bodies that are begun and left, or handed on.
+	handed := make(chan func() (int, bool), 8)
+	beside(func() {
+		elsewhere(func() {
+			next, _ := Pull(upwards)
+			next()
+			select {
+			case handed <- next:
+			default:
+			}
+		})
+	})
+	beside(func() {
+		select {
+		case next := <-handed:
+			if v, ok := next(); v != 1 || !ok {
+				assert.Fail(t, "a body that was handed on", "%d %v", v, ok)
+			}
+		default:
+		}
+	})
+	for range 3 {
+		beside(func() {
+			elsewhere(func() {
+				for range 3 {
+					next, stop := Pull(upwards)
+					for want := range 3 {
+						if v, ok := next(); v != want || !ok {
+							assert.Fail(t, "not the values of this Pull", "%d %v", v, ok)
+						}
+					}
+					stop()
+					if _, found := LookupCurrent(); found {
+						assert.Fail(t, "a root that nobody uses")
+					}
+				}
+			})
+		})
+	}
+	time.Sleep(d)
+	over.Store(true)
+	all.Wait()
+}
+
 // A generator that two goroutines use at once says so to one of them, also at the moment at which it
 // ends and its tree becomes that of a third goroutine.
 func TestTwoAtOnceWhileTreesAreUsedAgain(t *testing.T) {
-	needsReuse(t)
+	needsFreeTrees(t)
+	if raceEnabled {
+		t.Skip("the detector reports the program's mistake")
+	}
 	rounds := 3000
 	if testing.Short() {
 		rounds = 300
