@@ -181,18 +181,20 @@ func (a *asymmetric) endFastYield(t *tree) bool {
 func (a *asymmetric) endNotedYield(t *tree) bool { return !a.parked && t.gotPlainValueNoted() }
 
 // takeFastResume is called when the body begins, or goes on after a fast yield. If that is by a fast
-// resume, it does the part which that has left to it.
-func (a *asymmetric) takeFastResume(t *tree) {
+// resume, it does the part which that has left to it, and returns true.
+func (a *asymmetric) takeFastResume(t *tree) bool {
 	a.fastOn = nil
-	if t.resumed == a {
-		a.waiter.by = t.resumer
-		a.c.waiter = &a.waiter
-		if t.stopping {
-			a.stopped, t.stopping = true, false
-		}
-		t.resumed, t.resumer = nil, nil
-		a.parked, a.yielded = false, false
+	if t.resumed != a {
+		return false
 	}
+	a.waiter.by = t.resumer
+	a.c.waiter = &a.waiter
+	if t.stopping {
+		a.stopped, t.stopping = true, false
+	}
+	t.resumed, t.resumer = nil, nil
+	a.parked, a.yielded = false, false
+	return true
 }
 
 // undoFastYield takes beginFastYield back after SwitchFast has refused.
@@ -255,6 +257,9 @@ func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 // endResume is to follow. If it is false, another goroutine may go on with the body already, so
 // the caller is not to look at a.yielded.
 func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
+	if a.endedPlainly() {
+		return m, false
+	}
 	t := treeHere()
 	me, received := t.current.c, false
 	defer func() {
@@ -268,6 +273,24 @@ func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
 	a.endWait(g, me, yielded)
 	t.endOperation()
 	return m, yielded
+}
+
+// endedPlainly is resumeResult for a body that has ended with a value where there is nothing else to
+// do. False: it has done nothing.
+func (a *asymmetric) endedPlainly() bool {
+	t := a.c.tree.Load()
+	if raceEnabled || a.c.life.Load() != lifeDead || !t.isHere() || t.slow&^slowHousekeeping != 0 || t.tracer != nil ||
+		t.inbox.kind != kindValue || a.yielded || a.c.waiter != &a.waiter || a.waiter.next != nil {
+		return false
+	}
+	t.inbox = message{} // not retained
+	if t.slow != 0 {
+		t.housekeep()
+	}
+	a.endFastWait(t)
+	a.endResume()
+	t.endOperation()
+	return true
 }
 
 // endWait takes the waiter me out, for which the wait for g, the body, is over. If the body has not

@@ -29,14 +29,16 @@ const (
 // privateTree makes the calling goroutine a root for an operation on the body of an asymmetric
 // coroutine.
 func privateTree() (*tree, error) {
+	if roots.n.Load() != 0 && !gort.Locked() {
+		if t := takeIdle(); t != nil {
+			return t, nil
+		}
+	}
 	if err := chooseEngine(); err != nil {
 		return nil, err
 	}
 	if !oneM || gort.Locked() {
 		return newTree(true, true)
-	}
-	if t := takeIdle(); t != nil {
-		return t, nil
 	}
 	return newFreeTree(true, true), nil
 }

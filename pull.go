@@ -268,7 +268,12 @@ func (a *asymmetric) stop(g *Greenlet, op string) {
 	c := g.c
 	// The compare-and-swap fails if the body has started or is dead, and while another goroutine
 	// is in start, SetParent or adopt (lifeMoving). Then what follows finds the state again.
-	if c.life.CompareAndSwap(lifePending, lifeDead) || c.life.Load() == lifeDead {
+	switch c.life.Load() {
+	case lifePending:
+		if c.life.CompareAndSwap(lifePending, lifeDead) {
+			return
+		}
+	case lifeDead:
 		return
 	}
 	if t, to := a.fastTarget(); t != nil && to != nil && t.isHere() && t.nothingToDo() && !a.stopped && c.run == nil {

@@ -122,7 +122,10 @@ func (t *tree) startPlain(g *Greenlet) coro {
 		c.run == nil || c.rare.Load() != nil {
 		return nil
 	}
-	if owner := g.owner(); owner != nil && owner != t || engine.canSuspend(t.th, t.current.c.coro) != nil {
+	if owner := g.owner(); owner != nil && owner != t {
+		return nil
+	}
+	if gort.Locked() && engine.canSuspend(t.th, t.current.c.coro) != nil { // who is not locked has no C frames
 		return nil
 	}
 	if t.start(g, kindValue) != nil {

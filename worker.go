@@ -183,16 +183,17 @@ func (c *core) executeRecovering(t *tree, end *message) {
 // execute calls the body with the value that started the greenlet. If an error started it, as
 // a Throw does, the greenlet ends with that and the body is not called.
 func (c *core) execute(t *tree, end *message) {
-	if c.asym != nil {
-		c.asym.takeFastResume(t)
-	}
 	run := c.run
 	c.run = nil
-	v, ok := t.firstMessage(end)
+	var v any
 	var err error
+	if c.asym == nil || !c.asym.takeFastResume(t) || !t.gotPlainValue() {
+		var ok bool
+		if v, ok = t.firstMessage(end); !ok {
+			return
+		}
+	}
 	switch {
-	case !ok:
-		return
 	case c.asym != nil:
 		v, err = nil, c.asym.body.run()
 	default:

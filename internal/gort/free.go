@@ -233,6 +233,9 @@ func (c *Coro) Keep(t *Thread) {
 //go:norace
 func CurrentCoro() (c *Coro, g uintptr, id uint64) {
 	p := ownCoroFn()
+	if p == 0 && !anyFibers.Load() { // the ordinary case
+		return nil, 0, 0
+	}
 	here := getgFn()
 	switch home := inPlaceOf(here); home {
 	case here:
