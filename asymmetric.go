@@ -278,16 +278,20 @@ func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
 // endedPlainly is resumeResult for a body that has ended with a value where there is nothing else to
 // do. False: it has done nothing.
 func (a *asymmetric) endedPlainly() bool {
-	t := a.c.tree.Load()
-	if raceEnabled || a.c.life.Load() != lifeDead || !t.isHere() || t.slow&^slowHousekeeping != 0 || t.tracer != nil ||
-		t.inbox.kind != kindValue || a.yielded || a.c.waiter != &a.waiter || a.waiter.next != nil {
+	if a.c.life.Load() != lifeDead {
+		return false
+	}
+	me := a.waiter.by.c
+	t := me.tree.Load()
+	if t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.inbox.kind != kindValue {
 		return false
 	}
 	t.inbox = message{} // not retained
 	if t.slow != 0 {
 		t.housekeep()
 	}
-	a.endFastWait(t)
+	a.c.unlink(&a.waiter)
+	me.waits--
 	a.endResume()
 	t.endOperation()
 	return true

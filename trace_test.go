@@ -127,6 +127,24 @@ func TestTraceEvents(t *testing.T) {
 	}
 }
 
+// An iteration switches as a Switch does, at its end, too.
+func TestTheTracerSeesAnIteration(t *testing.T) {
+	tree(t, func(*greenlet.Greenlet) {
+		for name, rest := range map[string]func(next func() (int, bool), stop func()){
+			"the body returns": func(next func() (int, bool), _ func()) { _, _ = next() },
+			"stop":             func(_ func() (int, bool), stop func()) { stop() },
+		} {
+			t.Run(name, func(t *testing.T) {
+				next, stop := greenlet.Pull(count(1))
+				assert.Equal(t, []string{"switch(M,)", "switch(,M)", "switch(M,)", "switch(,M)"}, traced(func() {
+					_, _ = next()
+					rest(next, stop)
+				}))
+			})
+		}
+	})
+}
+
 func TestTheTracerIsNotCalledForItsOwnSwitches(t *testing.T) {
 	tree(t, func(root *greenlet.Greenlet) {
 		var events []greenlet.Event
