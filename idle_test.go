@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -410,6 +411,32 @@ func once(t *testing.T) *tree {
 	require.True(t, ok)
 	require.Zero(t, v)
 	return treeHere()
+}
+
+// A tree keeps nothing of an iteration that has ended, nor does the iteration of the tree: neither a root's
+// nor one that is idle, until a collection ends it.
+func TestAnIterationThatHasEndedIsNotKept(t *testing.T) {
+	needsFreeTrees(t)
+	for name, begin := range map[string]func(){"a root": func() { Current() }, "none": func() {}} {
+		t.Run(name, func(t *testing.T) {
+			elsewhere(func() {
+				begin()
+				p := &pull[int]{seq: upwards}
+				g := p.newGreenlet(1, p)
+				require.True(t, p.next(g, "next"))
+				p.endResume()
+				p.stop(g, "stop")
+				require.True(t, g.Dead())
+				assert.Nil(t, p.asymmetric.waiter.by)
+				left := weak.Make(p)
+				p, g = nil, nil
+				assert.Eventually(t, func() bool {
+					runtime.GC()
+					return left.Value() == nil
+				}, time.Minute, time.Millisecond)
+			})
+		})
+	}
 }
 
 // Between two iterations the goroutine is no root, for whoever asks.
