@@ -151,5 +151,14 @@ func (c *core) countSwitch() {
 	}
 }
 
+// resetSwitches makes it 0, while nobody switches to c.
+func (c *core) resetSwitches() {
+	if raceEnabled {
+		atomic.StoreUint64(&c.switches, 0)
+	} else {
+		c.switches = 0
+	}
+}
+
 // switchCount returns that number. Any goroutine may call it.
 func (c *core) switchCount() uint64 { return atomic.LoadUint64(&c.switches) }

@@ -113,7 +113,7 @@ func (t *tree) bindToThread() error {
 	return nil
 }
 
-// releaseGoroutine is the part of close for a free tree, after finish.
+// releaseGoroutine is the part of close for a free tree, after finish. An idle one any goroutine may end.
 func (t *tree) releaseGoroutine() {
 	t.th.pool.freeOrphans()
 	t.carrier.Untie()
@@ -157,7 +157,7 @@ var roots rootSet
 
 // A rootSet finds a tree by the goroutine of its root. Most trees are in a table without locks,
 // in the place that a hash of the root's g names; a tree whose place another one has is in
-// more, by the number of the goroutine. An idle tree gives its place up.
+// more, by the number of the goroutine. An idle tree is in the table, and gives its place up.
 type rootSet struct {
 	n     atomic.Int64 // how many trees there are; currentTree reads it first
 	table [1 << rootBits]atomic.Pointer[tree]
@@ -176,9 +176,11 @@ func (r *rootSet) place(g uintptr) *atomic.Pointer[tree] {
 	return &r.table[uint64(g)*golden>>(64-rootBits)]
 }
 
-// add puts t in. If the first compare-and-swap fails, another tree has the place, and t goes to more;
-// or that one does, if it is that of an earlier goroutine with the same g: what lives there is ended
-// after the next collection. The second one fails if that tree has just been removed.
+// add puts t in. If the first compare-and-swap fails, another tree has the place, and t goes to more.
+// But if that one is the tree of an earlier goroutine with the same g, which has left it and which a
+// collection will end, then it goes there, and t gets the place, so that it may become idle. The
+// second one fails if that tree has just been removed. A number names one tree in more: one whose
+// goroutine has another one there, since it was about to be ended when that was made, stays.
 func (r *rootSet) add(t *tree) {
 	r.n.Add(1)
 	place := r.place(t.rootG)
@@ -194,7 +196,7 @@ func (r *rootSet) add(t *tree) {
 		r.more = map[uint64]*tree{}
 	}
 	if old := place.Load(); old != nil && old.rootG == t.rootG && old.rootGoid.Load() != t.rootGoid.Load() &&
-		place.CompareAndSwap(old, t) {
+		r.more[old.rootGoid.Load()] == nil && place.CompareAndSwap(old, t) {
 		t = old
 	}
 	r.more[t.rootGoid.Load()] = t

@@ -10,15 +10,15 @@ import "github.com/go-greenlet/greenlet/internal/gort"
 // there later: so it is private. The ends of asymmetric coroutines alone may have one, which use
 // nothing of a tree in which they have ended.
 
-// The states of tree.known. Each change is a compare-and-swap, but for those of takeIdle that
-// its own one has made safe.
+// The states of tree.known. A tree is private from its beginning on, before it is in the list trees,
+// or never. Each change is a compare-and-swap, but for the last one of takeIdle, whose first one keeps
+// all others away.
 //
 //	treePrivate --makeKnown--> treeKnown
 //	  |     ^
-//	  |     +---takeIdle-----.
-//	  '-----becomeIdle-> treeIdle --endIdle--> treeTaken
-//
-// A tree is private from its beginning on, before it is in the list trees, or never.
+//	  |     '---takeIdle---- treeTaken
+//	  |                          ^
+//	  '--becomeIdle-> treeIdle --+-- takeIdle, endIdle
 const (
 	treeKnown   int32 = iota // there may be references to the tree
 	treePrivate              // its goroutine uses it, for bodies of asymmetric coroutines
@@ -60,16 +60,17 @@ func (t *tree) makeKnown() bool {
 	}
 }
 
-// becomeIdle makes a private tree in which nothing lives idle, unless it is tied, or in a bubble of
-// testing/synctest, or not in the table. If it returns true, t may be another goroutine's at once.
-// The root's goroutine calls it.
+// becomeIdle makes a private tree in which nothing lives idle, unless it is tied to a thread, or in a
+// bubble of testing/synctest, which no other goroutine with the same g need be, or not in the
+// table, where alone takeIdle looks. If it returns true, t may be another goroutine's at once. The
+// root's goroutine calls it. Its workers end, as they do when a tree is closed; the memory of one stays
+// (pool.ended).
 //
 // Another goroutine may just have taken the last greenlet away. Then it has made the tree known
 // before, so the compare-and-swap fails; the tree is to be closed, since its record must not
 // become that of another one (see releaseGoroutine).
 func (t *tree) becomeIdle() bool {
-	if t.known.Load() != treePrivate || t.slow != 0 || len(t.th.pool.orphans) != 0 ||
-		t.carrier.Tied() || t.carrier.Bubble() || roots.place(t.rootG).Load() != t {
+	if t.known.Load() != treePrivate || t.carrier.Tied() || t.carrier.Bubble() || roots.place(t.rootG).Load() != t {
 		return false
 	}
 	t.th.pool.trim(0, t.th.root)
@@ -83,14 +84,14 @@ func (t *tree) becomeIdle() bool {
 func takeIdle() *tree {
 	g, goid := gort.CurrentG()
 	t := roots.place(g).Load()
-	if t == nil || t.rootG != g || t.known.Load() != treeIdle || gort.InBubble() ||
-		!t.known.CompareAndSwap(treeIdle, treeTaken) {
+	if t == nil || t.rootG != g || gort.InBubble() || !t.known.CompareAndSwap(treeIdle, treeTaken) {
 		return nil
 	}
 	if t.rootGoid.Load() != goid {
 		t.rootGoid.Store(goid)
 		t.carrier.SetRootID(goid)
 	}
+	t.root.c.resetSwitches()
 	t.known.Store(treePrivate)
 	return t
 }
@@ -98,7 +99,7 @@ func takeIdle() *tree {
 // endIdle ends the tree if it is idle. Any goroutine may call it that holds no lock of this
 // package's. The compare-and-swap fails if the tree is not idle, or if another goroutine ends it.
 func (t *tree) endIdle() {
-	if t.known.Load() == treeIdle && t.known.CompareAndSwap(treeIdle, treeTaken) {
+	if t.known.CompareAndSwap(treeIdle, treeTaken) {
 		t.close(endReleased)
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
 
-// In a bubble of testing/synctest no tree is used that was made outside of it.
+// In a bubble of testing/synctest no tree is used that was made outside of it, nor the other way round.
 func TestABubbleUsesNoIdleTree(t *testing.T) {
 	needsFreeTrees(t)
-	idle := map[uintptr]*tree{}
 	var mu sync.Mutex
 	each := func(f func()) {
 		var all sync.WaitGroup
@@ -26,26 +26,39 @@ func TestABubbleUsesNoIdleTree(t *testing.T) {
 		}
 		all.Wait()
 	}
-	each(func() {
-		in := once(t)
-		mu.Lock()
-		idle[in.rootG] = in
-		mu.Unlock()
-	})
-	met := 0
-	synctest.Test(t, func(t *testing.T) {
-		each(func() {
-			next, stop := Pull(upwards)
-			defer stop()
-			next()
-			in := treeHere()
-			assert.True(t, in.carrier.Bubble())
-			mu.Lock()
-			if idle[in.rootG] != nil {
-				met++
+	bubble := func(f func()) { synctest.Test(t, func(*testing.T) { f() }) }
+	here := func(f func()) { f() }
+	for name, in := range map[string]struct{ first, then func(f func()) }{
+		"inside":  {here, bubble},
+		"outside": {bubble, here},
+	} {
+		t.Run(name, func(t *testing.T) {
+			met := false
+			for began := time.Now(); !met && time.Since(began) < time.Minute; {
+				endIdleTrees()
+				used := map[uintptr]bool{}
+				in.first(func() {
+					each(func() {
+						g := once(t).rootG
+						assert.Nil(t, treeHere())
+						mu.Lock()
+						used[g] = true
+						mu.Unlock()
+					})
+				})
+				in.then(func() {
+					each(func() {
+						next, stop := Pull(upwards)
+						defer stop()
+						next()
+						assert.Equal(t, name == "inside", treeHere().carrier.Bubble())
+						mu.Lock()
+						met = met || used[treeHere().rootG]
+						mu.Unlock()
+					})
+				})
 			}
-			mu.Unlock()
+			assert.True(t, met, "a g was used again")
 		})
-	})
-	assert.Positive(t, met, "a g with an idle tree was used again in the bubble")
+	}
 }

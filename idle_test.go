@@ -68,7 +68,7 @@ func TestATreeIsPrivateBeforeItIsInTheList(t *testing.T) {
 }
 
 // A coroutine that has ended may be asked to stop at any time: also when the tree in which it has
-// lived becomes that of somebody else, at this moment.
+// lived becomes that of another goroutine, at this moment.
 func TestWhatHasEndedIsStoppedWhileItsTreeIsUsedAgain(t *testing.T) {
 	needsFreeTrees(t)
 	var over atomic.Bool
@@ -78,13 +78,15 @@ func TestWhatHasEndedIsStoppedWhileItsTreeIsUsedAgain(t *testing.T) {
 	go func() {
 		defer making.Done()
 		for !over.Load() {
-			c := NewCoroutine(func(yield func(int) (int, error), _ int) error { return nil })
-			_, ok, err := c.Resume(1)
-			assert.True(t, !ok && err == nil)
-			select {
-			case latest <- c:
-			default:
-			}
+			elsewhere(func() {
+				c := NewCoroutine(func(yield func(int) (int, error), _ int) error { return nil })
+				_, ok, err := c.Resume(1)
+				assert.True(t, !ok && err == nil)
+				select {
+				case latest <- c:
+				default:
+				}
+			})
 		}
 	}()
 	rounds := 3000
@@ -391,16 +393,34 @@ func TestATreeThatIsKnownIsNotUsedAgain(t *testing.T) {
 // Control: the test before would notice.
 func TestAPrivateTreeIsUsedAgain(t *testing.T) {
 	needsFreeTrees(t)
-	elsewhere(func() {
+	withPlace(t, func() {
 		trees := map[*tree]bool{}
-		for range 200 { // a collection empties the pool, and the goroutine may change processors
+		for range 200 { // a collection ends the tree
 			next, stop := Pull(upwards)
 			next()
 			trees[treeHere()] = true
 			stop()
 		}
-		assert.Less(t, len(trees), 100)
+		assert.Less(t, len(trees), 20)
 	})
+}
+
+// withPlace calls f on a goroutine whose place in the table is free. It may be that of a tree which another
+// test has left, and which a collection ends.
+func withPlace(t *testing.T, f func()) {
+	for began, done := time.Now(), false; !done; {
+		require.Less(t, time.Since(began), time.Minute)
+		elsewhere(func() {
+			g, _ := gort.CurrentG()
+			if in := roots.place(g).Load(); in == nil || in.known.Load() == treeIdle {
+				f()
+				done = true
+			}
+		})
+		if !done {
+			runtime.GC()
+		}
+	}
 }
 
 // once is a whole iteration. It returns the tree in which it was.
@@ -442,7 +462,7 @@ func TestAnIterationThatHasEndedIsNotKept(t *testing.T) {
 // Between two iterations the goroutine is no root, for whoever asks.
 func TestAnIdleTreeIsNotFound(t *testing.T) {
 	needsFreeTrees(t)
-	elsewhere(func() {
+	withPlace(t, func() {
 		in := once(t)
 		require.Equal(t, treeIdle, in.known.Load())
 		_, found := LookupCurrent()
@@ -467,7 +487,7 @@ func TestAnIdleTreeIsNotFound(t *testing.T) {
 // A goroutine that is locked to its thread becomes a bound root, and the idle tree stays what it is.
 func TestALockedGoroutineDoesNotUseAnIdleTree(t *testing.T) {
 	needsFreeTrees(t)
-	elsewhere(func() {
+	withPlace(t, func() {
 		in := once(t)
 		runtime.LockOSThread()
 		bound := once(t)
@@ -476,6 +496,144 @@ func TestALockedGoroutineDoesNotUseAnIdleTree(t *testing.T) {
 		runtime.UnlockOSThread()
 		assert.Nil(t, treeHere())
 		assert.True(t, once(t).free.Load())
+	})
+}
+
+// A body that has locked its goroutine, and ends so, leaves no lock, as without the next iteration.
+func TestALockOfTheDeadIsNotKeptInAnIdleTree(t *testing.T) {
+	needsFreeTrees(t)
+	withPlace(t, func() {
+		next, stop := Pull(func(yield func(int) bool) {
+			runtime.LockOSThread()
+			yield(0)
+		})
+		next()
+		in := treeHere()
+		stop()
+		assert.False(t, gort.Locked())
+		assert.NotEqual(t, treeIdle, in.known.Load())
+	})
+}
+
+// Of more roots than the table has places some are not in it, and become no idle ones.
+func TestIdleTreesAreInTheTable(t *testing.T) {
+	needsFreeTrees(t)
+	const n = 3000
+	var all, begun sync.WaitGroup
+	goOn := make(chan bool)
+	var found, behind atomic.Int64
+	for range n {
+		all.Add(1)
+		begun.Add(1)
+		go func() {
+			defer all.Done()
+			next, stop := Pull(upwards)
+			next()
+			in := treeHere()
+			begun.Done()
+			<-goOn
+			if roots.place(in.rootG).Load() != in {
+				behind.Add(1)
+			}
+			stop()
+			if treeHere() != nil {
+				found.Add(1)
+			}
+		}()
+	}
+	begun.Wait()
+	close(goOn)
+	all.Wait()
+	assert.Positive(t, behind.Load())
+	assert.Zero(t, found.Load())
+	assert.Eventually(t, func() bool {
+		runtime.GC()
+		roots.mu.Lock()
+		defer roots.mu.Unlock()
+		return len(roots.more) == 0 && roots.nmore.Load() == 0
+	}, time.Minute, time.Millisecond)
+}
+
+// A goroutine makes a tree while its idle one is being ended, leaves it, and ends; a later one with the same
+// g makes another. Each of the three is removed from the set in the end.
+func TestTreesOfOneGoroutineInTheSet(t *testing.T) {
+	needsFreeTrees(t)
+	inMore := func() (n int, counted int64) {
+		roots.mu.Lock()
+		defer roots.mu.Unlock()
+		return len(roots.more), roots.nmore.Load()
+	}
+	var idle, left *tree
+	var stop func()
+	withPlace(t, func() {
+		idle = once(t)
+		require.True(t, idle.known.CompareAndSwap(treeIdle, treeTaken), "as endIdle")
+		var next func() (int, bool)
+		next, stop = Pull(upwards)
+		next()
+		left = treeHere()
+		require.NotSame(t, idle, left)
+	})
+	for began, met := time.Now(), false; !met; {
+		require.Less(t, time.Since(began), time.Minute)
+		elsewhere(func() {
+			if g, _ := gort.CurrentG(); g == idle.rootG {
+				met = true
+				once(t)
+			}
+		})
+	}
+	n, counted := inMore()
+	assert.Equal(t, int64(n), counted)
+	idle.close(endReleased) // goes on
+	stop()
+	assert.Eventually(t, func() bool {
+		runtime.GC()
+		n, counted = inMore()
+		return left.end.Load() != endNot && n == 0 && counted == 0
+	}, time.Minute, time.Millisecond)
+}
+
+// A tree whose root has another g, and the same place in the table, is another goroutine's.
+func TestAnIdleTreeIsTakenByTheSameGOnly(t *testing.T) {
+	needsFreeTrees(t)
+	withPlace(t, func() {
+		in := once(t)
+		require.Equal(t, treeIdle, in.known.Load())
+		elsewhere(func() {
+			endIdle := func(place *atomic.Pointer[tree]) {
+				if old := place.Load(); old != nil && old != in {
+					old.endIdle()
+				}
+			}
+			g, _ := gort.CurrentG()
+			place := roots.place(g)
+			endIdle(place)
+			if place.CompareAndSwap(nil, in) {
+				defer place.Store(nil)
+				assert.Nil(t, takeIdle())
+			}
+		})
+		assert.Same(t, in, once(t))
+	})
+}
+
+// The workers of a tree end when it becomes idle. How often its root was switched to begins anew.
+func TestAnIdleTreeIsAsNew(t *testing.T) {
+	needsFreeTrees(t)
+	withPlace(t, func() {
+		for range 10 {
+			next1, stop1 := Pull(upwards)
+			next2, stop2 := Pull(upwards)
+			next1()
+			next2()
+			in := treeHere()
+			assert.Equal(t, uint64(2), in.root.c.switchCount())
+			stop1()
+			stop2()
+			assert.Equal(t, treeIdle, in.known.Load())
+			assert.Empty(t, in.th.pool.idle)
+		}
 	})
 }
 
@@ -527,7 +685,7 @@ func TestALaterGoroutineWithTheSameGUsesTheTree(t *testing.T) {
 func TestAnIdleTreeIsNoOrphan(t *testing.T) {
 	needsFreeTrees(t)
 	var in *tree
-	elsewhere(func() { in = once(t) })
+	withPlace(t, func() { in = once(t) })
 	for !in.rootGone() {
 		runtime.Gosched()
 	}
@@ -635,7 +793,7 @@ func TestStressOfIdleTrees(t *testing.T) {
 }
 
 // A generator that two goroutines use at once says so to one of them, also at the moment at which it
-// ends and its tree becomes that of a third goroutine.
+// ends and its tree is used by a later goroutine.
 func TestTwoAtOnceWhileTreesAreUsedAgain(t *testing.T) {
 	needsFreeTrees(t)
 	if raceEnabled {
@@ -652,13 +810,15 @@ func TestTwoAtOnceWhileTreesAreUsedAgain(t *testing.T) {
 		go func() {
 			defer others.Done()
 			for !over.Load() {
-				next, stop := Pull(upwards)
-				for want := range 3 {
-					if v, ok := next(); v != want || !ok {
-						assert.Fail(t, "not the values of this Pull", "%d %v", v, ok)
+				elsewhere(func() {
+					next, stop := Pull(upwards)
+					for want := range 3 {
+						if v, ok := next(); v != want || !ok {
+							assert.Fail(t, "not the values of this Pull", "%d %v", v, ok)
+						}
 					}
-				}
-				stop()
+					stop()
+				})
 			}
 		}()
 	}

@@ -7,10 +7,12 @@ import "sync"
 // for that time, and moves the greenlets there.
 
 // endIfOrphan starts endOrphan for a free tree whose goroutine has ended. It is called after
-// each collection and at the end of a thread. The compare-and-swap fails if another call has
+// each collection and at the end of a thread. An idle tree is none, and a private one, which the list
+// of all trees makes known, may become idle and another goroutine's. The compare-and-swap fails if another call has
 // started it, and endOrphan has not cleared the word.
 func (t *tree) endIfOrphan() {
-	if t.rootGone() && t.makeKnown() && t.rootGone() && t.end.Load() == endNot && !t.record.carrier.Bubble() && t.orphaned.CompareAndSwap(false, true) {
+	if t.known.Load() == treeKnown && t.rootGone() && t.end.Load() == endNot && !t.record.carrier.Bubble() &&
+		t.orphaned.CompareAndSwap(false, true) {
 		go t.endOrphan()
 	}
 }

@@ -118,7 +118,7 @@ func (t *tree) nothingToDo() bool { return t.slow&^slowObserved == 0 && t.epoch 
 // rootUnreferenced, so the first one decides.
 //
 //	rootUnreferenced --referenceRoot--> rootReferenced
-//	        '----------endOperation---> rootReleased
+//	        '----------endOperation---> rootReleased (endIdle leaves it out)
 const (
 	rootUnreferenced int32 = iota // the program has no reference to the root
 	rootReferenced                // it may have one
@@ -298,7 +298,7 @@ func newTree(implicit, free bool) (*tree, error) {
 	return t, nil
 }
 
-// close ends the tree. The root's goroutine calls it. When the thread is unlocked, another
+// close ends the tree. The root's goroutine calls it, or endIdle. When the thread is unlocked, another
 // goroutine can run on it at once and become a root, so that comes last.
 func (t *tree) close(end int32) {
 	if !t.finish(end) {
@@ -358,8 +358,9 @@ func (t *tree) youngest() *core {
 	return t.root.c.prev
 }
 
-// endOperation is the last step of every operation. It ends an implicit tree in which nothing
-// lives and to whose root the program has no reference, and so unlocks the goroutine. Only the
+// endOperation is the last step of every operation, after which the caller does not touch the tree: it
+// may be another goroutine's at once. It ends an implicit tree in which nothing lives and to whose
+// root the program has no reference, or makes it idle, and so unlocks the goroutine. Only the
 // root's goroutine can unlock itself; if another one calls, a fiber's or that of an iter.Pull,
 // the tree lasts until an operation of the root's goroutine. Nor does an operation end it that is
 // made in a section, or inside another one, by a function that catchUp calls, or in a call from C on

@@ -31,7 +31,7 @@ const maxStackSize = 1 << 30
 type pool struct {
 	idle    []*worker // the one that was used last at the end
 	orphans []*worker // given up by orphan; freeOrphans frees them
-	ended   *worker   // its goroutine has ended, or is about to, in a private tree: it is used again, see becomeIdle; nil: there is none
+	ended   *worker   // its goroutine has ended, or is about to, in a private tree: it is used again; nil: there is none
 }
 
 // get takes an idle worker whose C stack was asked for with the same size, or makes one.

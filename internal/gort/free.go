@@ -25,7 +25,7 @@ import (
 //     once it has the target's scan bit, so one of the two finds the other.
 
 // freeTree is what a Thread has besides if it is a free tree's. Its goroutine alone touches
-// it.
+// it, or whoever ends the tree.
 type freeTree struct {
 	pins     int // suspended coroutines that are pinned
 	bubble   bool
@@ -96,8 +96,8 @@ func (t *Thread) TiedTo(thread *Thread) bool {
 // ThreadEnded notes that the thread to which t's tree was tied has ended.
 func (t *Thread) ThreadEnded() { t.osThread, t.tied, t.given = nil, false, false }
 
-// Untie is called by the root's goroutine, when nothing else lives in t's tree. Those that
-// were given up with C frames have tied it.
+// Untie is called when nothing else lives in t's tree, by the root's goroutine if the tree is tied.
+// Those that were given up with C frames have tied it.
 //
 //go:norace
 func (t *Thread) Untie() {
