@@ -8,6 +8,7 @@ import (
 	"maps"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -364,6 +365,8 @@ func TestGoroutinesAreCounted(t *testing.T) {
 	needsOneM(t, "extra Ms have goroutines of their own")
 	tree(t, func(*greenlet.Greenlet) {
 		before := goroutines()
+		me := goroutineHeader.FindSubmatch(debug.Stack())[1]
+		madeHere := fmt.Sprintf(" in goroutine %s\n", me) // not by what ends the greenlets of an earlier test
 		var all []*greenlet.Greenlet
 		for i := range 100 {
 			if i%2 == 0 {
@@ -373,8 +376,8 @@ func TestGoroutinesAreCounted(t *testing.T) {
 			}
 		}
 		count := func() (n int) {
-			for id := range goroutines() {
-				if before[id] == "" {
+			for id, stack := range goroutines() {
+				if before[id] == "" && strings.Contains(stack, madeHere) {
 					n++
 				}
 			}

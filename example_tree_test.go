@@ -223,14 +223,18 @@ func ExampleGreenlet_Stack() {
 // first, so this waits for it.
 func ExampleSetUnraisableHook() {
 	var told []error
-	previous := greenlet.SetUnraisableHook(func(g *greenlet.Greenlet, err error) { told = append(told, err) })
+	previous := greenlet.SetUnraisableHook(func(g *greenlet.Greenlet, err error) {
+		if g.Name() == "writer" {
+			told = append(told, err)
+		}
+	})
 	defer func() { greenlet.SetUnraisableHook(previous) }()
 	_ = greenlet.Run(func(root *greenlet.Greenlet) error {
 		func() {
 			g := greenlet.New(func(any) (any, error) {
 				_, _ = root.Switch(nil)
 				return nil, errors.New("could not close the file")
-			})
+			}, greenlet.WithName("writer"))
 			g.MustSwitch(nil)
 		}()
 		for len(told) == 0 {

@@ -51,10 +51,15 @@ func newFreeTree(implicit, private bool) *tree {
 	t.rootGoid.Store(goid)
 	roots.add(t)
 	t.register()
+	t.lookForObservers()
+	return t
+}
+
+// lookForObservers is updateObservers for a tree in which nothing lives. If somebody observes it, it is known.
+func (t *tree) lookForObservers() {
 	if t.updateObservers(); t.slow != 0 {
 		t.makeKnown()
 	}
-	return t
 }
 
 // A freeRecord is the thread record of a free tree and the engine's. It is large, so records are

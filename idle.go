@@ -79,8 +79,8 @@ func (t *tree) becomeIdle() bool {
 
 // takeIdle returns the idle tree of the calling goroutine, which is its root again, or that of one
 // that has ended and had the same g. Nil: there is none that may be used. The compare-and-swap
-// fails if another goroutine ends the tree. If epoch has changed while the tree was idle, its first
-// operation catches up, as in any other.
+// fails if another goroutine ends the tree. If epoch has changed, then as for a new tree it matters
+// only for who observes.
 func takeIdle() *tree {
 	g, goid := gort.CurrentG()
 	t := roots.place(g).Load()
@@ -93,6 +93,10 @@ func takeIdle() *tree {
 	}
 	t.root.c.resetSwitches()
 	t.known.Store(treePrivate)
+	if now := epoch.Load(); t.epoch != now {
+		t.epoch = now
+		t.lookForObservers()
+	}
 	return t
 }
 

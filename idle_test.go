@@ -5,6 +5,7 @@ package greenlet
 import (
 	"errors"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -405,9 +406,21 @@ func TestAPrivateTreeIsUsedAgain(t *testing.T) {
 	})
 }
 
-// withPlace calls f on a goroutine whose place in the table is free. It may be that of a tree which another
-// test has left, and which a collection ends.
+// withPlace calls f on a goroutine whose place in the table is free, while no collection ends what is
+// idle. The place may be that of a tree which another test has left, and which a collection ends.
 func withPlace(t *testing.T, f func()) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	for began := time.Now(); ; runtime.GC() {
+		require.Less(t, time.Since(began), time.Minute)
+		var in *tree
+		if elsewhere(func() { in = once(t) }); in.known.Load() == treeIdle { // it shows when what follows a collection is done
+			runtime.GC()
+			for in.end.Load() == endNot && time.Since(began) < time.Minute {
+				runtime.Gosched()
+			}
+			break
+		}
+	}
 	for began, done := time.Now(), false; !done; {
 		require.Less(t, time.Since(began), time.Minute)
 		elsewhere(func() {
