@@ -66,7 +66,7 @@ type core struct {
 	// From the start to the end, other goroutines read worker, strongRef, prev and next under
 	// tree.mu, so they are written under it.
 	worker     *worker   // that it runs on; nil: pending, dead, or a root
-	strongRef  *Greenlet // the program's reference, which keeps it reachable until watch is called; the tree's goroutine reads it without the lock, too
+	strongRef  *Greenlet // the program's reference, which keeps it reachable until watch is called
 	prev, next *core     // in the ring of its tree's started greenlets
 
 	// The tree's own goroutine alone uses waiter and waits, but for one that has claimed the

@@ -166,3 +166,21 @@ func TestASwitchToOneThatHasJustDiedElsewhere(t *testing.T) {
 		assert.Same(t, root, g.Parent())
 	}
 }
+
+// At the end of a Run without a lock, its goroutine kills what lives, while others end what the collector
+// has found unreachable. Both ask for the reference to a greenlet; the race detector sees whether each has
+// the lock.
+func TestARunEndsWhileItsForgottenOnesAreEnded(t *testing.T) {
+	needsFree(t)
+	for range 30 {
+		assert.NoError(t, greenlet.Run(func(root *greenlet.Greenlet) error {
+			for range 50 {
+				value(t, nil)(greenlet.New(func(any) (any, error) { return root.Switch(nil) }).Switch(nil))
+			}
+			runtime.GC()
+			value(t, nil)(root.Switch(nil)) // they are watched from here on
+			runtime.GC()
+			return nil
+		}, greenlet.WithoutLock()))
+	}
+}

@@ -3,7 +3,6 @@ package greenlet
 import (
 	"runtime"
 	"sync/atomic"
-	"unsafe"
 	"weak"
 )
 
@@ -26,24 +25,24 @@ import (
 // When the collector finds the Greenlet unreachable, it calls onUnreachable.
 
 // userRef returns the Greenlet of c, which was started. It makes a new one if the collector has
-// found the old one unreachable.
+// found the old one unreachable. The goroutine of c's tree calls it, while another one may be moving c
+// to its own tree, to end it there, and call it, too (endUnreachable).
 func (c *core) userRef() *Greenlet {
-	if g := c.existingRef(); g != nil {
-		return g
+	defer c.lockTree().mu.Unlock()
+	g := c.lockedRef()
+	if g == nil {
+		g = &Greenlet{c: c}
+		c.strongRef = g
+		c.watch()
 	}
-	defer c.lockTree().mu.Unlock() // endUnreachable may be moving it to a tree in which it ends
-	g := &Greenlet{c: c}
-	c.strongRef = g
-	c.watch()
 	return g
 }
 
-// existingRef returns the Greenlet of c; nil if the collector has found it unreachable. The goroutine
-// that runs in c's tree calls it; see livingRef for others.
-func (c *core) existingRef() *Greenlet {
-	// watch sets weakRef before it clears strongRef, so weakRef is seen if strongRef is nil here.
-	if g := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&c.strongRef))); g != nil {
-		return (*Greenlet)(g)
+// lockedRef returns the Greenlet of c; nil if the collector has found it unreachable. Its caller has
+// locked tree.mu.
+func (c *core) lockedRef() *Greenlet {
+	if c.strongRef != nil {
+		return c.strongRef
 	}
 	return c.rareFields().weakRef.Value()
 }
@@ -53,13 +52,10 @@ func (c *core) existingRef() *Greenlet {
 // unreachable is going to be killed.
 func (c *core) livingRef() *Greenlet {
 	defer c.lockTree().mu.Unlock()
-	switch {
-	case c.life.Load() != lifeStarted:
+	if c.life.Load() != lifeStarted {
 		return nil
-	case c.strongRef != nil:
-		return c.strongRef
 	}
-	return c.rareFields().weakRef.Value()
+	return c.lockedRef()
 }
 
 // watch has the collector call onUnreachable when the program has no reference to c's Greenlet
@@ -70,10 +66,7 @@ func (c *core) watch() {
 	g, extra := c.strongRef, c.makeRare()
 	extra.watched = true
 	extra.weakRef = weak.Make(g)
-	// The goroutine that runs in the tree, the one after a collection (watchSome) and the one in
-	// endOrphan may get here, under tree.mu. The first of them reads the word without the lock, in
-	// existingRef.
-	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&c.strongRef)), nil)
+	c.strongRef = nil
 	// The cleanup refers to c by a weak pointer: c leads to its tree, and the tree leads to the
 	// Greenlet while it is the current one, so it would keep the Greenlet reachable. While c is
 	// suspended, its tree keeps c reachable.
