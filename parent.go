@@ -80,10 +80,11 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 		}
 		p.noteDescendants()
 		c.parent.Store(p)
-		if c.tree.Load() == currentTree() && !c.rareFields().diedElsewhere.Load() {
+		if t := currentTree(); t != nil && c.tree.Load() == t && !c.rareFields().diedElsewhere.Load() {
 			for c.waiter != nil && c.waiter.kill {
 				c.removeKill(c.waiter) // as in Python: a greenlet that is being killed may still choose its heir
 			}
+			t.raceRelease() // its goroutine may end, and another one kill c
 		}
 		return nil
 	}
