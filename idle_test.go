@@ -760,9 +760,14 @@ func TestStressOfIdleTrees(t *testing.T) {
 	beside(func() { time.Sleep(time.Millisecond); SetDetail(SetDetail(DetailTimes)) })
 	// Bodies that are begun and left, or handed on.
 	handed := make(chan func() (int, bool), 8)
+	var left atomic.Int64
 	beside(func() {
 		elsewhere(func() {
-			next, _ := Pull(upwards)
+			next, _ := Pull(func(yield func(int) bool) {
+				left.Add(1)
+				defer left.Add(-1)
+				upwards(yield)
+			})
 			next()
 			select {
 			case handed <- next:
@@ -800,6 +805,13 @@ func TestStressOfIdleTrees(t *testing.T) {
 	time.Sleep(d)
 	over.Store(true)
 	all.Wait()
+	for len(handed) > 0 {
+		<-handed
+	}
+	assert.Eventually(t, func() bool {
+		runtime.GC()
+		return left.Load() == 0
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // A generator that two goroutines use at once says so to one of them, also at the moment at which it

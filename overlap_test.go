@@ -562,7 +562,7 @@ func TestAStopWhileABodyIsTakenOver(t *testing.T) {
 			root := Current()
 			assert.NoError(t, currentTree().moveIn(body.c, source, func() error {
 				close(claimed)
-				stacks := make([]byte, 1<<20)
+				stacks := make([]byte, 1<<24) // other tests have left many
 				for !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("gort.(*Coro).Hold(")) {
 					time.Sleep(time.Millisecond) // until stop waits for the end of the claim
 				}
