@@ -125,8 +125,12 @@ func (a *asymmetric) endNotedResume(t *tree) bool {
 	return true
 }
 
-// endFastWait takes out the waiter, which is the only one and goes on.
+// endFastWait takes out the waiter, which is the only one and goes on. If the body's yield took the long
+// way, its Greenlet is not retained.
 func (a *asymmetric) endFastWait(t *tree) {
+	if t.inbox.origin != nil {
+		t.inbox.origin = nil
+	}
 	a.c.waiter = nil
 	t.current.c.waits--
 }

@@ -469,6 +469,28 @@ func TestAnIterationThatHasEndedIsNotKept(t *testing.T) {
 	}
 }
 
+// Nor does the root's tree keep a body that has yielded by the long way, as after a collection, to a next
+// by the short one, and is forgotten then.
+func TestAForgottenBodyIsNotKeptByItsLastYield(t *testing.T) {
+	needsFreeTrees(t)
+	var ended atomic.Bool
+	elsewhere(func() {
+		Current()
+		next, _ := Pull(func(yield func(int) bool) {
+			defer ended.Store(true)
+			yield(1)
+			epoch.Add(1)
+			upwards(yield)
+		})
+		next()
+		next()
+		assert.Eventually(t, func() bool {
+			runtime.GC()
+			return ended.Load()
+		}, time.Minute, time.Millisecond)
+	})
+}
+
 // Between two iterations the goroutine is no root, for whoever asks.
 func TestAnIdleTreeIsNotFound(t *testing.T) {
 	needsFreeTrees(t)
