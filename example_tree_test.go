@@ -252,13 +252,6 @@ func ExampleGreenlet_Post() {
 	wake := make(chan struct{})
 	err := greenlet.Run(func(root *greenlet.Greenlet) error {
 		client := greenlet.New(func(any) (any, error) {
-			me := greenlet.Current()
-			go func() {
-				if err := root.Post(func() { me.MustSwitch("the answer") }); err != nil {
-					fmt.Println(err)
-				}
-				wake <- struct{}{}
-			}()
 			v, err := root.Switch(nil)
 			fmt.Println("the client got", v)
 			return nil, err
@@ -266,6 +259,12 @@ func ExampleGreenlet_Post() {
 		if _, err := client.Switch(nil); err != nil {
 			return err
 		}
+		go func() { // now that the client waits: what is posted runs in whichever greenlet acts next
+			if err := root.Post(func() { client.MustSwitch("the answer") }); err != nil {
+				fmt.Println(err)
+			}
+			wake <- struct{}{}
+		}()
 		for !client.Dead() {
 			<-wake
 			if _, err := root.Switch(nil); err != nil { // to itself: it only does what was posted
