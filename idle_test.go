@@ -632,19 +632,11 @@ func TestAnIdleTreeIsTakenByTheSameGOnly(t *testing.T) {
 	withPlace(t, func() {
 		in := once(t)
 		require.Equal(t, treeIdle, in.known.Load())
-		elsewhere(func() {
-			endIdle := func(place *atomic.Pointer[tree]) {
-				if old := place.Load(); old != nil && old != in {
-					old.endIdle()
-				}
-			}
+		withPlace(t, func() {
 			g, _ := gort.CurrentG()
 			place := roots.place(g)
-			endIdle(place)
-			if place.CompareAndSwap(nil, in) {
-				defer place.Store(nil)
-				assert.Nil(t, takeIdle())
-			}
+			defer place.Store(place.Swap(in))
+			assert.Nil(t, takeIdle())
 		})
 		assert.Same(t, in, once(t))
 	})

@@ -48,17 +48,17 @@ func steady(t testing.TB, f func()) {
 	if emulator != "" {
 		return // whose own memory grows
 	}
-	var sizes []int
+	var sizes, left []int
 	for range 10 {
-		before := resident(t)
+		before, goroutines := resident(t), runtime.NumGoroutine()
 		f()
 		after := resident(t)
-		sizes = append(sizes, after-before)
-		if after-before < slack {
+		sizes, left = append(sizes, after-before), append(left, runtime.NumGoroutine()-goroutines)
+		if after-before < slack && runtime.NumGoroutine()-goroutines < 2*64 { // idle workers
 			return
 		}
 	}
-	t.Errorf("resident memory grew by %d KiB, time after time", sizes)
+	t.Errorf("resident memory grew by %d KiB, and the goroutines by %d, time after time", sizes, left)
 }
 
 func scaled(n int) int {
