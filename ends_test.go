@@ -324,9 +324,11 @@ func TestNoGoroutineIsLeftBehind(t *testing.T) {
 			before := goroutines()
 			f()
 			after := goroutines()
+			mayIdle := strings.HasPrefix(name, "Pull") || name == "Coroutine"
 			for id, stack := range after {
 				if before[id] == "" && strings.Contains(stack, "greenlet") && !strings.Contains(stack, "TestNoGoroutine") {
-					if afterACollection.MatchString(stack) { // it may end what an earlier test has left; then it ends, too
+					// It may end what an earlier test has left, or be kept for the next Pull; then it ends, too.
+					if afterACollection.MatchString(stack) || mayIdle && strings.Contains(stack, "greenlet.(*worker).serve") {
 						assert.Eventually(t, func() bool { return !strings.Contains(goroutines()[id], "greenlet") }, 10*time.Second, time.Millisecond)
 						continue
 					}

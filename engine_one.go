@@ -48,9 +48,6 @@ func serve(c coro) {
 	w := (*worker)(unsafe.Pointer(c))
 	w.serve()
 	if w.successor != nil {
-		if t := w.th.tree; t != nil && t.known.Load() == treePrivate { // nil: a root that is bound to its thread ends, see close
-			w.th.pool.ended = w // after Exit nothing has to do with w: not corostart and coroexit (coro.go of the runtime)
-		}
 		w.th.carrier.Exit(c, w.successor)
 	}
 }

@@ -129,7 +129,6 @@ func (t *tree) releaseGoroutine() {
 	// the greenlet's new one when it goes on; so the record must not become another tree's.
 	reusable := !t.movedSomeOut // finish has locked mu after the last greenlet was gone
 	if record := t.record; reusable && len(t.th.pool.idle) == 0 && len(t.th.pool.orphans) == 0 {
-		t.th.pool.ended = nil
 		freeRecords.Put(record)
 	}
 }
@@ -189,7 +188,7 @@ func (r *rootSet) place(g uintptr) *atomic.Pointer[tree] {
 func (r *rootSet) add(t *tree) {
 	r.n.Add(1)
 	place := r.place(t.rootG)
-	if old := place.Load(); old != nil {
+	if old := place.Load(); old != nil && !gort.InBubble() {
 		old.endIdle()
 	}
 	if place.CompareAndSwap(nil, t) {

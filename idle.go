@@ -1,14 +1,22 @@
 package greenlet
 
-import "github.com/go-greenlet/greenlet/internal/gort"
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/go-greenlet/greenlet/internal/gort"
+)
 
 // A goroutine that iterates by Pull, and has no other greenlets, is a root only during each
-// iteration. To make a tree and to end it takes longer than all that such an iteration does. So
-// the tree stays, empty and idle, for the next iteration of the goroutine, or of a later one with
-// the same g. No greenlet, no goroutine and no thread belongs to it meanwhile. Nobody may have a
+// iteration. To make a tree and a worker, and to end them, takes longer than all that such an iteration
+// does. So the tree stays, empty and idle, with its workers, for the next iteration of the goroutine, or of a
+// later one with the same g. No greenlet and no thread belongs to it meanwhile. Nobody may have a
 // reference to such a tree, its root or a greenlet of it, since it would find something else
 // there later: so it is private. The ends of asymmetric coroutines alone may have one, which use
 // nothing of a tree in which they have ended.
+//
+// The workers are goroutines, and a program that counts its own does not expect any when its iterations
+// are over. So a tree that stays idle is ended soon, see idlePeriod.
 
 // The states of tree.known. A tree is private from its beginning on, before it is in the list trees,
 // or never. Each change is a compare-and-swap, but for the last one of takeIdle, whose first one keeps
@@ -16,13 +24,15 @@ import "github.com/go-greenlet/greenlet/internal/gort"
 //
 //	treePrivate --makeKnown--> treeKnown
 //	  |     ^
-//	  |     '---takeIdle---- treeTaken
-//	  |                          ^
-//	  '--becomeIdle-> treeIdle --+-- takeIdle, endIdle
+//	  |     '----takeIdle------ treeTaken <-----------.
+//	  |                             ^                 |
+//	  '--becomeIdle--> treeIdle ----+--------> treeUnused
+//	                           take    endUnused     take
 const (
 	treeKnown   int32 = iota // there may be references to the tree
 	treePrivate              // its goroutine uses it, for bodies of asymmetric coroutines
 	treeIdle                 // no greenlet lives in it, and no goroutine finds it
+	treeUnused               // idle, and endUnused has come across it
 	treeTaken                // endIdle ends it, or takeIdle changes what names its goroutine
 )
 
@@ -60,31 +70,51 @@ func (t *tree) makeKnown() bool {
 	}
 }
 
-// becomeIdle makes a private tree in which nothing lives idle, unless it is tied to a thread, or in a
-// bubble of testing/synctest, which no other goroutine with the same g need be, or not in the
-// table, where alone takeIdle looks. If it returns true, t may be another goroutine's at once. The
-// root's goroutine calls it. Its workers end, as they do when a tree is closed; the memory of one stays
-// (pool.ended).
+// mayBecomeIdle says whether becomeIdle succeeds, as far as the caller, which runs in t, can know: the tree
+// is private, it is not tied to a thread, nor in a bubble of testing/synctest, which no other goroutine
+// with the same g need be, and it is in the table, where alone takeIdle looks.
+func (t *tree) mayBecomeIdle() bool {
+	return t.known.Load() == treePrivate && !t.carrier.Tied() && !t.carrier.Bubble() && roots.place(t.rootG).Load() == t
+}
+
+// becomeIdle makes a private tree in which nothing lives idle, if it may become that. If it returns true, t
+// may be another goroutine's at once. The root's goroutine calls it.
 //
 // Another goroutine may just have taken the last greenlet away. Then it has made the tree known
 // before, so the compare-and-swap fails; the tree is to be closed, since its record must not
 // become that of another one (see releaseGoroutine).
 func (t *tree) becomeIdle() bool {
-	if t.known.Load() != treePrivate || t.carrier.Tied() || t.carrier.Bubble() || roots.place(t.rootG).Load() != t {
+	if !t.mayBecomeIdle() || !t.known.CompareAndSwap(treePrivate, treeIdle) {
 		return false
 	}
-	t.th.pool.trim(0, t.th.root)
-	return t.known.CompareAndSwap(treePrivate, treeIdle)
+	if !t.looked.Load() {
+		t.lookLater()
+	}
+	return true
+}
+
+// take takes an idle tree out of the hands of all others, and returns false if it is not idle. The
+// compare-and-swap fails if another goroutine takes it, or if endUnused has come across it: then it is tried
+// again. Any goroutine may call it.
+func (t *tree) take() bool {
+	for {
+		state := t.known.Load()
+		if state != treeIdle && state != treeUnused {
+			return false
+		}
+		if t.known.CompareAndSwap(state, treeTaken) {
+			return true
+		}
+	}
 }
 
 // takeIdle returns the idle tree of the calling goroutine, which is its root again, or that of one
-// that has ended and had the same g. Nil: there is none that may be used. The compare-and-swap
-// fails if another goroutine ends the tree. If epoch has changed, then as for a new tree it matters
-// only for who observes.
+// that has ended and had the same g. Nil: there is none that may be used. If epoch has changed, then as for
+// a new tree it matters only for who observes.
 func takeIdle() *tree {
 	g, goid := gort.CurrentG()
 	t := roots.place(g).Load()
-	if t == nil || t.rootG != g || gort.InBubble() || !t.known.CompareAndSwap(treeIdle, treeTaken) {
+	if t == nil || t.rootG != g || gort.InBubble() || !t.take() {
 		return nil
 	}
 	if t.rootGoid.Load() != goid {
@@ -100,25 +130,67 @@ func takeIdle() *tree {
 	return t
 }
 
-// endIdle ends the tree if it is idle. Any goroutine may call it that holds no lock of this
-// package's. The compare-and-swap fails if the tree is not idle, or if another goroutine ends it.
-func (t *tree) endIdle() {
-	if t.known.CompareAndSwap(treeIdle, treeTaken) {
-		t.close(endReleased)
+// endIdle ends the tree if it is idle, and its workers, and says whether it was. Any goroutine may call it that
+// holds no lock of this package's and is not in a bubble of testing/synctest: the runtime counts who runs in a
+// bubble, and would not notice that the caller goes on when a worker, which is in none, has ended
+// (coroswitch_m, coro.go).
+func (t *tree) endIdle() bool {
+	if !t.take() {
+		return false
+	}
+	p := &t.th.pool
+	p.orphans, p.idle = append(p.orphans, p.idle...), nil
+	t.close(endReleased)
+	return true
+}
+
+// idlePeriod is how often endUnused runs while trees are idle: one ends when it was idle for one to two
+// periods. It is long beside what a tree and a worker cost, and short beside what leak checkers wait
+// for goroutines to end (goleak: 0.4 s).
+const idlePeriod = 10 * time.Millisecond
+
+// idleTrees is the stack of the trees that endUnused is to look at, by tree.nextLooked. Any goroutine pushes
+// one by a compare-and-swap; endUnused takes all. While it is not empty, a timer is set.
+var idleTrees atomic.Pointer[tree]
+
+// lookLater has endUnused look at t, unless it is to do so already. Any goroutine may call it. The first
+// compare-and-swap fails if another one has just done this; the second one if another tree was pushed, or
+// endUnused has taken all: then it is tried again.
+func (t *tree) lookLater() {
+	if t.looked.CompareAndSwap(false, true) {
+		t.pushIdle()
 	}
 }
 
-// endIdleTrees ends all trees that are idle. It is called after each collection.
-func endIdleTrees() {
-	var idle []*tree
-	trees.mu.Lock()
-	for t := trees.first; t != nil; t = t.links.next {
-		if t.known.Load() == treeIdle {
-			idle = append(idle, t)
+func (t *tree) pushIdle() {
+	for {
+		top := idleTrees.Load()
+		t.nextLooked = top
+		if idleTrees.CompareAndSwap(top, t) {
+			if top == nil {
+				time.AfterFunc(idlePeriod, endUnused)
+			}
+			return
 		}
 	}
-	trees.mu.Unlock()
-	for _, t := range idle {
-		t.endIdle()
+}
+
+// endUnused ends the trees that are idle and were so when it looked before. The others that are idle
+// it looks at again. It forgets those that are in use: a tree that becomes idle, and sees that it was forgotten,
+// asks to be looked at; one that has become idle before that is seen here. The timer calls it, on a goroutine of
+// its own.
+func endUnused() {
+	for t := idleTrees.Swap(nil); t != nil; {
+		next := t.nextLooked
+		t.nextLooked = nil
+		if t.known.CompareAndSwap(treeIdle, treeUnused) {
+			t.pushIdle()
+		} else if t.known.Load() != treeUnused || !t.endIdle() {
+			t.looked.Store(false)
+			if t.known.Load() == treeIdle {
+				t.lookLater()
+			}
+		}
+		t = next
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,6 +35,44 @@ func startedFast(p *pull[int], g *Greenlet) {
 			return
 		}
 	}
+}
+
+// endIdleTrees ends all trees that are idle, at once.
+func endIdleTrees() {
+	for _, t := range idleOnes() {
+		t.endIdle()
+	}
+}
+
+func (t *tree) idle() bool {
+	state := t.known.Load()
+	return state == treeIdle || state == treeUnused
+}
+
+// staysIdle is called for a tree that is in use: when it becomes idle, nobody looks how long it is, until
+// the test ends.
+func (t *tree) staysIdle(test *testing.T) {
+	test.Cleanup(endIdleTrees)
+	if _, yes := staying.LoadOrStore(t, true); yes {
+		return
+	}
+	for !t.looked.CompareAndSwap(false, true) {
+		endUnused() // which forgets it
+		runtime.Gosched()
+	}
+}
+
+var staying sync.Map
+
+func idleOnes() (idle []*tree) {
+	trees.mu.Lock()
+	defer trees.mu.Unlock()
+	for t := trees.first; t != nil; t = t.links.next {
+		if t.idle() {
+			idle = append(idle, t)
+		}
+	}
+	return idle
 }
 
 func upwards(yield func(int) bool) {
@@ -256,11 +295,11 @@ func TestATreeIsNotUsedAgainAfterWhatOthersHaveDone(t *testing.T) {
 	}
 }
 
-// Two bodies in one private tree leave an idle worker, which is retired when the tree becomes idle.
-// The next one begins with its memory.
-func TestARetiredWorkerIsUsedAgain(t *testing.T) {
+// Two bodies in one private tree leave two workers, which the next two use.
+func TestWorkersOfAnIdleTreeAreUsedAgain(t *testing.T) {
 	needsFreeTrees(t)
-	elsewhere(func() {
+	withPlace(t, func() {
+		var before []*worker
 		for range 50 {
 			next1, stop1 := Pull(upwards)
 			next2, stop2 := Pull(upwards)
@@ -271,9 +310,17 @@ func TestARetiredWorkerIsUsedAgain(t *testing.T) {
 					require.Equal(t, want, v)
 				}
 			}
+			in := treeHere()
+			in.staysIdle(t)
+			require.Empty(t, in.th.pool.idle)
 			stop1()
 			stop2()
 			require.Nil(t, treeHere())
+			require.Len(t, in.th.pool.idle, 2)
+			if before != nil {
+				require.ElementsMatch(t, before, in.th.pool.idle)
+			}
+			before = slices.Clone(in.th.pool.idle)
 		}
 	})
 }
@@ -402,7 +449,7 @@ func TestAPrivateTreeIsUsedAgain(t *testing.T) {
 	needsFreeTrees(t)
 	withPlace(t, func() {
 		trees := map[*tree]bool{}
-		for range 200 { // a collection ends the tree
+		for range 200 { // it may end if the machine is busy
 			next, stop := Pull(upwards)
 			next()
 			trees[treeHere()] = true
@@ -412,8 +459,8 @@ func TestAPrivateTreeIsUsedAgain(t *testing.T) {
 	})
 }
 
-// withPlace calls f on a goroutine whose place in the table is free, while no collection ends what is
-// idle. The place may be that of a tree which another test has left, and which a collection ends.
+// withPlace calls f on a goroutine whose place in the table is free, while no collection makes what is
+// used known. The place may be that of a tree which another test has left, and which a collection ends.
 func withPlace(t *testing.T, f func()) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	time.Sleep(100 * time.Millisecond) // what follows the last collection
@@ -421,7 +468,7 @@ func withPlace(t *testing.T, f func()) {
 		require.Less(t, time.Since(began), time.Minute)
 		elsewhere(func() {
 			g, _ := gort.CurrentG()
-			if in := roots.place(g).Load(); in == nil || in.known.Load() == treeIdle {
+			if in := roots.place(g).Load(); in == nil || in.idle() {
 				f()
 				done = true
 			}
@@ -433,18 +480,20 @@ func withPlace(t *testing.T, f func()) {
 	}
 }
 
-// once is a whole iteration. It returns the tree in which it was.
+// once is a whole iteration. It returns the tree in which it was, and which stays idle.
 func once(t *testing.T) *tree {
 	next, stop := Pull(upwards)
 	defer stop()
 	v, ok := next()
 	require.True(t, ok)
 	require.Zero(t, v)
-	return treeHere()
+	in := treeHere()
+	in.staysIdle(t)
+	return in
 }
 
 // A tree keeps nothing of an iteration that has ended, nor does the iteration of the tree: neither a root's
-// nor one that is idle, until a collection ends it.
+// nor one that is idle.
 func TestAnIterationThatHasEndedIsNotKept(t *testing.T) {
 	needsFreeTrees(t)
 	for name, begin := range map[string]func(){"a root": func() { Current() }, "none": func() {}} {
@@ -541,9 +590,19 @@ func TestALockOfTheDeadIsNotKeptInAnIdleTree(t *testing.T) {
 		})
 		next()
 		in := treeHere()
+		in.staysIdle(t)
 		stop()
 		assert.False(t, gort.Locked())
-		assert.NotEqual(t, treeIdle, in.known.Load())
+		for range 2 {
+			next, stop = Pull(func(yield func(int) bool) {
+				assert.False(t, gort.Locked())
+				yield(0)
+				assert.False(t, gort.Locked())
+			})
+			next()
+			assert.Same(t, in, treeHere())
+			stop()
+		}
 	})
 }
 
@@ -642,7 +701,7 @@ func TestAnIdleTreeIsTakenByTheSameGOnly(t *testing.T) {
 	})
 }
 
-// The workers of a tree end when it becomes idle. How often its root was switched to begins anew.
+// How often the root was switched to begins anew.
 func TestAnIdleTreeIsAsNew(t *testing.T) {
 	needsFreeTrees(t)
 	withPlace(t, func() {
@@ -652,11 +711,11 @@ func TestAnIdleTreeIsAsNew(t *testing.T) {
 			next1()
 			next2()
 			in := treeHere()
+			in.staysIdle(t)
 			assert.Equal(t, uint64(2), in.root.c.switchCount())
 			stop1()
 			stop2()
 			assert.Equal(t, treeIdle, in.known.Load())
-			assert.Empty(t, in.th.pool.idle)
 		}
 	})
 }
@@ -715,33 +774,75 @@ func TestAnIdleTreeIsNoOrphan(t *testing.T) {
 	}
 	in.endIfOrphan()
 	assert.False(t, in.orphaned.Load())
-	runtime.GC()
-	assert.Eventually(t, func() bool { return in.end.Load() == endReleased }, time.Minute, time.Millisecond)
+	assert.True(t, in.endIdle())
+	assert.Equal(t, endReleased, in.end.Load())
 	assert.False(t, in.orphaned.Load())
 }
 
-// A collection ends the trees that are idle, and nothing of them is left in the tables.
-func TestACollectionEndsIdleTrees(t *testing.T) {
+// The trees that are idle end soon, without a collection, and their workers with them. Nothing of them is left in
+// the tables.
+func TestIdleTreesEndSoon(t *testing.T) {
 	needsFreeTrees(t)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	ins := make(chan *tree, 50)
 	var all sync.WaitGroup
 	for range cap(ins) {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			ins <- once(t)
+			next, stop := Pull(upwards)
+			next()
+			ins <- treeHere()
+			stop()
 		}()
 	}
 	all.Wait()
 	close(ins)
 	for in := range ins {
-		assert.Eventually(t, func() bool {
-			runtime.GC()
-			return in.end.Load() == endReleased
-		}, time.Minute, time.Millisecond)
+		assert.Eventually(t, func() bool { return in.end.Load() == endReleased }, time.Minute, time.Millisecond)
 		assert.NotSame(t, in, roots.place(in.rootG).Load())
+		assert.Empty(t, in.th.pool.idle)
 	}
-	assert.Zero(t, roots.nmore.Load())
+}
+
+// One that is used in every period lasts, whether or not endUnused has come across it.
+func TestATreeThatIsUsedLasts(t *testing.T) {
+	needsFreeTrees(t)
+	withPlace(t, func() {
+		var in *tree
+		for i := range 100 {
+			next, stop := Pull(upwards)
+			next()
+			if in != nil {
+				require.Same(t, in, treeHere())
+			}
+			in = treeHere()
+			in.staysIdle(t) // so that only this goroutine looks
+			stop()
+			if i%2 == 0 {
+				require.True(t, in.known.CompareAndSwap(treeIdle, treeUnused))
+			}
+		}
+	})
+}
+
+// endUnused looks at each tree that is idle, also if it has become so while endUnused was about to forget it:
+// then the one who forgets it looks again.
+func TestATreeThatIsForgottenAndBecomesIdleIsLookedAt(t *testing.T) {
+	needsFreeTrees(t)
+	for range 200 {
+		var in *tree
+		elsewhere(func() {
+			for range 3 {
+				next, stop := Pull(upwards)
+				next()
+				in = treeHere()
+				go endUnused()
+				stop()
+			}
+		})
+		assert.Eventually(t, func() bool { return in.end.Load() != endNot || in.known.Load() == treeKnown }, time.Minute, time.Millisecond)
+	}
 }
 
 // Iterations begin and end on short-lived goroutines while others end what is idle, list all trees,

@@ -88,9 +88,10 @@ func (t *tree) addLive(c *core) {
 }
 
 // isLastGreenlet says whether the tree will most likely end with its only greenlet, since its
-// root is implicit and the program has no reference to it. Then the worker is not kept.
+// root is implicit, the program has no reference to it, and the tree does not become idle. Then the worker is not
+// kept.
 func (t *tree) isLastGreenlet() bool {
-	return t.free.Load() && t.liveCount() == 1 && t.rootRef.Load() == rootUnreferenced && len(t.th.pool.idle) == 0
+	return t.free.Load() && t.liveCount() == 1 && t.rootRef.Load() == rootUnreferenced && len(t.th.pool.idle) == 0 && !t.mayBecomeIdle()
 }
 
 // endGreenlet ends the current greenlet, which w has run with the last message end, and puts

@@ -68,6 +68,9 @@ type tree struct {
 
 	links treeLinks // guarded by trees.mu
 
+	looked     atomic.Bool // endUnused is to look at the tree; who sets it owns nextLooked, until endUnused clears both
+	nextLooked *tree       // the one below in idleTrees
+
 	slots     []tlsSlot // the words that all of its greenlets carry; Run sets them before it calls f
 	sections  int       // how many sections of C code the running greenlet is in; see section.go
 	nlive     int       // the length of the ring of started greenlets, the oldest first, whose head is root.c; liveCount reads it without mu

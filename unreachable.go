@@ -130,7 +130,6 @@ func afterCollection(*sentinel) {
 	endThreads()
 	checkEnds()
 	watchCollections()
-	endIdleTrees()
 	for _, t := range allTrees() {
 		if t.free.Load() {
 			t.watchSome() // the tree's own goroutine may make no operation for long

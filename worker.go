@@ -31,7 +31,6 @@ const maxStackSize = 1 << 30
 type pool struct {
 	idle    []*worker // the one that was used last at the end
 	orphans []*worker // given up by orphan; freeOrphans frees them
-	ended   *worker   // its goroutine has ended, or is about to, in a private tree: it is used again; nil: there is none
 }
 
 // get takes an idle worker whose C stack was asked for with the same size, or makes one.
@@ -54,12 +53,7 @@ func (p *pool) get(th *thread, size int) (*worker, error) {
 	if !anyWorkerEntered.Load() && gort.Initialising() {
 		return nil, errInit
 	}
-	w := p.ended
-	if w == nil {
-		w = &worker{}
-	}
-	p.ended = nil
-	w.th, w.size, w.successor, w.retired = th, size, nil, false
+	w := &worker{th: th, size: size}
 	if err := engine.newWorker(w); err != nil {
 		return nil, err
 	}

@@ -201,7 +201,7 @@ register_unwinder(None, ELSEWHERE, replace=True)
 PACKAGE = "github.com/go-greenlet/greenlet"
 
 # What life says (greenlet.go).
-IDLE = 2  # treeIdle (idle.go): from here on nobody uses the tree
+IDLE = 2  # treeIdle (idle.go): from here on no greenlet lives in the tree
 LIVES = {0: "pending", 1: "moving", 2: "suspended", 3: "dead"}
 
 
@@ -267,14 +267,15 @@ class Greenlet:
         return "?"
 
 
-def trees():
-    """The trees that have not ended; none if there is no debug information of the package."""
+def trees(idle=False):
+    """The trees that have not ended, also the idle ones if that is asked for; none if there is no debug
+    information of the package."""
     try:
         tree = gdb.parse_and_eval("'%s.trees'" % PACKAGE)["first"]
     except gdb.error:
         return
     while int(tree) != 0:
-        if int(tree["known"]["v"]) < IDLE:
+        if idle or int(tree["known"]["v"]) < IDLE:
             yield tree
         tree = tree["links"]["next"]
 
@@ -292,7 +293,7 @@ def greenlets():
 
 def workers():
     """The idle workers."""
-    for tree in trees():
+    for tree in trees(idle=True):
         idle = tree["th"]["pool"]["idle"]
         for i in range(int(idle["len"])):
             yield (idle["array"] + i).dereference()

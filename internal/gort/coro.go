@@ -22,7 +22,6 @@ type Coro struct {
 	owner  unsafe.Pointer
 	c      *coro       // the runtime's record that its goroutine began with; nil for a root
 	body   func(*Coro) // until it has begun
-	start  func(*coro) // starter(c), once it was made
 	size   int         // of the C stack that it was made with; 0: none
 	root   bool
 
@@ -78,10 +77,9 @@ func (t *Thread) New(size int, body func()) (*Coro, error) {
 	return c, t.Make(c, size, func(*Coro) { body() })
 }
 
-// Make is New for a Coro of the caller's, which body is given. It is zero, or its goroutine has
-// ended, or has called Exit and does nothing else.
+// Make is New for a Coro of the caller's, which body is given.
 func (t *Thread) Make(c *Coro, size int, body func(*Coro)) error {
-	*c = Coro{size: size, plain: size == 0 && !t.official, locks: t.locks, body: body, t: t, start: c.start}
+	*c = Coro{size: size, plain: size == 0 && !t.official, locks: t.locks, body: body, t: t}
 	if t.free {
 		c.size = 0 // the thread's own is large
 	} else if size != 0 {
@@ -97,10 +95,7 @@ func (t *Thread) Make(c *Coro, size int, body func(*Coro)) error {
 		}
 		t.setPlain(s)
 	}
-	if c.start == nil {
-		c.start = starter(c)
-	}
-	c.c = newcoro(c.start)
+	c.c = newcoro(starter(c))
 	c.g, c.firstG = c.c.gp, c.c.gp
 	return nil
 }
