@@ -3,6 +3,7 @@ package greenlet
 import (
 	"errors"
 	"runtime"
+	"unsafe"
 )
 
 // An asymmetric is the state that the two ends of an asymmetric coroutine share: the body,
@@ -12,8 +13,8 @@ import (
 // the other end hold, must become unreachable when the program drops those.
 //
 // Only the goroutine that runs in the body's tree writes the fields. A goroutine that moves the
-// body to its own tree (adopt) reads them, and writes t and fastOn, after it has claimed the
-// coroutine (gort.Coro.Claim). fastOn is read without a claim by any goroutine that calls next
+// body to its own tree (adopt) reads them, and writes fast, after it has claimed the
+// coroutine (gort.Coro.Claim). fast is read without a claim by any goroutine that calls next
 // or Resume.
 //
 // parked is the state of the body:
@@ -30,15 +31,17 @@ import (
 // unless the yield answers a Kill. What the body does until the waiter looks, such as at a tracer's
 // Throw, does not change it. stopped is set once, in any state, and never cleared.
 type asymmetric struct {
-	c       core   // the body's greenlet; embedded, to save an allocation
+	c       core   // the body's greenlet; embedded, to save an allocation, and the first field, see core.asymmetric
 	body    body   // the pull, pull2 or coroutine in which this is embedded; set once
 	waiter  waiter // the entry for the caller of next or Resume; waiter.by is nil if none waits
 	parked  bool   // the body waits in its yield, or has not begun
 	yielded bool   // the waiter's last wait was ended by a yield
 	stopped bool   // the end of an iterator was asked for: its yield returns false from now on
-	t       *tree  // the tree that started or resumed it last, or to which it was moved; nil: pending
-	fastOn  *tree  // t while the body is parked, so that SwitchFast may resume it, and until it runs; else nil
+	fast    bool   // the body is parked so that SwitchFast may resume it; until it runs
 }
+
+// asymmetric returns the asymmetric coroutine whose body c is: isBody is set.
+func (c *core) asymmetric() *asymmetric { return (*asymmetric)(unsafe.Pointer(c)) }
 
 // A body is what Pull, Pull2 and Coroutine add to an asymmetric.
 type body interface {
@@ -53,7 +56,7 @@ type body interface {
 //
 // In a free tree another goroutine may claim the body at the same time, and then SwitchFast
 // refuses. So no state of the asymmetric is written before SwitchFast has succeeded: the greenlet
-// that resumes is left in the tree (resumed, resumer), and the body does the rest in takeFastResume.
+// that resumes is left in the tree (resumer), and the body does the rest in takeFastResume.
 
 // fastTarget returns the tree in which a fast resume may be tried, nil for none, and the body's
 // coroutine, or nil. Any goroutine may call it: it must still ask isHere and nothingToDo of the tree.
@@ -62,10 +65,10 @@ type body interface {
 // refuses. Such reads are races, which the race detector would report, so under it there is no fast
 // resume.
 func (a *asymmetric) fastTarget() (*tree, coro) {
-	if raceEnabled {
+	if raceEnabled || !a.fast {
 		return nil, nil
 	}
-	return a.fastOn, a.c.coro
+	return a.c.tree.Load(), a.c.coro
 }
 
 // startFast is Greenlet.startFast for next and Resume: it starts the body if that is pending, and makes
@@ -96,7 +99,7 @@ func (a *asymmetric) startFast(g *Greenlet) (*tree, coro) {
 
 // beginFastResume comes before the SwitchFast to the body.
 func (a *asymmetric) beginFastResume(t *tree, g *Greenlet) {
-	t.resumed, t.resumer = a, t.current
+	t.resumer = t.current
 	t.current.c.waits++
 	t.current = g
 	g.c.switches++
@@ -144,7 +147,7 @@ func (a *asymmetric) undoFastResume(t *tree) {
 	a.c.switches--
 	t.current = t.resumer
 	t.current.c.waits--
-	t.resumed, t.resumer, t.stopping = nil, nil, false
+	t.resumer, t.stopping = nil, false
 }
 
 // A fast yield has the same three parts.
@@ -157,7 +160,7 @@ func (a *asymmetric) beginFastYield() (*tree, coro) {
 	if raceEnabled {
 		return nil, nil
 	}
-	t, by := a.t, a.waiter.by
+	t, by := a.c.tree.Load(), a.waiter.by
 	if t == nil || !t.isHere() || !t.nothingToDo() || t.current.c != &a.c || a.c.waiter != &a.waiter || a.waiter.next != nil {
 		return nil, nil
 	}
@@ -166,7 +169,7 @@ func (a *asymmetric) beginFastYield() (*tree, coro) {
 		return nil, nil
 	}
 	a.parked, a.yielded = true, true
-	a.fastOn, t.current = t, by
+	a.fast, t.current = true, by
 	by.c.switches++
 	return t, to
 }
@@ -187,8 +190,8 @@ func (a *asymmetric) endNotedYield(t *tree) bool { return !a.parked && t.gotPlai
 // takeFastResume is called when the body begins, or goes on after a fast yield. If that is by a fast
 // resume, it does the part which that has left to it, and returns true.
 func (a *asymmetric) takeFastResume(t *tree) bool {
-	a.fastOn = nil
-	if t.resumed != a {
+	a.fast = false
+	if t.resumer == nil {
 		return false
 	}
 	a.waiter.by = t.resumer
@@ -196,7 +199,7 @@ func (a *asymmetric) takeFastResume(t *tree) bool {
 	if t.stopping {
 		a.stopped, t.stopping = true, false
 	}
-	t.resumed, t.resumer = nil, nil
+	t.resumer = nil
 	a.parked, a.yielded = false, false
 	return true
 }
@@ -204,7 +207,7 @@ func (a *asymmetric) takeFastResume(t *tree) bool {
 // undoFastYield takes beginFastYield back after SwitchFast has refused.
 func (a *asymmetric) undoFastYield(t *tree) {
 	a.waiter.by.c.switches--
-	a.fastOn, t.current = nil, a.c.userRef()
+	a.fast, t.current = false, a.c.userRef()
 	a.parked, a.yielded = false, false
 }
 
@@ -215,7 +218,7 @@ func (a *asymmetric) newGreenlet(pc uintptr, body body) *Greenlet {
 	if pc != 0 {
 		c.run = runBody
 	}
-	c.body, c.asym = pc, a
+	c.body, c.isBody = pc, true
 	a.body, a.parked = body, true
 	c.initPending(nil)
 	return &Greenlet{c: c}
@@ -241,7 +244,6 @@ func (t *tree) receivePlain() bool {
 // once the caller has read the value. False: resumeResult returns the message that came.
 func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 	c := g.c
-	a.t = t
 	a.waiter.by = t.current
 	a.waiter.by.c.waits++
 	c.push(&a.waiter)
@@ -256,14 +258,11 @@ func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 	return false
 }
 
-// resumeResult is the rest of a resume, or a fast one, that has returned false: it returns the
-// message that came. That may be the body's yield nevertheless; then yielded is true, and
+// resumeResult is the rest of a resume, or a fast one, that has returned false, and after which endedPlainly
+// has returned false: it returns the message that came. That may be the body's yield nevertheless; then yielded is true, and
 // endResume is to follow. If it is false, another goroutine may go on with the body already, so
 // the caller is not to look at a.yielded.
 func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
-	if a.endedPlainly() {
-		return m, false
-	}
 	t := treeHere()
 	me, received := t.current.c, false
 	defer func() {
@@ -279,8 +278,8 @@ func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
 	return m, yielded
 }
 
-// endedPlainly is resumeResult for a body that has ended with a value where there is nothing else to
-// do. False: it has done nothing.
+// endedPlainly comes before resumeResult, and in place of it if the body has ended with a value and there
+// is nothing else to do. False: it has done nothing.
 func (a *asymmetric) endedPlainly() bool {
 	if a.c.life.Load() != lifeDead {
 		return false
@@ -290,7 +289,9 @@ func (a *asymmetric) endedPlainly() bool {
 	if t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.inbox.kind != kindValue {
 		return false
 	}
-	t.inbox = message{} // not retained
+	if t.inbox.origin != nil { // else endsPlainly has left none
+		t.inbox = message{} // not retained
+	}
 	if t.slow != 0 {
 		t.housekeep()
 	}
@@ -503,6 +504,9 @@ func (a *asymmetric) next(g *Greenlet, op string) bool {
 
 // finishNext is the rest of a next whose resume, or fast resume, has returned false.
 func (a *asymmetric) finishNext(g *Greenlet, op string) bool {
+	if a.endedPlainly() {
+		return false
+	}
 	m, yielded := a.resumeResult(g)
 	if yielded {
 		return true

@@ -98,6 +98,9 @@ func (t *tree) carry() {
 // carrySlots has the worker's coroutine carry the variables of its thread, its tree and its
 // greenlet, which is about to start.
 func (w *worker) carrySlots(t *tree) {
+	if w.th.slots == nil && t.slots == nil && w.core.rare.Load() == nil { // the ordinary case
+		return
+	}
 	addSlots(w.coro, w.th.slots)
 	addSlots(w.coro, t.slots)
 	addSlots(w.coro, w.core.rareFields().slots)

@@ -128,6 +128,9 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 				}
 				return out, true, nil
 			}
+			if s.endedPlainly() {
+				return out, false, nil
+			}
 			m, yielded := s.resumeResult(c.g)
 			return s.resumeOutcome(c.g, m, yielded)
 		}
@@ -146,6 +149,9 @@ func (c *Coroutine[In, Out]) Resume(in In) (out Out, ok bool, err error) {
 	*s.in.Load() = in
 	m, yielded := message{}, true
 	if !s.resume(t, c.g) {
+		if s.endedPlainly() {
+			return out, false, nil
+		}
 		m, yielded = s.resumeResult(c.g)
 	}
 	return s.resumeOutcome(c.g, m, yielded)

@@ -70,10 +70,10 @@ type core struct {
 	prev, next *core     // in the ring of its tree's started greenlets
 
 	// The tree's own goroutine alone uses waiter and waits, but for one that has claimed the
-	// greenlet; asym never changes.
-	waiter *waiter     // the top of its stack of waiters, which get control in place of the parent; nil: the parent does
-	waits  int         // how many Kills, nexts and Resumes of its own it is in, of which a tracer may call more than one; see canMove
-	asym   *asymmetric // the coroutine whose body this is; nil: it is none
+	// greenlet; isBody never changes.
+	waiter *waiter // the top of its stack of waiters, which get control in place of the parent; nil: the parent does
+	isBody bool    // it is the body of an asymmetric coroutine, and embedded in that
+	waits  int32   // how many Kills, nexts and Resumes of its own it is in, of which a tracer may call more than one; see canMove
 }
 
 // rare holds what only few greenlets need, or only those that live long. A field is used by the

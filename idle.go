@@ -23,11 +23,14 @@ import (
 // all others away.
 //
 //	treePrivate --makeKnown--> treeKnown
-//	  |     ^
-//	  |     '----takeIdle------ treeTaken <-----------.
-//	  |                             ^                 |
-//	  '--becomeIdle--> treeIdle ----+--------> treeUnused
-//	                           take    endUnused     take
+//	 |   ^   ^
+//	 |   |   '----- takeIdle: of an earlier goroutine ---- treeTaken
+//	 |   |                                                    ^
+//	 |   '------ takeIdle -----.----------------.             | take
+//	 |                         |                |             |
+//	 '--becomeIdle--------> treeIdle --> treeUnused ----------'
+//	                           |  endUnused                   |
+//	                           '------------------------------'
 const (
 	treeKnown   int32 = iota // there may be references to the tree
 	treePrivate              // its goroutine uses it, for bodies of asymmetric coroutines
@@ -70,21 +73,17 @@ func (t *tree) makeKnown() bool {
 	}
 }
 
-// mayBecomeIdle says whether becomeIdle succeeds, as far as the caller, which runs in t, can know: the tree
-// is private, it is not tied to a thread, nor in a bubble of testing/synctest, which no other goroutine
-// with the same g need be, and it is in the table, where alone takeIdle looks.
-func (t *tree) mayBecomeIdle() bool {
-	return t.known.Load() == treePrivate && !t.carrier.Tied() && !t.carrier.Bubble() && roots.place(t.rootG).Load() == t
-}
-
-// becomeIdle makes a private tree in which nothing lives idle, if it may become that. If it returns true, t
-// may be another goroutine's at once. The root's goroutine calls it.
+// becomeIdle makes a private tree in which nothing lives idle, unless it is tied to a thread, or in a
+// bubble of testing/synctest, which no other goroutine with the same g need be, or not in the
+// table, where alone takeIdle looks. If it returns true, t may be another goroutine's at once. The
+// root's goroutine calls it.
 //
 // Another goroutine may just have taken the last greenlet away. Then it has made the tree known
 // before, so the compare-and-swap fails; the tree is to be closed, since its record must not
 // become that of another one (see releaseGoroutine).
 func (t *tree) becomeIdle() bool {
-	if !t.mayBecomeIdle() || !t.known.CompareAndSwap(treePrivate, treeIdle) {
+	if t.known.Load() != treePrivate || t.carrier.Tied() || t.carrier.Bubble() || roots.place(t.rootG).Load() != t ||
+		!t.known.CompareAndSwap(treePrivate, treeIdle) {
 		return false
 	}
 	if !t.looked.Load() {
@@ -93,16 +92,16 @@ func (t *tree) becomeIdle() bool {
 	return true
 }
 
-// take takes an idle tree out of the hands of all others, and returns false if it is not idle. The
+// take changes the state of an idle tree to treePrivate or treeTaken, and returns false if the tree is not idle. The
 // compare-and-swap fails if another goroutine takes it, or if endUnused has come across it: then it is tried
-// again. Any goroutine may call it.
-func (t *tree) take() bool {
+// again. Any goroutine may call it, with treePrivate only the root's.
+func (t *tree) take(to int32) bool {
 	for {
 		state := t.known.Load()
 		if state != treeIdle && state != treeUnused {
 			return false
 		}
-		if t.known.CompareAndSwap(state, treeTaken) {
+		if t.known.CompareAndSwap(state, to) {
 			return true
 		}
 	}
@@ -114,15 +113,22 @@ func (t *tree) take() bool {
 func takeIdle() *tree {
 	g, goid := gort.CurrentG()
 	t := roots.place(g).Load()
-	if t == nil || t.rootG != g || gort.InBubble() || !t.take() {
+	if t == nil || t.rootG != g || gort.InBubble() {
 		return nil
 	}
-	if t.rootGoid.Load() != goid {
+	if t.rootGoid.Load() == goid { // which nobody else changes
+		if !t.take(treePrivate) {
+			return nil
+		}
+	} else {
+		if !t.take(treeTaken) {
+			return nil
+		}
 		t.rootGoid.Store(goid)
 		t.carrier.SetRootID(goid)
+		t.known.Store(treePrivate)
 	}
 	t.root.c.resetSwitches()
-	t.known.Store(treePrivate)
 	if now := epoch.Load(); t.epoch != now {
 		t.epoch = now
 		t.lookForObservers()
@@ -135,7 +141,7 @@ func takeIdle() *tree {
 // bubble, and would not notice that the caller goes on when a worker, which is in none, has ended
 // (coroswitch_m, coro.go).
 func (t *tree) endIdle() bool {
-	if !t.take() {
+	if !t.take(treeTaken) {
 		return false
 	}
 	p := &t.th.pool

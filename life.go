@@ -56,8 +56,8 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	w.core = c
 	t.mu.Lock()
 	c.worker, c.coro, c.strongRef = w, w.coro, g
-	if c.asym != nil {
-		c.asym.t, c.asym.fastOn = t, t
+	if c.isBody {
+		c.asymmetric().fast = true
 		c.coro.SetOwner(nil) // Switch is to go by switchSlow; the worker's last greenlet may have set an owner
 	} else {
 		c.coro.SetOwner(unsafe.Pointer(t))
@@ -82,16 +82,14 @@ func (t *tree) addLive(c *core) {
 	c.prev, c.next = t.root.c.prev, t.root.c
 	c.prev.next, c.next.prev = c, c
 	t.nlive++
-	if t.unwatched == nil && !c.rareFields().watched {
-		t.unwatched = c
-	}
 }
 
 // isLastGreenlet says whether the tree will most likely end with its only greenlet, since its
-// root is implicit, the program has no reference to it, and the tree does not become idle. Then the worker is not
+// root is implicit, the program has no reference to it, and the tree is not to become idle. Then the worker is not
 // kept.
 func (t *tree) isLastGreenlet() bool {
-	return t.free.Load() && t.liveCount() == 1 && t.rootRef.Load() == rootUnreferenced && len(t.th.pool.idle) == 0 && !t.mayBecomeIdle()
+	return t.known.Load() != treePrivate && t.free.Load() && t.liveCount() == 1 && t.rootRef.Load() == rootUnreferenced &&
+		len(t.th.pool.idle) == 0
 }
 
 // endGreenlet ends the current greenlet, which w has run with the last message end, and puts
@@ -100,6 +98,7 @@ func (t *tree) isLastGreenlet() bool {
 func (t *tree) endGreenlet(w *worker, end *message) coro {
 	g := t.current
 	t.endSections(end)
+	plainly := t.endsPlainly(g.c, end)
 	t.markDead(g.c)
 	w.coro.Drop()
 	if t.free.Load() {
@@ -107,7 +106,24 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 	}
 	w.th.exceptions.clear() // a Go panic may have unwound C++ frames that were handling exceptions
 	w.th.pool.put(w)
+	if plainly {
+		t.setCurrent(t.root)
+		t.root.c.countSwitch()
+		return t.root.c.coro
+	}
+	t.lookAtEnd()
 	return t.deliverLast(g, *end).c.coro
+}
+
+// endsPlainly says whether c, the running greenlet, whose last message is end, is a body that has ended
+// with a value where there is nothing else to do, so that the next or Resume in which the root waits for it
+// finds out all by endedPlainly. Then no message is left.
+func (t *tree) endsPlainly(c *core, end *message) bool {
+	if !c.isBody || end.kind != kindValue || t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.heir != nil {
+		return false
+	}
+	w := &c.asymmetric().waiter
+	return c.waiter == w && w.by == t.root
 }
 
 // endLastGreenlet is endGreenlet for a worker whose goroutine ends then, in favour of the
@@ -116,6 +132,7 @@ func (t *tree) endLastGreenlet(w *worker, end *message) {
 	g := t.current
 	t.endSections(end)
 	t.markDead(g.c)
+	t.lookAtEnd()
 	w.core = nil
 	w.successor = t.deliverLast(g, *end).c.coro
 }
@@ -141,6 +158,14 @@ func (t *tree) deliverLast(g *Greenlet, m message) *Greenlet {
 	return target
 }
 
+// lookAtEnd has the operation that gets the last message of a dead greenlet go the long way, whose end
+// is endOperation: an implicit tree may end then.
+func (t *tree) lookAtEnd() {
+	if t.implicit {
+		t.slow |= slowHousekeeping
+	}
+}
+
 // markDead makes c dead: the current greenlet at its end, or a suspended one in destroy. Other
 // goroutines look at worker, coro and the ring under mu.
 func (t *tree) markDead(c *core) {
@@ -163,11 +188,8 @@ func (t *tree) markDead(c *core) {
 
 // removeLive takes c out of the ring of live greenlets. Its caller has locked mu.
 func (t *tree) removeLive(c *core) {
-	if t.unwatched == c {
-		t.unwatched = nil
-		if c.next != t.root.c {
-			t.unwatched = c.next
-		}
+	if t.visited == c {
+		t.visited = c.prev
 	}
 	c.prev.next, c.next.prev = c.next, c.prev
 	c.prev, c.next = nil, nil

@@ -78,7 +78,7 @@ func (t *tree) endIfEmpty() {
 // greenlet; it is killed when it is unreachable.
 func (c *core) isMovable() bool {
 	for {
-		if c.asym != nil {
+		if c.isBody {
 			return true
 		}
 		p := c.parent.Load()

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"reflect"
 	"runtime"
+	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
 	"github.com/go-greenlet/greenlet/internal/place"
@@ -42,6 +43,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	g := p.newGreenlet(place.PC(seq), p)
 	returnByJump := returnFromNext[V]()
 	next = func() (v V, ok bool) {
+		p := (*pull[V])(unsafe.Pointer(g.c))
 		t, to := p.fastTarget()
 		if t == nil {
 			t, to = p.startFast(g)
@@ -73,7 +75,7 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 		}
 		return v, false
 	}
-	return next, func() { p.stop(g, "stop of Pull") }
+	return next, func() { g.c.asymmetric().stop(g, "stop of Pull") }
 }
 
 // Pull2 is Pull for iterators over pairs.
@@ -81,6 +83,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 	p := &pull2[K, V]{seq: seq}
 	g := p.newGreenlet(place.PC(seq), p)
 	next = func() (k K, v V, ok bool) {
+		p := (*pull2[K, V])(unsafe.Pointer(g.c))
 		t, to := p.fastTarget()
 		if t == nil {
 			t, to = p.startFast(g)
@@ -106,7 +109,7 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 		}
 		return k, v, false
 	}
-	return next, func() { p.stop(g, "stop of Pull2") }
+	return next, func() { g.c.asymmetric().stop(g, "stop of Pull2") }
 }
 
 // returnFromYield returns from an iterator's yield by a jump; see gort.Return. It is used when
@@ -167,7 +170,8 @@ func requireContext(ctx context.Context, op string) {
 }
 
 // pull is the state that next and the body of a Pull share. The body writes v before it yields,
-// and next takes it out after that; only one of the two runs at a time.
+// and next takes it out after that; only one of the two runs at a time. The core of the body's greenlet is
+// its beginning, so next and stop have a reference to the greenlet alone, and less memory.
 type pull[V any] struct {
 	asymmetric
 	seq iter.Seq[V] // nil once it runs, so that it is not retained

@@ -103,7 +103,7 @@ func (t *tree) retrySwitch(from *core) (any, error) {
 //go:noinline
 func (g *Greenlet) startFast() (coro, *tree) {
 	t := currentTree()
-	if t == nil || g.c.asym != nil {
+	if t == nil || g.c.isBody {
 		return nil, nil
 	}
 	to := t.startPlain(g)
@@ -249,7 +249,7 @@ func (g *Greenlet) beginOperationIn(t *tree, op string) (*tree, error) {
 	}
 	switch {
 	case t != nil:
-	case g.c.asym != nil:
+	case g.c.isBody:
 		return privateTree()
 	default:
 		return newTree(true, true)
@@ -347,11 +347,10 @@ func (t *tree) receive() (message, *tree) {
 	}
 }
 
-// needsHousekeeping says whether, after a death, there is something for housekeep to free, or
-// for endOperation to look at.
+// needsHousekeeping says whether, after a death, there is something for housekeep to free.
 func (t *tree) needsHousekeeping() bool {
 	p := &t.th.pool
-	return t.implicit || len(p.idle) >= minIdle || len(p.orphans) != 0 || oneM && !t.free.Load() && t.carrier.Spare() > minIdle
+	return len(p.idle) >= minIdle || len(p.orphans) != 0 || oneM && !t.free.Load() && t.carrier.Spare() > minIdle
 }
 
 // housekeep frees workers and C stacks that are not needed any more. receive calls it while

@@ -21,7 +21,7 @@ var (
 // ends the body. Any other operation must not move a started body into a Run, whose end would
 // kill it, or out of one.
 func (g *Greenlet) beginTakeover(op string, ends bool) (*tree, error) {
-	if !g.valid() || g.c.asym == nil {
+	if !g.valid() || !g.c.isBody {
 		return g.beginOperation(op)
 	}
 	t, owner := treeHere(), g.owner()
@@ -72,9 +72,9 @@ func (t *tree) adopt(c *core, source *tree, started bool) error {
 			}
 			return t.moveIn(c, source, func() error {
 				switch {
-				case c.asym.waiter.by != nil:
+				case c.asymmetric().waiter.by != nil:
 					return errInUse
-				case !c.asym.parked: // it is suspended elsewhere than in its yield
+				case !c.asymmetric().parked: // it is suspended elsewhere than in its yield
 					return errBusy
 				}
 				return nil
@@ -211,9 +211,10 @@ func (c *core) descendsFrom(ancestor *core) bool {
 func (t *tree) admit(c *core) {
 	t.makeKnown() // there may be references to c
 	c.worker.th = t.th
-	if asym := c.asym; asym != nil {
-		asym.t, asym.fastOn = t, nil
-		asym.body.moved()
+	if c.isBody {
+		a := c.asymmetric()
+		a.fast = false
+		a.body.moved()
 	}
 	t.mu.Lock()
 	t.addLive(c)

@@ -27,7 +27,7 @@ type tree struct {
 	// from the beginning.
 	record *freeRecord
 
-	// Guards the ring of started greenlets, nlive, unwatched, movedSomeOut, posts, layer and the
+	// Guards the ring of started greenlets, nlive, visited, movedSomeOut, posts, layer and the
 	// fields of core that say so: the running greenlet and goroutines that move or end
 	// greenlets write them under mu; other goroutines read them under mu.
 	mu sync.Mutex
@@ -43,11 +43,10 @@ type tree struct {
 
 	inbox message // written right before a switch, read by the greenlet that is switched to
 
-	// beginFastResume writes them for the body that is switched to. Its takeFastResume clears
+	// beginFastResume writes them for the body that is switched to, current. Its takeFastResume clears
 	// them, or undoFastResume, if the switch was refused.
-	resumed  *asymmetric // the coroutine whose body is resumed; nil: no such switch is under way
-	resumer  *Greenlet   // the greenlet that resumes it
-	stopping bool        // it does so to end an iterator
+	resumer  *Greenlet // the greenlet that resumes it; nil: no such switch is under way
+	stopping bool      // it does so to end an iterator
 
 	slow  slowReasons // why a switch has to take the long way; 0: it need not
 	epoch uint32      // the value of the variable epoch at the last catchUp
@@ -71,13 +70,13 @@ type tree struct {
 	looked     atomic.Bool // endUnused is to look at the tree; who sets it owns nextLooked, until endUnused clears both
 	nextLooked *tree       // the one below in idleTrees
 
-	slots     []tlsSlot // the words that all of its greenlets carry; Run sets them before it calls f
-	sections  int       // how many sections of C code the running greenlet is in; see section.go
-	nlive     int       // the length of the ring of started greenlets, the oldest first, whose head is root.c; liveCount reads it without mu
-	unwatched *core     // the first one of the ring that watchNext has not visited; nil: it has visited all
-	posts     []func()  // what Post has left, the oldest first; guarded by mu
-	tracer    Tracer
-	layer     layer.Layer // what package tasklet keeps with the root; the running greenlet reads it without mu
+	slots    []tlsSlot // the words that all of its greenlets carry; Run sets them before it calls f
+	sections int       // how many sections of C code the running greenlet is in; see section.go
+	nlive    int       // the length of the ring of started greenlets, the oldest first, whose head is root.c; liveCount reads it without mu
+	visited  *core     // the last one of the ring that watchNext has visited; nil or root.c: it has visited none
+	posts    []func()  // what Post has left, the oldest first; guarded by mu
+	tracer   Tracer
+	layer    layer.Layer // what package tasklet keeps with the root; the running greenlet reads it without mu
 
 	// updateObservers sets these three.
 	recording *timeline.Recording // what lane is a part of; nil: none
@@ -382,6 +381,7 @@ func (t *tree) endOperation() {
 func (t *tree) destroy(c *core) {
 	t.th.pool.orphan(c.worker)
 	t.markDead(c)
+	t.lookAtEnd()
 }
 
 // runs says whether c is the running greenlet of the tree. Any goroutine may call it.

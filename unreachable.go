@@ -84,22 +84,22 @@ func (t *tree) watchSome() bool {
 	return true
 }
 
-// watchNext calls watch for the next greenlet, unwatched, and says whether there was one. Any
+// watchNext calls watch for the next greenlet, that after visited, and says whether there was one. Any
 // goroutine may call it.
 func (t *tree) watchNext() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c := t.unwatched
-	if c == nil {
+	c := t.root.c
+	if t.visited != nil {
+		c = t.visited
+	}
+	if c = c.next; c == t.root.c {
 		return false
 	}
 	if !c.rareFields().watched { // it may have been watched in the tree that it was moved from
 		c.watch()
 	}
-	t.unwatched = nil
-	if c.next != t.root.c {
-		t.unwatched = c.next
-	}
+	t.visited = c
 	return true
 }
 

@@ -35,14 +35,18 @@ type pool struct {
 
 // get takes an idle worker whose C stack was asked for with the same size, or makes one.
 func (p *pool) get(th *thread, size int) (*worker, error) {
-	for i := len(p.idle) - 1; i >= 0; i-- {
+	last := len(p.idle) - 1
+	for i := last; i >= 0; i-- {
 		if w := p.idle[i]; w.size == size {
-			last := len(p.idle) - 1
-			copy(p.idle[i:], p.idle[i+1:])
+			if i != last {
+				copy(p.idle[i:], p.idle[i+1:])
+			}
 			p.idle[last] = nil
 			p.idle = p.idle[:last]
-			if n := engine.cStack(w.coro); n != 0 && measuring.Load() {
-				trimStack(n)
+			if measuring.Load() {
+				if n := engine.cStack(w.coro); n != 0 {
+					trimStack(n)
+				}
 			}
 			return w, nil
 		}
@@ -89,6 +93,9 @@ func (p *pool) orphan(w *worker) {
 // freeOrphans frees the workers that were given up. On the portable engine that cannot be
 // done, and their stacks and Ms stay in memory.
 func (p *pool) freeOrphans() {
+	if p.orphans == nil {
+		return
+	}
 	for _, w := range p.orphans {
 		engine.destroy(w)
 	}
@@ -146,7 +153,9 @@ func (w *worker) run(t *tree, end *message) {
 	endRegion := w.core.region()
 	defer func() {
 		endRegion()
-		gort.SetLabels(nil) // the next greenlet has its own, and these may refer to much memory
+		if gort.Labels() != nil {
+			gort.SetLabels(nil) // the next greenlet has its own, and these may refer to much memory
+		}
 		if !returned {
 			w.th.tree.endByGoexit(w, *end)
 		}
@@ -181,16 +190,19 @@ func (c *core) execute(t *tree, end *message) {
 	c.run = nil
 	var v any
 	var err error
-	if c.asym == nil || !c.asym.takeFastResume(t) || !t.gotPlainValue() {
+	if !c.isBody || !c.asymmetric().takeFastResume(t) || !t.gotPlainValue() {
 		var ok bool
 		if v, ok = t.firstMessage(end); !ok {
 			return
 		}
 	}
-	switch {
-	case c.asym != nil:
-		v, err = nil, c.asym.body.run()
-	default:
+	if c.isBody {
+		if err = c.asymmetric().body.run(); err == nil {
+			end.kind = kindValue // the rest is nil
+			return
+		}
+		v = nil
+	} else {
 		v, err = run(v)
 	}
 	end.setResult(v, err)

@@ -48,6 +48,9 @@ func (c *Coro) Unpark() {
 // Drop is called when what ran on the coroutine has ended. C frames may have been skipped,
 // that would have left the words as they were.
 func (c *Coro) Drop() {
+	if c.Words == nil {
+		return
+	}
 	for i := range c.Words {
 		w := &c.Words[i]
 		copy(w.there(), w.others)

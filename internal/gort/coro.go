@@ -60,9 +60,12 @@ func (c *Coro) Fast() unsafe.Pointer { return c.fast }
 
 // SetOwner is called for a coroutine that does not run.
 func (c *Coro) SetOwner(owner unsafe.Pointer) {
-	c.owner, c.fast = owner, nil
+	fast := unsafe.Pointer(nil)
 	if c.plain {
-		c.fast = owner
+		fast = owner
+	}
+	if c.owner != owner || c.fast != fast { // most often they are right, and to write them is work for the collector
+		c.owner, c.fast = owner, fast
 	}
 }
 
