@@ -35,7 +35,7 @@ func flat(t *testing.T, f func()) {
 	}
 	slack := account{goroutines: 2, kib: 4096, maps: 30, handles: 2, stacks: 8} // others' noise
 	if raceEnabled {
-		slack.kib = 48 * 1024 // the race detector keeps a history of every goroutine
+		slack.kib = raceHistory
 		slack.maps = 300
 	}
 	if emulator != "" {
