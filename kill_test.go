@@ -552,3 +552,22 @@ func TestAPanickingUnraisableHookLosesNobody(t *testing.T) {
 	})
 	assert.Equal(t, 5, heard)
 }
+
+// A forgotten greenlet has given a reference to itself to another one, which kills it and gets its end; what that one
+// then sends to whoever happens to make the call arrives there.
+func TestAnotherGetsTheEndOfAForgottenOneAndSends(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		killed := errOther
+		other := greenlet.New(func(dying any) (any, error) {
+			killed = dying.(*greenlet.Greenlet).Kill()
+			return root.Switch("sent")
+		})
+		forget(t, func() error {
+			me := greenlet.Current()
+			_, err := other.Switch(me)
+			return err
+		})
+		value(t, "sent")(greenlet.New(returns("no", nil)).Switch(nil))
+		assert.NoError(t, killed)
+	})
+}
