@@ -32,6 +32,8 @@ type switcher interface {
 	endThread(th *thread)
 	// newWorker makes w's coroutine, which runs w.serve at the first switch to it.
 	newWorker(w *worker) error
+	// workerOf returns the worker whose coroutine c is; c is none of a root.
+	workerOf(c coro) *worker
 	// canSuspend prepares the suspension of from, the running coroutine, so that switchTo cannot
 	// fail. On an error nothing has changed.
 	canSuspend(th *thread, from coro) error

@@ -169,6 +169,8 @@ func (e lineEngine) newWorker(w *worker) error {
 	return nil
 }
 
+func (lineEngine) workerOf(c coro) *worker { return lineCoroOf(c).w }
+
 func (lineEngine) switchTo(th *thread, from, to coro) {
 	l, c := &th.lines, lineCoroOf(from)
 	ownLocks := l.levelLocks()

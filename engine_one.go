@@ -1,10 +1,6 @@
 package greenlet
 
-import (
-	"unsafe"
-
-	"github.com/go-greenlet/greenlet/internal/gort"
-)
+import "github.com/go-greenlet/greenlet/internal/gort"
 
 // A oneMEngine runs each greenlet in a goroutine on its root's own M; see
 // internal/gort/onem.go. Without cgo there are no C stacks, and all else is the same.
@@ -42,10 +38,11 @@ func (oneMEngine) newWorker(w *worker) error {
 	return w.th.carrier.Make(w.coro, size, serve)
 }
 
-// serve is what the goroutine of a worker runs. c is the worker's first field, by which the worker
-// is found without a closure.
+func (oneMEngine) workerOf(c coro) *worker { return ownerOf(c) }
+
+// serve is what the goroutine of a worker runs.
 func serve(c coro) {
-	w := (*worker)(unsafe.Pointer(c))
+	w := ownerOf(c)
 	w.serve()
 	if w.successor != nil {
 		w.th.carrier.Exit(c, w.successor)

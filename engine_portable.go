@@ -34,9 +34,12 @@ func (portableEngine) newWorker(w *worker) error {
 	if err != nil {
 		return errors.Join(err, w.handle.Delete())
 	}
-	w.coro = &gort.Coro{Native: uintptr(c)}
+	w.ownCoro = gort.Coro{Native: uintptr(c)}
+	w.coro = &w.ownCoro
 	return nil
 }
+
+func (portableEngine) workerOf(c coro) *worker { return ownerOf(c) }
 
 func (portableEngine) switchTo(th *thread, from, to coro) {
 	saved := *th.errno

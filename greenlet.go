@@ -63,9 +63,8 @@ type core struct {
 	tree           atomic.Pointer[tree]     // the tree it is or was in; nil: never started, so it belongs to its parent's
 	rare           atomic.Pointer[rare]     // nil: noneRare; see rareFields and makeRare
 
-	// From the start to the end, other goroutines read worker, strongRef, prev and next under
+	// From the start to the end, other goroutines read strongRef, prev and next under
 	// tree.mu, so they are written under it.
-	worker     *worker   // that it runs on; nil: pending, dead, or a root
 	strongRef  *Greenlet // the program's reference, which keeps it reachable until watch is called
 	prev, next *core     // in the ring of its tree's started greenlets
 

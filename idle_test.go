@@ -540,6 +540,39 @@ func TestAForgottenBodyIsNotKeptByItsLastYield(t *testing.T) {
 	})
 }
 
+// Nor a greenlet that has ended, with a value that its parent's Switch has got by the short way.
+func TestADeadGreenletIsNotKeptByItsEnd(t *testing.T) {
+	for name, inRoot := range map[string]bool{"to the root": true, "to another parent": false} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, Run(func(*Greenlet) error {
+				var left weak.Pointer[Greenlet]
+				life := func(any) (any, error) {
+					g := New(func(v any) (any, error) { return v, nil })
+					left = weak.Make(g)
+					return g.Switch(1)
+				}
+				check := func() {
+					assert.Eventually(t, func() bool {
+						runtime.GC()
+						return left.Value() == nil
+					}, time.Minute, time.Millisecond)
+				}
+				if inRoot {
+					_, err := life(nil)
+					check()
+					return err
+				}
+				_, err := New(func(any) (any, error) {
+					_, err := life(nil)
+					check()
+					return nil, err
+				}).Switch(nil)
+				return err
+			}))
+		})
+	}
+}
+
 // Between two iterations the goroutine is no root, for whoever asks.
 func TestAnIdleTreeIsNotFound(t *testing.T) {
 	needsFreeTrees(t)

@@ -55,7 +55,7 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	}
 	w.core = c
 	t.mu.Lock()
-	c.worker, c.coro, c.strongRef = w, w.coro, g
+	c.coro, c.strongRef = w.coro, g
 	if c.isBody {
 		c.asymmetric().fast = true
 		c.coro.SetOwner(nil) // Switch is to go by switchSlow; the worker's last greenlet may have set an owner
@@ -106,24 +106,33 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 	}
 	w.th.exceptions.clear() // a Go panic may have unwound C++ frames that were handling exceptions
 	w.th.pool.put(w)
-	if plainly {
-		t.setCurrent(t.root)
-		t.root.c.countSwitch()
-		return t.root.c.coro
+	if !plainly || !g.c.isBody { // else endedPlainly follows
+		t.lookAtEnd()
 	}
-	t.lookAtEnd()
-	return t.deliverLast(g, *end).c.coro
+	if !plainly {
+		return t.deliverLast(g, *end).c.coro
+	}
+	if end.value != nil {
+		t.inbox.value = end.value
+	}
+	t.setCurrent(t.root)
+	t.root.c.countSwitch()
+	return t.root.c.coro
 }
 
-// endsPlainly says whether c, the running greenlet, whose last message is end, is a body that has ended
-// with a value where there is nothing else to do, so that the next or Resume in which the root waits for it
-// finds out all by endedPlainly. Then no message is left.
+// endsPlainly says whether the last message of c, the running greenlet, is a value that the root gets, and
+// there is nothing else to do. Then the value alone is left in the inbox, as by a short switch. The end of a body,
+// which has none, the next or Resume in which the root waits finds out by endedPlainly.
 func (t *tree) endsPlainly(c *core, end *message) bool {
-	if !c.isBody || end.kind != kindValue || t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.heir != nil {
+	if end.kind != kindValue || t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.heir != nil {
 		return false
 	}
-	w := &c.asymmetric().waiter
-	return c.waiter == w && w.by == t.root
+	if c.isBody {
+		w := &c.asymmetric().waiter
+		return c.waiter == w && w.by == t.root
+	}
+	p := c.parent.Load()
+	return c.waiter == nil && (p == nil || p == t.root)
 }
 
 // endLastGreenlet is endGreenlet for a worker whose goroutine ends then, in favour of the
@@ -167,7 +176,7 @@ func (t *tree) lookAtEnd() {
 }
 
 // markDead makes c dead: the current greenlet at its end, or a suspended one in destroy. Other
-// goroutines look at worker, coro and the ring under mu.
+// goroutines look at coro and the ring under mu.
 func (t *tree) markDead(c *core) {
 	if t.slow&slowObserved != 0 {
 		t.noteEnd(c)
@@ -178,7 +187,7 @@ func (t *tree) markDead(c *core) {
 	t.mu.Lock()
 	t.removeLive(c)
 	c.unwatch()
-	c.worker, c.coro = nil, nil
+	c.coro = nil
 	c.life.Store(lifeDead)
 	t.mu.Unlock()
 	if t.needsHousekeeping() {

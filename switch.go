@@ -51,16 +51,12 @@ func (g *Greenlet) Switch(v any) (any, error) {
 			switch way {
 			case gort.Returned:
 				if t.gotPlainValue() {
-					v = t.inbox.value
-					t.inbox.value = nil // not retained
-					return v, nil
+					return t.takeValue(), nil
 				}
 				return t.receiveSlow()
 			case gort.Jumped:
 				if t.gotPlainValue() {
-					v = t.inbox.value
-					t.inbox.value = nil
-					return returnFromSwitch(v, nil)
+					return returnFromSwitch(t.takeValue(), nil)
 				}
 				return t.receiveSlow()
 			}
@@ -140,9 +136,7 @@ func (t *tree) startPlain(g *Greenlet) coro {
 //go:noinline
 func (t *tree) receiveSlow() (any, error) {
 	if t.gotPlainValueNoted() {
-		v := t.inbox.value
-		t.inbox.value = nil
-		return v, nil
+		return t.takeValue(), nil
 	}
 	m, t := t.receive()
 	t.endOperation()
@@ -152,6 +146,16 @@ func (t *tree) receiveSlow() (any, error) {
 // returnFromSwitch returns from Switch by a jump; see gort.Return. It is used when SwitchFast has
 // returned Jumped.
 var returnFromSwitch = gort.Return[func(any, error) (any, error)]()
+
+// takeValue takes the value out after gotPlainValue, in a function that the compiler inlines. Nothing is retained.
+func (t *tree) takeValue() (v any) {
+	v = t.inbox.value
+	t.inbox.value = nil
+	if t.inbox.origin != nil {
+		t.inbox.origin = nil
+	}
+	return v
+}
 
 // gotPlainValue says, after a switch, whether the message is a value and there is nothing else
 // to do.

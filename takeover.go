@@ -210,7 +210,7 @@ func (c *core) descendsFrom(ancestor *core) bool {
 // admit ends the move of a claimed greenlet, which is in no tree's ring: this tree gets it.
 func (t *tree) admit(c *core) {
 	t.makeKnown() // there may be references to c
-	c.worker.th = t.th
+	engine.workerOf(c.coro).th = t.th
 	if c.isBody {
 		a := c.asymmetric()
 		a.fast = false

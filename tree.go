@@ -379,7 +379,7 @@ func (t *tree) endOperation() {
 
 // destroy gives up a started greenlet that will never run again, whatever is on its stacks.
 func (t *tree) destroy(c *core) {
-	t.th.pool.orphan(c.worker)
+	t.th.pool.orphan(engine.workerOf(c.coro))
 	t.markDead(c)
 	t.lookAtEnd()
 }

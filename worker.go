@@ -3,13 +3,14 @@ package greenlet
 import (
 	"runtime/debug"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
 )
 
 // A worker is a coroutine of the engine that runs one greenlet after the other.
 type worker struct {
-	ownCoro   gort.Coro  // coro points here on the engine of one M; the first field, since serve converts its address
+	ownCoro   gort.Coro  // coro points here, but on a lineEngine; the first field, see ownerOf
 	th        *thread    // changed when the greenlet is moved to another tree
 	coro      coro       // what the engine switches to
 	size      int        // of its C stack in bytes, as WithStackSize said; 0: the default
@@ -18,6 +19,9 @@ type worker struct {
 	core      *core      // the greenlet that it runs or is to run; nil: it is idle
 	retired   bool       // serve is to return
 }
+
+// ownerOf returns the worker whose ownCoro c is.
+func ownerOf(c coro) *worker { return (*worker)(unsafe.Pointer(c)) }
 
 // minIdle is how many idle workers a tree keeps in any case, since to make one takes longer
 // than to use one again. It keeps more only while as many greenlets live. (On the portable
@@ -190,22 +194,29 @@ func (c *core) execute(t *tree, end *message) {
 	c.run = nil
 	var v any
 	var err error
-	if !c.isBody || !c.asymmetric().takeFastResume(t) || !t.gotPlainValue() {
+	switch {
+	case c.isBody && c.asymmetric().takeFastResume(t) && t.gotPlainValue():
+	case !c.isBody && t.gotPlainValue():
+		v = t.takeValue()
+	default:
 		var ok bool
 		if v, ok = t.firstMessage(end); !ok {
 			return
 		}
 	}
 	if c.isBody {
-		if err = c.asymmetric().body.run(); err == nil {
-			end.kind = kindValue // the rest is nil
-			return
-		}
-		v = nil
+		v, err = nil, c.asymmetric().body.run()
 	} else {
 		v, err = run(v)
 	}
-	end.setResult(v, err)
+	if err != nil {
+		end.setError(err)
+		return
+	}
+	end.kind = kindValue
+	if v != nil {
+		end.value = v
+	}
 }
 
 // firstMessage returns the value with which a greenlet starts. Any other message ends the
@@ -224,16 +235,10 @@ func (t *tree) firstMessage(end *message) (v any, ok bool) {
 	return nil, false
 }
 
-// setResult makes m the last message of a body that has returned v and err.
+// setError makes m the last message of a body that has returned an error.
 //
 //go:noinline
-func (m *message) setResult(v any, err error) {
-	if err == nil {
-		*m = message{kind: kindValue, value: v}
-	} else {
-		*m = errorMessage(err)
-	}
-}
+func (m *message) setError(err error) { *m = errorMessage(err) }
 
 // label gives the calling goroutine, on which c runs, the profiler labels of the goroutine
 // that has made c, as a go statement does, and c's name.
