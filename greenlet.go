@@ -231,7 +231,7 @@ func (c *core) initPending(opts []Option) {
 	}
 	if c.parent.Load() == nil {
 		if t := currentTree(); t != nil {
-			c.parent.Store(t.current)
+			storeBefore(&c.parent, t.current) // nobody else has c yet
 			t.raceRelease()
 		}
 	}

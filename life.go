@@ -3,6 +3,7 @@ package greenlet
 import (
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -63,7 +64,7 @@ func (t *tree) start(g *Greenlet, k kind) error {
 		c.coro.SetOwner(unsafe.Pointer(t))
 	}
 	if p := c.parent.Load(); p == nil {
-		c.parent.Store(t.root) // no other goroutine writes parent while life is lifeMoving
+		storeBefore(&c.parent, t.root) // no other goroutine writes parent while life is lifeMoving
 	} else if !p.c.hasDescendants.Load() {
 		p.noteDescendants()
 	}
@@ -76,9 +77,21 @@ func (t *tree) start(g *Greenlet, k kind) error {
 	return nil
 }
 
-// addLive appends c to the ring of the tree's live greenlets. Its caller has locked mu.
+// storeBefore writes *p where an atomic store follows that other goroutines look at before they look at *p, or
+// before they can have it. So an ordinary store is enough, which does not wait for the ones before it; the race detector
+// wants to see an atomic one. (An atomic.Pointer is one word.)
+func storeBefore[T any](p *atomic.Pointer[T], v *T) {
+	if raceEnabled || unsafe.Sizeof(*p) != unsafe.Sizeof(v) {
+		p.Store(v)
+		return
+	}
+	*(**T)(unsafe.Pointer(p)) = v
+}
+
+// addLive appends c to the ring of the tree's live greenlets. Its caller has locked mu, and if c was pending it
+// stores life after that.
 func (t *tree) addLive(c *core) {
-	c.tree.Store(t)
+	storeBefore(&c.tree, t)
 	c.prev, c.next = t.root.c.prev, t.root.c
 	c.prev.next, c.next.prev = c, c
 	t.nlive++

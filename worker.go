@@ -179,12 +179,17 @@ func (w *worker) run(t *tree, end *message) {
 // returns then, unless the body was in runtime.Goexit when a deferred call panicked: in that
 // case the Goexit goes on after the recover, and the heir gets the panic all the same.
 func (c *core) executeRecovering(t *tree, end *message) {
+	returned := false
 	defer func() {
+		if returned {
+			return
+		}
 		if r := recover(); r != nil {
 			*end = c.panicMessage(r)
 		}
 	}()
 	c.execute(t, end)
+	returned = true
 }
 
 // execute calls the body with the value that started the greenlet. If an error started it, as
