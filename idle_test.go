@@ -11,12 +11,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-greenlet/greenlet/internal/gort"
+	"github.com/go-greenlet/greenlet/internal/layer"
 )
 
 // Trees that become idle and are used again, also at the moments at which somebody else comes across
@@ -817,24 +819,34 @@ func TestAnIdleTreeIsNoOrphan(t *testing.T) {
 func TestIdleTreesEndSoon(t *testing.T) {
 	needsFreeTrees(t)
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	ins := make(chan *tree, 50)
+	type life struct {
+		in   *tree
+		g    uintptr // the body's
+		goid uint64
+	}
+	lives := make(chan *life, 50)
 	var all sync.WaitGroup
-	for range cap(ins) {
+	for range cap(lives) {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			next, stop := Pull(upwards)
+			l := &life{}
+			next, stop := Pull(func(yield func(int) bool) {
+				l.g, l.goid = gort.CurrentG()
+				yield(1)
+			})
 			next()
-			ins <- treeHere()
+			l.in = treeHere()
 			stop()
+			lives <- l
 		}()
 	}
 	all.Wait()
-	close(ins)
-	for in := range ins {
-		assert.Eventually(t, func() bool { return in.end.Load() == endReleased }, time.Minute, time.Millisecond)
-		assert.NotSame(t, in, roots.place(in.rootG).Load())
-		assert.Empty(t, in.th.pool.idle)
+	close(lives)
+	for l := range lives {
+		assert.Eventually(t, func() bool {
+			return l.in.end.Load() == endReleased && roots.place(l.in.rootG).Load() != l.in && gort.GoroutineEnded(l.g, l.goid)
+		}, time.Minute, time.Millisecond)
 	}
 }
 
@@ -1019,4 +1031,183 @@ func TestTwoAtOnceWhileTreesAreUsedAgain(t *testing.T) {
 	}
 	over.Store(true)
 	others.Wait()
+}
+
+// A tree in which nothing lives is left by the root's goroutine, whoever has ended last, and whatever way.
+func TestAnImplicitTreeIsLeft(t *testing.T) {
+	needsFreeTrees(t)
+	ends := func(any) (any, error) { return nil, nil }
+	do := func(v any, err error) any {
+		assert.NoError(t, err)
+		return v
+	}
+	for name, f := range map[string]func(){
+		"a body that has begun nothing": func() { next, _ := Pull(func(func(int) bool) {}); next() },
+		"a body, all of it":             func() { next, _ := Pull(func(yield func(int) bool) { yield(1) }); next(); next() },
+		"a body, stopped":               func() { next, stop := Pull(upwards); next(); stop() },
+		"a body, killed": func() {
+			var g *Greenlet
+			next, _ := Pull(func(yield func(int) bool) { g = Current(); yield(1) })
+			next()
+			assert.NoError(t, g.Kill())
+		},
+		"a body in another greenlet": func() {
+			next, _ := Pull(func(yield func(int) bool) { yield(1) })
+			do(New(func(any) (any, error) { next(); next(); return nil, nil }).Switch(nil))
+		},
+		"a body in a body": func() {
+			next, _ := Pull(func(yield func(int) bool) {
+				inner, _ := Pull(func(func(int) bool) {})
+				inner()
+				yield(1)
+			})
+			next()
+			next()
+		},
+		"a coroutine": func() {
+			c := NewCoroutine(func(yield func(int) (int, error), _ int) error { _, err := yield(1); return err })
+			_, _, err := c.Resume(1)
+			assert.NoError(t, err)
+			assert.NoError(t, c.Stop())
+		},
+		"Goexit": func() {
+			next, _ := Pull(func(yield func(int) bool) { yield(1); runtime.Goexit() })
+			next()
+			next()
+		},
+		"a panic": func() {
+			defer func() { assert.NotNil(t, recover()) }()
+			next, _ := Pull(func(func(int) bool) { panic(1) })
+			next()
+		},
+		"a greenlet": func() { do(New(ends).Switch(nil)) },
+		"a greenlet in another": func() {
+			do(New(func(any) (any, error) { return New(ends).Switch(nil) }).Switch(nil))
+		},
+		"one whose child has ended to the root": func() {
+			child := New(ends)
+			g := New(func(any) (any, error) { return child.Switch(nil) })
+			do(g.Switch(nil))
+			assert.True(t, child.Dead() && !g.Dead())
+			do(g.Switch(nil))
+			assert.True(t, g.Dead())
+		},
+		"one whose pending child has ended to the root": func() {
+			child := New(ends)
+			g := New(func(any) (any, error) { return child.Throw(nil) })
+			do(g.Switch(nil))
+			assert.True(t, child.Dead() && !g.Dead())
+			do(g.Switch(nil))
+			assert.True(t, g.Dead())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			elsewhere(func() {
+				defer func() { assert.Nil(t, treeHere()) }()
+				f()
+			})
+		})
+	}
+}
+
+// A body that its child kills while the root waits in the next passes control to the child, and not to the root.
+func TestABodyThatItsChildKillsWhileTheRootWaits(t *testing.T) {
+	elsewhere(func() {
+		back := false
+		c := NewCoroutine(func(func(int) (int, error), int) error {
+			body := Current()
+			_, err := New(func(any) (any, error) {
+				err := body.Kill()
+				back = true
+				return nil, err
+			}).Switch(nil)
+			assert.Equal(t, ErrExit, err)
+			return nil
+		})
+		_, ok, err := c.Resume(1)
+		assert.False(t, ok)
+		assert.NoError(t, err)
+		assert.True(t, back)
+	})
+}
+
+// The heir of a greenlet that ends gets its value, and not the root, which is the parent.
+func TestAnHeirGetsTheEnd(t *testing.T) {
+	require.NoError(t, Run(func(root *Greenlet) error {
+		heir := New(func(any) (any, error) { return root.Switch(nil) })
+		_, err := heir.Switch(nil)
+		require.NoError(t, err)
+		v, err := New(func(any) (any, error) {
+			layer.Heir(unsafe.Pointer(heir))
+			return 5, nil
+		}).Switch(nil)
+		assert.Equal(t, 5, v)
+		assert.True(t, heir.Dead(), "it has passed it on")
+		return err
+	}))
+}
+
+// A short resume that is refused leaves nothing that the next body to go on would take for its own.
+func TestARefusedResumeLeavesNothing(t *testing.T) {
+	needsFreeTrees(t)
+	needsFast(t)
+	require.NoError(t, Run(func(root *Greenlet) error {
+		p := &pull[int]{seq: upwards}
+		g := p.newGreenlet(0, p)
+		p.asymmetric.c.run = runBody
+		require.True(t, p.next(g, "next"))
+		p.endResume()
+		in := treeHere()
+		switches, waits := g.c.switchCount(), root.c.waits
+		p.beginFastResume(in, g)
+		in.stopping = true
+		p.undoFastResume(in)
+		assert.Nil(t, in.resumer)
+		assert.False(t, in.stopping)
+		assert.Same(t, root, in.current)
+		assert.Equal(t, switches, g.c.switchCount())
+		assert.Equal(t, waits, root.c.waits)
+		p.stop(g, "stop")
+		return nil
+	}))
+}
+
+// An end counts as a switch to who gets it.
+func TestAnEndIsCounted(t *testing.T) {
+	require.NoError(t, Run(func(root *Greenlet) error {
+		before := root.c.switchCount()
+		_, err := New(func(any) (any, error) { return nil, nil }).Switch(nil)
+		assert.Equal(t, before+1, root.c.switchCount())
+		next, _ := Pull(func(func(int) bool) {})
+		next()
+		assert.Equal(t, before+2, root.c.switchCount())
+		return err
+	}))
+}
+
+// Who has left a tree idle does not touch it any more: a later goroutine with the same g may bind it to its thread. The
+// race detector reports it if nothing else orders the two, so nobody waits for the first one.
+func TestWhoLeavesATreeIdleDoesNotTouchItAfterwards(t *testing.T) {
+	needsFreeTrees(t)
+	if !raceEnabled {
+		t.Skip("it is for the race detector")
+	}
+	for range 400 {
+		go func() {
+			next, stop := Pull(upwards)
+			next()
+			stop()
+		}()
+		time.Sleep(500 * time.Microsecond)
+		go func() {
+			next, stop := Pull(upwards)
+			next()
+			Current()
+			stop()
+			_, err := New(func(any) (any, error) { return nil, nil }, WithStackSize(1<<16)).Switch(nil)
+			assert.NoError(t, err)
+		}()
+		time.Sleep(500 * time.Microsecond)
+	}
+	time.Sleep(50 * time.Millisecond) // the last ones
 }

@@ -135,7 +135,8 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 
 // endsPlainly says whether the last message of c, the running greenlet, is a value that the root gets, and
 // there is nothing else to do. Then the value alone is left in the inbox, as by a short switch. The end of a body,
-// which has none, the next or Resume in which the root waits finds out by endedPlainly.
+// which has none, the next or Resume in which the root waits finds out by endedPlainly. (Or, if the root is in another
+// operation just now, inside its tracer, that gets the value nil.)
 func (t *tree) endsPlainly(c *core, end *message) bool {
 	if end.kind != kindValue || t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.heir != nil {
 		return false

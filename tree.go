@@ -360,8 +360,8 @@ func (t *tree) youngest() *core {
 	return t.root.c.prev
 }
 
-// endOperation is the last step of every operation, after which the caller does not touch the tree: it
-// may be another goroutine's at once. It ends an implicit tree in which nothing lives and to whose
+// endOperation is the last step of every operation. When becomeIdle has returned true, neither it nor the
+// caller touches the tree: it may be another goroutine's at once. It ends an implicit tree in which nothing lives and to whose
 // root the program has no reference, or makes it idle, and so unlocks the goroutine. Only the
 // root's goroutine can unlock itself; if another one calls, a fiber's or that of an iter.Pull,
 // the tree lasts until an operation of the root's goroutine. Nor does an operation end it that is
@@ -370,9 +370,14 @@ func (t *tree) youngest() *core {
 // referenceRoot of another goroutine at this moment.
 func (t *tree) endOperation() {
 	if t.implicit && t.liveCount() == 0 && t.catching == 0 && t.sections == 0 && t.rootG == gort.Getg() &&
-		(t.carrier == nil || !t.carrier.TiedInC()) && !t.becomeIdle() &&
-		t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
-		t.close(endReleased)
+		(t.carrier == nil || !t.carrier.TiedInC()) {
+		t.raceRelease()
+		if t.becomeIdle() {
+			return
+		}
+		if t.rootRef.CompareAndSwap(rootUnreferenced, rootReleased) {
+			t.close(endReleased)
+		}
 	}
 	t.raceRelease()
 }

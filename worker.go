@@ -37,7 +37,8 @@ type pool struct {
 	orphans []*worker // given up by orphan; freeOrphans frees them
 }
 
-// get takes an idle worker whose C stack was asked for with the same size, or makes one.
+// get takes an idle worker whose C stack was asked for with the same size, or makes one. Either is as a goroutine that
+// the caller makes.
 func (p *pool) get(th *thread, size int) (*worker, error) {
 	last := len(p.idle) - 1
 	for i := last; i >= 0; i-- {
@@ -47,6 +48,9 @@ func (p *pool) get(th *thread, size int) (*worker, error) {
 			}
 			p.idle[last] = nil
 			p.idle = p.idle[:last]
+			if oneM {
+				w.coro.Inherit()
+			}
 			if measuring.Load() {
 				if n := engine.cStack(w.coro); n != 0 {
 					trimStack(n)

@@ -108,6 +108,12 @@ func checkOffsets() error {
 		}
 		return 0
 	}
+	flag := func(offset uintptr) uint64 { // of a field that Go 1.24 and 1.25 do not have
+		if offset == 0 {
+			return 0
+		}
+		return uint64(r.half(g+offset)) & 0xff
+	}
 	for _, c := range []struct {
 		what      string
 		got, want uint64
@@ -129,6 +135,8 @@ func checkOffsets() error {
 		{"g.m.g0StackAccurate over 1", uint64(r.half(m+mAccurate)) & 0xff >> 1, 0},
 		{"g.paniconfault over 1", uint64(r.half(g+gPanicOnFault)) & 0xff >> 1, 0},
 		{"g.throwsplit over 1", uint64(r.half(g+gThrowSplit)) & 0xff >> 1, 0},
+		{"g.fipsOnlyBypass over 1", flag(gFipsBypass) >> 1, 0},
+		{"g.ditWanted over 1", flag(gDitWanted) >> 1, 0},
 		{"g.coroarg", uint64(r.word(g + gCoroarg)), 0},
 		{"a suspended one's g.m", uint64(r.word(inside + gM)), 0},
 		{"a suspended one's atomicstatus", uint64(r.half(inside+gStatus)) &^ 0x1000, gWaiting},

@@ -103,6 +103,20 @@ func (t *Thread) Make(c *Coro, size int, body func(*Coro)) error {
 	return nil
 }
 
+// Inherit gives the goroutine of c, which waits for another body, what newproc1 would give a new one of the
+// calling goroutine's: whether crypto/fips140.WithoutEnforcement is in force, and
+// crypto/subtle.WithDataIndependentTiming, which say that goroutines made in them inherit that. (The labels are
+// those of who has made the body; package greenlet sets them.)
+//
+//go:norace
+func (c *Coro) Inherit() {
+	if gFipsBypass != 0 {
+		from := getg()
+		*at[uint8](c.firstG + gFipsBypass) = *at[uint8](from + gFipsBypass)
+		*at[uint8](c.firstG + gDitWanted) = *at[uint8](from + gDitWanted)
+	}
+}
+
 // starter is what runtime.newcoro is given for c. It is a function of its own so that
 // Self knows it.
 //

@@ -21,6 +21,8 @@ package gort
 //	gProfiled: not 0 while a goroutine profile is under way, and then the official
 //	    switch is taken (tryRecordGoroutineProfile, mprof.go).
 //	gBubble: the goroutine is in a synctest bubble: the official switch counts.
+//	gFipsBypass, gDitWanted: what newproc1 gives a new goroutine of the one that makes it,
+//	    besides the profiler labels; see Coro.Inherit.
 //	gSyscall*, gStktopSP, gPanic, gDefer, gPanicOnFault, gThrowSplit, gCgoCtxt, gCoroarg:
 //	    what makes a goroutine that is to be given up as it was when it was new
 //	    (newproc1, proc.go; corostart, coro.go).

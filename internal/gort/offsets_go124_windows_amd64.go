@@ -32,6 +32,8 @@ const (
 	gProfiled     = 380
 	gCoroarg      = 384
 	gBubble       = 392
+	gFipsBypass   = 0
+	gDitWanted    = 0
 	mG0           = 0
 	mCurg         = 144
 	mIncgo        = 232

@@ -32,6 +32,8 @@ const (
 	gProfiled     = 372
 	gCoroarg      = 376
 	gBubble       = 384
+	gFipsBypass   = 0
+	gDitWanted    = 0
 	mG0           = 0
 	mCurg         = 136
 	mIncgo        = 224

@@ -32,6 +32,8 @@ const (
 	gProfiled     = 380
 	gCoroarg      = 384
 	gBubble       = 392
+	gFipsBypass   = 217
+	gDitWanted    = 218
 	mG0           = 0
 	mCurg         = 136
 	mIncgo        = 232

@@ -31,6 +31,8 @@ const (
 	gProfiled     = 0
 	gCoroarg      = 0
 	gBubble       = 0
+	gFipsBypass   = 0
+	gDitWanted    = 0
 	mG0           = 0
 	mCurg         = 0
 	mIncgo        = 0
