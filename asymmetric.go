@@ -37,6 +37,7 @@ type asymmetric struct {
 	parked  bool   // the body waits in its yield, or has not begun
 	yielded bool   // the waiter's last wait was ended by a yield
 	stopped bool   // the end of an iterator was asked for: its yield returns false from now on
+	byJump  bool   // next may return by a jump, see gort.Return; set once
 	fast    bool   // the body is parked so that SwitchFast may resume it; until it runs
 }
 

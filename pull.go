@@ -40,8 +40,8 @@ import (
 // with a context.
 func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 	p := &pull[V]{seq: seq}
+	p.byJump = inRegisters[V]()
 	g := p.newGreenlet(place.PC(seq), p)
-	returnByJump := returnFromNext[V]()
 	next = func() (v V, ok bool) {
 		p := (*pull[V])(unsafe.Pointer(g.c))
 		t, to := p.fastTarget()
@@ -54,8 +54,8 @@ func Pull[V any](seq iter.Seq[V]) (next func() (V, bool), stop func()) {
 				if p.endFastResume(t) || p.endNotedResume(t) {
 					v, p.v = p.v, v
 					p.endResume()
-					if way == gort.Jumped && returnByJump != nil {
-						return returnByJump(v, true)
+					if way == gort.Jumped && p.byJump {
+						return gort.Return[func(V, bool) (V, bool)]()(v, true)
 					}
 					return v, true
 				}
@@ -116,16 +116,8 @@ func Pull2[K, V any](seq iter.Seq2[K, V]) (next func() (K, V, bool), stop func()
 // SwitchFast has returned Jumped.
 var returnFromYield = gort.Return[func(bool) bool]()
 
-// returnFromNext does the same for next. It is nil for an array or a struct, since gort.Return
-// needs results that are passed in registers, and those may not be.
-func returnFromNext[V any]() func(V, bool) (V, bool) {
-	if !inRegisters[V]() {
-		return nil
-	}
-	return gort.Return[func(V, bool) (V, bool)]()
-}
-
-// inRegisters says whether a value of that type is surely returned in registers.
+// inRegisters says whether a value of that type is surely returned in registers, as gort.Return needs it: an array or a
+// struct may not be.
 func inRegisters[V any]() bool {
 	kind := reflect.TypeFor[V]().Kind()
 	return kind != reflect.Array && kind != reflect.Struct
