@@ -360,11 +360,11 @@ func (t *tree) youngest() *core {
 	return t.root.c.prev
 }
 
-// endOperation is the last step of every operation. When becomeIdle has returned true, neither it nor the
-// caller touches the tree: it may be another goroutine's at once. It ends an implicit tree in which nothing lives and to whose
-// root the program has no reference, or makes it idle, and so unlocks the goroutine. Only the
-// root's goroutine can unlock itself; if another one calls, a fiber's or that of an iter.Pull,
-// the tree lasts until an operation of the root's goroutine. Nor does an operation end it that is
+// endOperation is the last step of every operation. When becomeIdle has returned true, neither it nor its
+// caller touches the tree, which may be another goroutine's at once. It ends an implicit tree in which
+// nothing lives and to whose root the program has no reference, or makes it idle, and so unlocks the
+// goroutine. Only the root's goroutine can unlock itself; if another one calls, a fiber's or that of an
+// iter.Pull, the tree lasts until an operation of the root's goroutine. Nor does an operation end it that is
 // made in a section, or inside another one, by a function that catchUp calls, or in a call from C on
 // a stack that the tree has put in place. The compare-and-swap fails if the root is referenced, also by a
 // referenceRoot of another goroutine at this moment.

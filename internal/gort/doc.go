@@ -76,6 +76,8 @@
 //	gLockedM       switch, end, free, fiber                     the M of the caller, nil in a suspended one
 //	gProfiled      switch                                       0 or a small number
 //	gBubble        onem, free                                   none
+//	gFipsBypass    Coro.Inherit; 0: Go 1.24, 1.25 have no such  0 or 1
+//	gDitWanted     the same                                     0 or 1
 //	gSyscallSP     resetG, fiber                                0 in a suspended one
 //	gSyscallPC     resetG, fiber                                none
 //	gSyscallBP     resetG, fiber                                none
