@@ -290,7 +290,7 @@ func (a *asymmetric) endedPlainly() bool {
 	if t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.inbox.kind != kindValue {
 		return false
 	}
-	if t.inbox.origin != nil { // else endsPlainly has left none
+	if t.inbox.origin != nil || t.inbox.value != nil { // which somebody else has sent; the plain end of a body leaves none
 		t.inbox = message{} // not retained
 	}
 	if t.slow != 0 {

@@ -571,3 +571,12 @@ func TestAnotherGetsTheEndOfAForgottenOneAndSends(t *testing.T) {
 		assert.NoError(t, killed)
 	})
 }
+
+// A forgotten greenlet that gives itself to the root while it is ended ends to the caller all the same, and the call
+// goes on.
+func TestAForgottenOneThatChangesItsParentWhileItIsEnded(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		forget(t, func() error { return greenlet.Current().SetParent(root) })
+		value(t, "mine")(greenlet.New(returns("mine", nil)).Switch(nil))
+	})
+}

@@ -78,14 +78,15 @@ func (t *tree) start(g *Greenlet, k kind) error {
 }
 
 // storeBefore writes *p where an atomic store follows that other goroutines look at before they look at *p, or
-// before they can have it. So an ordinary store is enough, which does not wait for the ones before it; the race detector
-// wants to see an atomic one. (An atomic.Pointer is one word.)
+// before they can have it. So an ordinary store is enough where the CPU keeps the order of stores: it does not wait for
+// those before it. The race detector wants to see an atomic one. (An atomic.Pointer is one word.)
 func storeBefore[T any](p *atomic.Pointer[T], v *T) {
-	if raceEnabled || unsafe.Sizeof(*p) != unsafe.Sizeof(v) {
-		p.Store(v)
+	const keepsOrder = runtime.GOARCH == "amd64"
+	if keepsOrder && !raceEnabled && unsafe.Sizeof(*p) == unsafe.Sizeof(v) {
+		*(**T)(unsafe.Pointer(p)) = v
 		return
 	}
-	*(**T)(unsafe.Pointer(p)) = v
+	p.Store(v)
 }
 
 // addLive appends c to the ring of the tree's live greenlets. Its caller has locked mu, and if c was pending it
@@ -125,9 +126,7 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 	if !plainly {
 		return t.deliverLast(g, *end).c.coro
 	}
-	if end.value != nil {
-		t.inbox.value = end.value
-	}
+	t.inbox.value = end.value
 	t.setCurrent(t.root)
 	t.root.c.countSwitch()
 	return t.root.c.coro
@@ -138,8 +137,8 @@ func (t *tree) endGreenlet(w *worker, end *message) coro {
 // which has none, the next or Resume in which the root waits finds out by endedPlainly. (Or, if the root is in another
 // operation just now, inside its tracer, that gets the value nil.)
 func (t *tree) endsPlainly(c *core, end *message) bool {
-	if end.kind != kindValue || t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.heir != nil {
-		return false
+	if end.kind != kindValue || t.slow&^slowHousekeeping != 0 || t.tracer != nil || t.heir != nil || t.killingUnreachable {
+		return false // killUnreachable tells by the sender whose end it is
 	}
 	if c.isBody {
 		w := &c.asymmetric().waiter

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -1241,4 +1242,47 @@ func TestAYieldOfAnotherGoroutine(t *testing.T) {
 	out.Store(true)
 	assert.NotZero(t, <-calls)
 	stop()
+}
+
+// What another greenlet sends to the one that waits in a next, of which it has killed the body, is dropped, and does not
+// come out of an end without a value, nor is it kept.
+func TestWhatComesWhenTheBodyIsDeadIsDropped(t *testing.T) {
+	tree(t, func(root *greenlet.Greenlet) {
+		ends := func(send func(to *greenlet.Greenlet) (any, error)) {
+			g := greenlet.New(func(any) (any, error) {
+				me := greenlet.Current()
+				next, _ := greenlet.Pull(func(func(int) bool) {
+					body := greenlet.Current()
+					_, _ = greenlet.New(func(any) (any, error) {
+						assert.NoError(t, body.Kill())
+						return send(me)
+					}, greenlet.WithParent(root)).Switch(nil)
+				})
+				_, ok := next()
+				assert.False(t, ok)
+				return nil, nil
+			})
+			value(t, nil)(g.Switch(nil))
+		}
+		ends(func(to *greenlet.Greenlet) (any, error) { return to.Switch(42) })
+	})
+	tree(t, func(root *greenlet.Greenlet) {
+		large := new([1 << 20]byte)
+		left := weak.Make(large)
+		c := greenlet.NewCoroutine(func(func(int) (int, error), int) error {
+			body := greenlet.Current()
+			_, _ = greenlet.New(func(any) (any, error) {
+				assert.NoError(t, body.Kill())
+				return large, nil
+			}, greenlet.WithParent(root)).Switch(nil)
+			return nil
+		})
+		_, ok, err := c.Resume(0)
+		assert.False(t, ok)
+		assert.NoError(t, err)
+		large = nil
+		runtime.GC()
+		runtime.GC()
+		assert.Nil(t, left.Value())
+	})
 }

@@ -259,7 +259,7 @@ func (t *tree) killUnreachable() (m message, came bool) {
 		switch {
 		case c.life.Load() != lifeDead:
 			err, came = outlivedError("the end of a forgotten greenlet", g), true
-		case m.origin == nil || m.origin.c != c: // m is another greenlet's, nil by a short switch; the last message of c went to another heir
+		case m.origin == nil || m.origin.c != c: // m is another greenlet's (nil: by a short switch); the last message of c went to another heir
 			err, came = nil, true
 		case m.kind == kindGoexit: // the current greenlet has nothing to do with it, and is not to end
 			err = errGoexit
