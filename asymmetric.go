@@ -44,6 +44,13 @@ type asymmetric struct {
 // asymmetric returns the asymmetric coroutine whose body c is: isBody is set.
 func (c *core) asymmetric() *asymmetric { return (*asymmetric)(unsafe.Pointer(c)) }
 
+// The core is the beginning of the asymmetric, and that of what embeds it: these do not compile otherwise.
+var (
+	_ [0]byte = [unsafe.Offsetof(asymmetric{}.c)]byte{}
+	_ [0]byte = [unsafe.Offsetof(pull[int]{}.asymmetric)]byte{}
+	_ [0]byte = [unsafe.Offsetof(pull2[int, int]{}.asymmetric)]byte{}
+)
+
 // A body is what Pull, Pull2 and Coroutine add to an asymmetric.
 type body interface {
 	run() error // calls the user's function; once, on the greenlet
@@ -260,9 +267,9 @@ func (a *asymmetric) resume(t *tree, g *Greenlet) bool {
 }
 
 // resumeResult is the rest of a resume, or a fast one, that has returned false, and after which endedPlainly
-// has returned false: it returns the message that came. That may be the body's yield nevertheless; then yielded is true, and
-// endResume is to follow. If it is false, another goroutine may go on with the body already, so
-// the caller is not to look at a.yielded.
+// has returned false: it returns the message that came. That may be the body's yield nevertheless; then
+// yielded is true, and endResume is to follow. If it is false, another goroutine may go on with the body
+// already, so the caller is not to look at a.yielded.
 func (a *asymmetric) resumeResult(g *Greenlet) (m message, yielded bool) {
 	t := treeHere()
 	me, received := t.current.c, false

@@ -184,7 +184,8 @@ func (r *rootSet) place(g uintptr) *atomic.Pointer[tree] {
 // But if that one is the tree of an earlier goroutine with the same g, which has left it and which a
 // collection will end, then it goes there, and t gets the place, so that it may become idle. The
 // second one fails if that tree has just been removed. A number names one tree in more: one whose
-// goroutine has another one there, since it was about to be ended when that was made, stays.
+// goroutine has another one there, since it was about to be ended when that was made, stays. An idle tree gives up its
+// place, but to a caller in a bubble, see endIdle.
 func (r *rootSet) add(t *tree) {
 	r.n.Add(1)
 	place := r.place(t.rootG)

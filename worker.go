@@ -23,6 +23,8 @@ type worker struct {
 // ownerOf returns the worker whose ownCoro c is.
 func ownerOf(c coro) *worker { return (*worker)(unsafe.Pointer(c)) }
 
+var _ [0]byte = [unsafe.Offsetof(worker{}.ownCoro)]byte{} // it does not compile if that is not the first field
+
 // minIdle is how many idle workers a tree keeps in any case, since to make one takes longer
 // than to use one again. It keeps more only while as many greenlets live. (On the portable
 // engine the thread keeps them after the tree's end, too.)

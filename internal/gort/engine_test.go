@@ -131,3 +131,34 @@ func TestASuspendedCoroutineLooksLikeTheRuntimes(t *testing.T) {
 	assert.Equal(t, theirs, look())
 	th.Switch(root, c)
 }
+
+// A coroutine that waits for another body inherits what a new one gets of the goroutine that makes it (newproc1).
+func TestACoroutineInheritsWhatANewOneGets(t *testing.T) {
+	if gFipsBypass == 0 {
+		t.Skip("this version has nothing else to inherit")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	th, root := newThread(t)
+	ends := func() *Coro {
+		var c *Coro
+		c, err := th.New(0, func() { th.Exit(c, root) })
+		require.NoError(t, err)
+		return c
+	}
+	old := ends()
+	defer th.Switch(root, old)
+	flags := func(g uintptr) [2]uint8 { return [2]uint8{*at[uint8](g + gFipsBypass), *at[uint8](g + gDitWanted)} }
+	set := func(f [2]uint8) { *at[uint8](getg() + gFipsBypass), *at[uint8](getg() + gDitWanted) = f[0], f[1] }
+	before := flags(getg())
+	defer set(before)
+	for _, f := range [][2]uint8{{1, 0}, {0, 1}, {0, 0}, {1, 1}, before} {
+		set(f)
+		fresh := ends()
+		old.Inherit()
+		set(before)
+		assert.Equal(t, f, flags(fresh.g))
+		assert.Equal(t, flags(fresh.g), flags(old.g))
+		th.Switch(root, fresh)
+	}
+}
